@@ -1,0 +1,70 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { PushModule } from '@crossfade/push/nest';
+import { LoggerModule } from 'nestjs-pino';
+import { DatabaseModule } from './database/database.module.js';
+import type { OpenDatabase } from './database/database.js';
+import { Transactions } from './database/transactions.js';
+import { Ingest } from './events/ingest.js';
+import { IngestController } from './events/ingest.controller.js';
+import { StacksController } from './events/stacks.controller.js';
+import { HealthController } from './health.controller.js';
+import { logging } from './http/logging.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { ValidationPipe } from './http/validation.pipe.js';
+import { AuthController } from './identity/auth.controller.js';
+import { CallerGuard } from './identity/caller.guard.js';
+import { IdentityModule } from './identity/identity.module.js';
+import { TokensController } from './identity/tokens.controller.js';
+import { UsersController } from './identity/users.controller.js';
+import { Organizations } from './organizations/organizations.js';
+import { OrganizationsController } from './organizations/organizations.controller.js';
+import { ProjectsController } from './organizations/projects.controller.js';
+import { GatewayAuthenticator } from './push/authenticator.js';
+import type { Settings } from './settings.js';
+
+@Module({})
+export class AppModule {
+  static of(settings: Settings, database: OpenDatabase): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        LoggerModule.forRoot(logging(settings.LOG_LEVEL)),
+        DatabaseModule.of(database),
+        IdentityModule,
+        PushModule.forRootAsync({
+          imports: [IdentityModule],
+          inject: [GatewayAuthenticator],
+          useFactory: (authenticator: GatewayAuthenticator) => ({
+            authenticator,
+            enabled: settings.enablePush,
+            allowedOrigins: settings.CORS_ORIGINS,
+            writeQueueCapacity: settings.PUSH_WRITE_QUEUE_CAPACITY,
+            keepAliveSeconds: settings.PUSH_KEEP_ALIVE_SECONDS,
+            maxConnectionsPerOwner: settings.PUSH_MAX_CONNECTIONS_PER_USER,
+            logCapacity: settings.PUSH_LOG_CAPACITY,
+          }),
+        }),
+      ],
+      controllers: [
+        HealthController,
+        AuthController,
+        UsersController,
+        TokensController,
+        OrganizationsController,
+        ProjectsController,
+        // Before the stacks: its `projects/config` must not be read as a project's id.
+        IngestController,
+        StacksController,
+      ],
+      providers: [
+        Transactions,
+        Organizations,
+        Ingest,
+        { provide: APP_GUARD, useClass: CallerGuard },
+        { provide: APP_PIPE, useClass: ValidationPipe },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+      ],
+    };
+  }
+}

@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import express, { type RequestHandler } from 'express';
+
+/** The built browser apps, beside this one. */
+const modern = fileURLToPath(new URL('../../web/build', import.meta.url));
+const legacy = fileURLToPath(new URL('../../legacy/dist', import.meta.url));
+
+const NOT_A_PAGE = /^\/(api|health)(\/|$)/;
+const YEAR_SECONDS = 31_536_000;
+
+/**
+ * Serves the legacy app at `/` and the modern one at `/next/`, whose pages are all its index. Files with a hash in
+ * their name never change; pages are asked for each time.
+ */
+export function browserApps(): RequestHandler {
+  const router = express.Router();
+  router.use('/next', files(modern), page(modern));
+  router.use('/', files(legacy));
+  return (request, response, next) => (NOT_A_PAGE.test(request.path) ? next() : router(request, response, next));
+}
+
+/** What of it is not there, for a warning at start. */
+export function missingBrowserApps(): string[] {
+  return [modern, legacy].filter((folder) => !existsSync(join(folder, 'index.html')));
+}
+
+function files(folder: string): RequestHandler {
+  return express.static(folder, {
+    setHeaders(response, path) {
+      const immutable = /[\\/](immutable|assets)[\\/]/.test(path);
+      response.setHeader('Cache-Control', immutable ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache');
+    },
+  });
+}
+
+function page(folder: string): RequestHandler {
+  return (request, response, next) => {
+    // A missing file must be a 404, not a page; the app's own paths have no extension.
+    if (request.method !== 'GET' || /\.\w+$/.test(request.path)) return next();
+    response.setHeader('Cache-Control', 'no-cache');
+    response.sendFile('index.html', { root: folder }, (error) => {
+      if (error !== undefined && !response.headersSent) next();
+    });
+  };
+}

@@ -1,0 +1,2 @@
+/** Injects a `Database`. */
+export const DATABASE = Symbol('DATABASE');

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { cleanJson } from '../http/text.js';
+
+/** An event as we keep it. Sent by client libraries, so nothing in it may be refused: what is invalid is left out. */
+export interface EventInput {
+  readonly type: string;
+  readonly source: string | undefined;
+  readonly message: string | undefined;
+  readonly date: Date;
+  readonly data: Record<string, unknown>;
+  readonly tags: string[];
+  readonly referenceId: string | undefined;
+  /** How many occurrences it stands for: client libraries merge equal errors. */
+  readonly count: number;
+}
+
+const MAX_TAGS = 50;
+const MAX_COUNT = 1_000_000;
+/** Clocks differ; a date further ahead than this is not believed. */
+const MAX_AHEAD_MS = 86_400_000;
+const OLDEST = Date.UTC(2000, 0, 1);
+
+const text = (most: number) =>
+  z
+    .string()
+    .transform((value) => value.slice(0, most).toWellFormed())
+    .refine((value) => value.trim() !== '')
+    .optional()
+    .catch(undefined);
+
+const event = z.object({
+  type: text(100),
+  source: text(2000),
+  message: text(2000),
+  date: z.string().optional().catch(undefined),
+  data: z.record(z.string(), z.unknown()).catch({}),
+  tags: z.array(z.unknown()).catch([]),
+  reference_id: text(100),
+  count: z.int().min(1).max(MAX_COUNT).catch(1),
+});
+
+/** Reads one element of a batch; undefined if it is not even an object. */
+export function readEvent(raw: unknown, now: Date): EventInput | undefined {
+  const parsed = event.safeParse(cleanJson(raw));
+  if (!parsed.success) return undefined;
+  const { type, source, message, date, data, tags, reference_id: referenceId, count } = parsed.data;
+  const hasError = data['@error'] !== undefined || data['@simple_error'] !== undefined;
+  return {
+    type: type ?? (hasError ? 'error' : 'log'),
+    source,
+    message,
+    date: readDate(date, now),
+    data: source === undefined ? data : { ...data, '@source': source },
+    tags: readTags(tags),
+    referenceId,
+    count,
+  };
+}
+
+function readDate(date: string | undefined, now: Date): Date {
+  const time = date === undefined ? Number.NaN : Date.parse(date);
+  const believed = time >= OLDEST && time <= now.getTime() + MAX_AHEAD_MS;
+  return believed ? new Date(time) : now;
+}
+
+function readTags(tags: readonly unknown[]): string[] {
+  const named = tags.filter((tag): tag is string => typeof tag === 'string' && tag.trim() !== '');
+  return [...new Set(named.map((tag) => tag.trim().slice(0, 100).toWellFormed()))].slice(0, MAX_TAGS);
+}

@@ -1,0 +1,122 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Res, UseInterceptors } from '@nestjs/common';
+import { and, desc, eq, sql } from 'drizzle-orm';
+import type { Response } from 'express';
+import { z } from 'zod';
+import type { Database } from '../database/database.js';
+import { DATABASE } from '../database/database.token.js';
+import { events } from '../database/schema.js';
+import { forbidden, invalid } from '../http/problem.js';
+import { idSchema } from '../http/schemas.js';
+import { cleanText } from '../http/text.js';
+import { Allow, Calling, type Caller, type UserCaller } from '../identity/caller.js';
+import { Organizations } from '../organizations/organizations.js';
+import { ConfigVersionInterceptor, CONFIG_VERSION } from './config-version.interceptor.js';
+import { readEvent } from './event-input.js';
+import { Ingest, type IngestTarget } from './ingest.js';
+
+const text = (most: number) => z.string().transform((value) => cleanText(value).slice(0, most));
+const description = z.object({
+  email_address: text(320).optional(),
+  description: text(10_000).optional(),
+  data: z.record(z.string(), z.unknown()).optional().catch(undefined),
+});
+const heartbeat = z.object({ id: text(200).optional(), close: z.string().optional() });
+const reference = z.object({ reference_id: text(100) });
+const version = z.object({ v: z.coerce.number('must be a number').optional() });
+
+/** What client libraries call with a project's token. */
+@Controller('api/v2')
+@UseInterceptors(ConfigVersionInterceptor)
+export class IngestController {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    private readonly ingest: Ingest,
+    private readonly organizations: Organizations,
+  ) {}
+
+  @Post('events')
+  @Allow('client')
+  @HttpCode(202)
+  async post(@Calling() caller: Caller, @Body() body: unknown): Promise<void> {
+    await this.ingest.accept(targetOf(caller), readBatch(body));
+  }
+
+  @Post('projects/:id/events')
+  @Allow('client')
+  @HttpCode(202)
+  async postToProject(
+    @Calling() caller: Caller,
+    @Param({ schema: idSchema }) { id }: { id: string },
+    @Body() body: unknown,
+  ): Promise<void> {
+    const target = caller.kind === 'user' ? await this.#projectOf(caller, id) : targetOf(caller);
+    if (target.projectId !== id) throw forbidden('The token belongs to another project.');
+    await this.ingest.accept(target, readBatch(body));
+  }
+
+  /** Kept with every event that has the reference, which may be still on its way: then nothing is described. */
+  @Post('events/by-ref/:reference_id/user-description')
+  @Allow('client')
+  @HttpCode(202)
+  async describe(
+    @Calling() caller: Caller,
+    @Param({ schema: reference }) { reference_id: referenceId }: z.output<typeof reference>,
+    @Body({ schema: description }) said: z.output<typeof description>,
+  ): Promise<void> {
+    await this.#amend(caller, referenceId, { '@user_description': said });
+  }
+
+  @Get('events/session/heartbeat')
+  @Allow('client')
+  async heartbeat(
+    @Calling() caller: Caller,
+    @Query({ schema: heartbeat }) { id, close }: z.output<typeof heartbeat>,
+  ): Promise<void> {
+    if (id === undefined) return;
+    const seen = { last_activity_utc: new Date().toISOString(), is_closed: close === 'true' };
+    await this.#amend(caller, id, { '@session': seen });
+  }
+
+  @Get('projects/config')
+  @Allow('client')
+  config(
+    @Query({ schema: version }) { v }: z.output<typeof version>,
+    @Res({ passthrough: true }) response: Response,
+  ) {
+    if (v === CONFIG_VERSION) return void response.status(304);
+    return { version: CONFIG_VERSION, settings: {} };
+  }
+
+  /** Adds to the data of the newest event with a reference. */
+  async #amend(caller: Caller, referenceId: string, data: Record<string, unknown>): Promise<void> {
+    const { projectId } = targetOf(caller);
+    const newest = this.database
+      .select({ id: events.id })
+      .from(events)
+      .where(and(eq(events.projectId, projectId), eq(events.referenceId, referenceId)))
+      .orderBy(desc(events.date))
+      .limit(1);
+    await this.database
+      .update(events)
+      .set({ data: sql`${events.data} || ${JSON.stringify(data)}::jsonb` })
+      .where(eq(events.id, sql`(${newest})`));
+  }
+
+  async #projectOf(caller: UserCaller, id: string): Promise<IngestTarget> {
+    const { organizationId } = await this.organizations.project(caller, id);
+    return { organizationId, projectId: id };
+  }
+}
+
+function targetOf(caller: Caller): IngestTarget {
+  if (caller.kind === 'project') return { organizationId: caller.organizationId, projectId: caller.projectId };
+  throw forbidden("Use a project's token, or name the project: /api/v2/projects/{id}/events.");
+}
+
+function readBatch(body: unknown) {
+  if (typeof body !== 'object' || body === null) {
+    throw invalid([{ path: '', message: 'must be an event (a JSON object) or an array of events' }]);
+  }
+  const now = new Date();
+  return (Array.isArray(body) ? body : [body]).flatMap((raw) => readEvent(raw, now) ?? []);
+}

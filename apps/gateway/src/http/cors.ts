@@ -1,0 +1,23 @@
+import type { NestApplicationOptions } from '@nestjs/common';
+import type { Request } from 'express';
+
+type CorsDelegate = Extract<NonNullable<NestApplicationOptions['cors']>, (...args: never) => unknown>;
+
+/** What client libraries call from pages of any origin. Without credentials, so an open answer gives nothing away. */
+const OPEN =
+  /^\/api\/v2\/(events(\/by-ref\/[^/]+\/user-description|\/session\/heartbeat)?|projects\/config|projects\/[^/]+\/events)$/;
+const EXPOSED = ['X-Exceptionless-ConfigVersion', 'X-RateLimit-Remaining', 'Retry-After', 'Link'];
+
+/** Which pages of other origins may call. Tokens are headers: no cookie is involved. */
+export function cors(origins: readonly string[]): CorsDelegate {
+  return (request: Request, answer) => {
+    answer(null, {
+      origin: OPEN.test(request.path) ? '*' : [...origins],
+      methods: ['GET', 'POST', 'DELETE'],
+      allowedHeaders: ['Authorization', 'Content-Type', 'Last-Event-ID', 'X-Exceptionless-Client'],
+      exposedHeaders: EXPOSED,
+      maxAge: 600,
+      optionsSuccessStatus: 204,
+    });
+  };
+}

@@ -1,0 +1,21 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Params } from 'nestjs-pino';
+
+/** A line of JSON for each thing that happens. No line holds a token: no header is logged, and no query. */
+export function logging(level: string): Params {
+  return {
+    pinoHttp: {
+      level,
+      serializers: {
+        req: ({ id, method, url }: { id: unknown; method: string; url: string }) => ({
+          id,
+          method,
+          path: url.split('?', 1)[0],
+        }),
+        res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
+      },
+      customLogLevel: (_request: IncomingMessage, response: ServerResponse, error?: Error) =>
+        error !== undefined || response.statusCode >= 500 ? 'error' : 'debug',
+    },
+  };
+}

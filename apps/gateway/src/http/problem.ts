@@ -1,0 +1,41 @@
+import { STATUS_CODES } from 'node:http';
+import { HttpException } from '@nestjs/common';
+
+export interface Fault {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** RFC 9457. */
+export interface Problem {
+  readonly type: 'about:blank';
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly errors?: readonly Fault[];
+}
+
+export function problemOf(status: number, detail: string, errors?: readonly Fault[]): Problem {
+  return {
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    detail,
+    ...(errors === undefined ? {} : { errors }),
+  };
+}
+
+/** Refuses a request: `detail` is a sentence that says what was wrong and, where it helps, what would be right. */
+export class ProblemException extends HttpException {
+  constructor(status: number, detail: string, readonly errors?: readonly Fault[]) {
+    super(detail, status);
+  }
+}
+
+export const invalid = (errors: readonly Fault[]): ProblemException =>
+  new ProblemException(400, errors.map(({ path, message }) => `${path}: ${message}`).join('; '), errors);
+export const unauthorized = (detail: string): ProblemException => new ProblemException(401, detail);
+export const forbidden = (detail: string): ProblemException => new ProblemException(403, detail);
+/** Also for what the caller may not see: the two must not differ. */
+export const notFound = (what: string): ProblemException => new ProblemException(404, `There is no such ${what}.`);
+export const conflict = (detail: string): ProblemException => new ProblemException(409, detail);

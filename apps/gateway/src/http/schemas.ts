@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { cleanText } from './text.js';
+
+/** What a person types: no NUL, no lone surrogates, no spaces around it. */
+export const line = (most: number) =>
+  z
+    .string()
+    .transform((text) => cleanText(text).trim())
+    .refine((text) => text.length > 0, 'must not be empty')
+    .refine((text) => text.length <= most, `must have at most ${most} characters`);
+
+export const idSchema = z.object({ id: z.uuid('must be a UUID') });
+export const idsSchema = z.object({
+  ids: z
+    .string()
+    .transform((text) => [...new Set(text.split(','))])
+    .pipe(z.array(z.uuid('must be UUIDs, separated by commas')).max(100, 'must be at most 100')),
+});
+
+const count = (least: number, most: number, fallback: number) =>
+  z.coerce
+    .number(`must be a whole number from ${least} to ${most}`)
+    .int(`must be a whole number from ${least} to ${most}`)
+    .min(least, `must be at least ${least}`)
+    .max(most, `must be at most ${most}`)
+    .default(fallback);
+
+/** `limit` and `page` of every list. */
+export const paging = z.object({ limit: count(1, 100, 20), page: count(1, 1_000_000, 1) });
+export type Paging = z.output<typeof paging>;

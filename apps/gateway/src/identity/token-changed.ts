@@ -1,0 +1,21 @@
+import type { ChangeType } from '@crossfade/protocol';
+import type { tokens } from '../database/schema.js';
+import type { Publish } from '../database/transactions.js';
+
+/** Tells that a token came or went: a login token's user only, else its organization. */
+export function tokenChanged(
+  { id, userId, organizationId, projectId }: typeof tokens.$inferSelect,
+  change: ChangeType,
+): Parameters<Publish>[0] {
+  return {
+    type: 'TokenChanged',
+    message: {
+      type: 'Token',
+      id,
+      ...(organizationId === null ? {} : { organization_id: organizationId }),
+      ...(projectId === null ? {} : { project_id: projectId }),
+      change_type: change,
+      data: userId === null ? {} : { user_id: userId, is_authentication_token: true },
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import type { Database, Queries } from '../database/database.js';
+import { DATABASE } from '../database/database.token.js';
+import { memberships, tokens, users } from '../database/schema.js';
+import type { Caller } from './caller.js';
+
+const LOGIN_DAYS = 30;
+/** How exact `last_used_utc` is: a write for each request would cost more than it tells. */
+const LAST_USED_MS = 60_000;
+
+export const hashToken = (token: string): string => createHash('sha256').update(token).digest('hex');
+/** 256 random bits. */
+export const newToken = (): string => randomBytes(32).toString('base64url');
+
+type TokenRow = typeof tokens.$inferSelect;
+
+/** Tokens of all kinds. They are stored as hashes: what is lost from the database opens nothing. */
+@Injectable()
+export class Tokens {
+  constructor(@Inject(DATABASE) private readonly database: Database) {}
+
+  /** Who a token stands for now; undefined if it is unknown, expired or revoked. */
+  async callerOf(token: string): Promise<Caller | undefined> {
+    const [row] = await this.database
+      .select({ token: tokens, roles: users.roles, organizationIds: organizationIdsOf(tokens.userId) })
+      .from(tokens)
+      .leftJoin(users, eq(users.id, tokens.userId))
+      .where(and(eq(tokens.hash, hashToken(token)), notExpired));
+    if (row === undefined) return undefined;
+    await this.#noteUse(row.token);
+    return toCaller(row.token, row.roles ?? [], row.organizationIds);
+  }
+
+  /** The same for tokens that are known by id, in one query; those that are gone are missing. */
+  async callersById(ids: readonly string[]): Promise<ReadonlyMap<string, Caller>> {
+    const rows = await this.database
+      .select({ token: tokens, roles: users.roles, organizationIds: organizationIdsOf(tokens.userId) })
+      .from(tokens)
+      .leftJoin(users, eq(users.id, tokens.userId))
+      .where(and(sql`${tokens.id} = ANY(${sql.param([...ids])}::uuid[])`, notExpired));
+    return new Map(
+      rows.flatMap(({ token, roles, organizationIds }) => {
+        const caller = toCaller(token, roles ?? [], organizationIds);
+        return caller === undefined ? [] : [[token.id, caller] as const];
+      }),
+    );
+  }
+
+  /** A new session of a user. */
+  async login(queries: Queries, userId: string, userAgent: string | undefined): Promise<string> {
+    const token = newToken();
+    await queries.insert(tokens).values({
+      hash: hashToken(token),
+      kind: 'login',
+      userId,
+      userAgent: userAgent?.slice(0, 500),
+      lastUsed: new Date(),
+      expires: new Date(Date.now() + LOGIN_DAYS * 86_400_000),
+    });
+    return token;
+  }
+
+  async #noteUse({ id, lastUsed }: TokenRow): Promise<void> {
+    if (lastUsed !== null && Date.now() - lastUsed.getTime() < LAST_USED_MS) return;
+    await this.database.update(tokens).set({ lastUsed: new Date() }).where(eq(tokens.id, id));
+  }
+}
+
+export const notExpired = or(isNull(tokens.expires), gt(tokens.expires, sql`now()`));
+
+function organizationIdsOf(userId: typeof tokens.userId) {
+  return sql<string[]>`ARRAY(SELECT ${memberships.organizationId}::text FROM ${memberships} WHERE ${memberships.userId} = ${userId})`;
+}
+
+function toCaller(row: TokenRow, roles: readonly string[], organizationIds: readonly string[]): Caller | undefined {
+  const { id: tokenId, userId, organizationId, projectId, scopes } = row;
+  switch (row.kind) {
+    case 'login':
+      if (userId === null) return undefined;
+      return { kind: 'user', tokenId, userId, isAdministrator: roles.includes('administrator'), organizationIds };
+    case 'project':
+      if (organizationId === null || projectId === null) return undefined;
+      return { kind: 'project', tokenId, organizationId, projectId, scopes };
+    case 'service':
+      return { kind: 'service', tokenId, organizationId: organizationId ?? undefined, scopes };
+  }
+}

@@ -1,0 +1,108 @@
+import 'reflect-metadata';
+import { Logger as NestLogger, type INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { PushWsAdapter } from '@crossfade/push/nest';
+import { Logger } from 'nestjs-pino';
+import { AppModule } from './app.module.js';
+import { browserApps, missingBrowserApps } from './browser-apps.js';
+import { openDatabase, type Database } from './database/database.js';
+import { createFirstAdministrator } from './first-administrator.js';
+import { readBody } from './http/body.js';
+import { cors } from './http/cors.js';
+import { createSampleData, hasSampleSecrets } from './sample-data.js';
+import { readSettings, type Settings } from './settings.js';
+import { StartupError } from './startup-error.js';
+
+async function start(): Promise<void> {
+  const settings = readSettings(process.env);
+  const open = await openDatabase(settings);
+  try {
+    const app = await NestFactory.create<NestExpressApplication>(AppModule.of(settings, open), {
+      bodyParser: false,
+      bufferLogs: true,
+      cors: cors(settings.CORS_ORIGINS),
+      abortOnError: false,
+      forceCloseConnections: true,
+    });
+    configure(app, settings);
+    await prepareData(open.database, settings);
+    await listen(app, settings);
+    endOnSignals(app, settings);
+  } catch (error) {
+    await open.close();
+    throw error;
+  }
+}
+
+function configure(app: NestExpressApplication, settings: Settings): void {
+  app.useLogger(app.get(Logger));
+  app.flushLogs();
+  app.disable('x-powered-by');
+  app.set('trust proxy', settings.TRUST_PROXY);
+  app.useWebSocketAdapter(new PushWsAdapter(app));
+  app.use(browserApps());
+  app.use(readBody);
+  const logger = new NestLogger('Gateway');
+  for (const warning of settings.warnings) logger.warn(warning);
+  for (const folder of missingBrowserApps()) logger.warn(`No app is built in ${folder}: run "npm run build".`);
+}
+
+async function prepareData(database: Database, settings: Settings): Promise<void> {
+  const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = settings;
+  const logger = new NestLogger('Gateway');
+  if (email !== undefined && password !== undefined && (await createFirstAdministrator(database, email, password))) {
+    logger.log(`${email} is the first administrator.`);
+  }
+  if (settings.SAMPLE_DATA) await createSampleData(database);
+  else if (await hasSampleSecrets(database)) {
+    logger.warn('The sample accounts or tokens are here, with secrets that everyone knows: remove them.');
+  }
+}
+
+async function listen(app: INestApplication, { PORT, HOST }: Settings): Promise<void> {
+  try {
+    await app.listen(PORT, HOST);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EADDRINUSE') {
+      throw new StartupError(`Port ${PORT} is in use; stop the program that uses it, or set PORT to another one.`);
+    }
+    if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+      throw new StartupError(`Nothing can listen on ${HOST}:${PORT} (${code}); set HOST and PORT to others.`);
+    }
+    throw error;
+  }
+  const url = (await app.getUrl()).replace('[::1]', 'localhost');
+  new NestLogger('Gateway').log(`Listening on ${url}`);
+  // Whoever started this as a child is told where it is.
+  process.send?.({ ready: url });
+}
+
+/** The first signal ends in order, the second at once. */
+function endOnSignals(app: INestApplication, { SHUTDOWN_TIMEOUT_SECONDS }: Settings): void {
+  let ending = false;
+  const end = (): void => {
+    if (ending) process.exit(1);
+    ending = true;
+    setTimeout(() => process.exit(1), SHUTDOWN_TIMEOUT_SECONDS * 1000).unref();
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        new NestLogger('Gateway').error(error);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
+}
+
+start().catch((error: unknown) => {
+  process.stderr.write(
+    error instanceof StartupError
+      ? `${error.message}\n`
+      : `The gateway could not start: ${error instanceof Error ? error.stack : String(error)}\n`,
+  );
+  process.exit(1);
+});

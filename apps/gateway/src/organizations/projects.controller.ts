@@ -1,0 +1,87 @@
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { ChangeType } from '@crossfade/protocol';
+import { asc, eq, inArray, type SQL } from 'drizzle-orm';
+import type { Request, Response } from 'express';
+import { z } from 'zod';
+import type { Database } from '../database/database.js';
+import { DATABASE } from '../database/database.token.js';
+import { projects, tokens } from '../database/schema.js';
+import { Transactions } from '../database/transactions.js';
+import { pageOf, window } from '../http/page.js';
+import { idSchema, line, paging, type Paging } from '../http/schemas.js';
+import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
+import { tokenChanged } from '../identity/token-changed.js';
+import { entity, Organizations, type Project } from './organizations.js';
+
+const newProject = z.object({ organization_id: z.uuid('must be a UUID'), name: line(100) });
+
+@Controller('api/v2')
+@Allow('user')
+export class ProjectsController {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    private readonly transactions: Transactions,
+    private readonly organizations: Organizations,
+  ) {}
+
+  @Get('projects')
+  list(
+    @CallingUser() { organizationIds }: UserCaller,
+    @Query({ schema: paging }) query: Paging,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ) {
+    return this.#page(inArray(projects.organizationId, [...organizationIds]), query, request, response);
+  }
+
+  @Get('organizations/:id/projects')
+  async listOfOrganization(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: idSchema }) { id }: { id: string },
+    @Query({ schema: paging }) query: Paging,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ) {
+    await this.organizations.organization(caller, id);
+    return this.#page(eq(projects.organizationId, id), query, request, response);
+  }
+
+  @Post('projects')
+  async create(@CallingUser() caller: UserCaller, @Body({ schema: newProject }) body: z.output<typeof newProject>) {
+    await this.organizations.organization(caller, body.organization_id);
+    return view(await this.organizations.createProject(body.organization_id, body.name));
+  }
+
+  @Get('projects/:id')
+  async one(@CallingUser() caller: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }) {
+    return view(await this.organizations.project(caller, id));
+  }
+
+  @Delete('projects/:id')
+  @HttpCode(204)
+  async remove(@CallingUser() caller: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }): Promise<void> {
+    const { organizationId } = await this.organizations.project(caller, id);
+    await this.transactions.run(async (transaction, publish) => {
+      const revoked = await transaction.delete(tokens).where(eq(tokens.projectId, id)).returning();
+      await transaction.delete(projects).where(eq(projects.id, id));
+      for (const token of revoked) publish(tokenChanged(token, ChangeType.Removed));
+      publish({ type: 'ProjectChanged', message: entity('Project', id, organizationId, ChangeType.Removed) });
+    });
+  }
+
+  async #page(where: SQL, query: Paging, request: Request, response: Response) {
+    const { limit, offset } = window(query);
+    const rows = await this.database
+      .select()
+      .from(projects)
+      .where(where)
+      .orderBy(asc(projects.name), projects.id)
+      .limit(limit)
+      .offset(offset);
+    return pageOf(rows, query, request, response).map(view);
+  }
+}
+
+function view({ id, organizationId, name, created }: Project) {
+  return { id, organization_id: organizationId, name, created_utc: created };
+}

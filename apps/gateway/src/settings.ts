@@ -1,0 +1,93 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { StartupError } from './startup-error.js';
+
+const truth = z.enum(['true', 'false', '1', '0'], { error: 'must be true or false' }).transform((text) => text === 'true' || text === '1');
+const whole = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `must be a whole number from ${least} to ${most}`)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, `must be a whole number from ${least} to ${most}`);
+const list = z.string().transform((text) => text.split(',').map((one) => one.trim()).filter(Boolean));
+
+const DEPRECATED_PUSH = ['ENABLE_WEB_SOCKETS', 'EnableWebSockets'] as const;
+
+/** Every setting of the gateway, by its name in the environment. */
+const environment = z.object({
+  PORT: whole(0, 65535).default(7110),
+  HOST: z.string().default('127.0.0.1'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must start with postgres:// or postgresql://')
+    .optional(),
+  DATABASE_POOL_SIZE: whole(1, 1000).default(10),
+  DATA_DIR: z
+    .string()
+    .default('.data')
+    .transform((path) => resolve(path)),
+  ENABLE_PUSH: truth.optional(),
+  EnablePush: truth.optional(),
+  ENABLE_WEB_SOCKETS: truth.optional(),
+  EnableWebSockets: truth.optional(),
+  ADMIN_EMAIL: z.email('must be an e-mail address').optional(),
+  ADMIN_PASSWORD: z.string().min(8, 'must have at least 8 characters').optional(),
+  SAMPLE_DATA: truth.default(false),
+  CORS_ORIGINS: list
+    .refine(
+      (origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin),
+      'must be origins like https://app.example.com, separated by commas',
+    )
+    .default([]),
+  TRUST_PROXY: truth.default(false),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      error: 'must be fatal, error, warn, info, debug, trace or silent',
+    })
+    .default('info'),
+  PUSH_WRITE_QUEUE_CAPACITY: whole(1, 100_000).default(64),
+  PUSH_KEEP_ALIVE_SECONDS: whole(1, 3600).default(15),
+  PUSH_MAX_CONNECTIONS_PER_USER: whole(1, 100_000).default(10),
+  PUSH_LOG_CAPACITY: whole(1, 10_000_000).default(10_000),
+  SHUTDOWN_TIMEOUT_SECONDS: whole(1, 3600).default(40),
+});
+
+/** The environment, read once. */
+export interface Settings extends Omit<z.output<typeof environment>, 'ENABLE_PUSH' | 'EnablePush' | 'ENABLE_WEB_SOCKETS' | 'EnableWebSockets'> {
+  readonly enablePush: boolean;
+  /** What the operator should know about the settings themselves. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads all settings at once; an empty value counts as absent.
+ * @throws StartupError that names every bad one.
+ */
+export function readSettings(env: NodeJS.ProcessEnv): Settings {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const unknown = Object.keys(given).filter((name) => name.startsWith('PUSH_') && !(name in environment.shape));
+  const known = Object.keys(environment.shape).filter((name) => name.startsWith('PUSH_'));
+  const faults = unknown.map((name) => `${name} is not a setting; those that start with PUSH_ are ${known.join(', ')}`);
+  const parsed = environment.safeParse(given);
+  for (const issue of parsed.error?.issues ?? []) {
+    faults.push(`${issue.path.join('.')} ${issue.message} (it is ${shown(String(issue.path[0]), given)})`);
+  }
+  const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = parsed.data ?? {};
+  if (parsed.success && (email === undefined) !== (password === undefined)) {
+    faults.push('ADMIN_EMAIL and ADMIN_PASSWORD must be set together');
+  }
+  if (!parsed.success || faults.length > 0) {
+    throw new StartupError(`The settings are not valid: ${faults.join('; ')}.`);
+  }
+  const { ENABLE_PUSH, EnablePush, ENABLE_WEB_SOCKETS, EnableWebSockets, ...settings } = parsed.data;
+  const deprecated = DEPRECATED_PUSH.filter((name) => parsed.data[name] !== undefined);
+  return Object.freeze({
+    ...settings,
+    enablePush: ENABLE_PUSH ?? EnablePush ?? ENABLE_WEB_SOCKETS ?? EnableWebSockets ?? true,
+    warnings: deprecated.map((name) => `${name} is deprecated; set ENABLE_PUSH instead.`),
+  });
+}
+
+function shown(name: string, given: Record<string, string | undefined>): string {
+  return /PASSWORD|URL/.test(name) ? 'not shown here' : JSON.stringify(given[name]);
+}

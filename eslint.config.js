@@ -1,0 +1,62 @@
+import js from '@eslint/js';
+import nx from '@nx/eslint-plugin';
+import svelte from 'eslint-plugin-svelte';
+import ts from 'typescript-eslint';
+
+/** Inside `libs/push`, the framework and what it drags in stay at the rim. */
+const framework = {
+  group: ['@nestjs/*', 'rxjs', 'rxjs/*', 'reflect-metadata'],
+  message: 'Only libs/push/src/nest knows the framework.',
+};
+
+/** The two tags of every project: what it is, and on which side of the wire it stands. */
+const depConstraints = [
+  { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:lib'] },
+  { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['type:lib'] },
+  { sourceTag: 'type:e2e', onlyDependOnLibsWithTags: ['type:lib', 'type:tool'] },
+  { sourceTag: 'type:tool', onlyDependOnLibsWithTags: ['type:lib', 'type:tool'] },
+  { sourceTag: 'side:shared', onlyDependOnLibsWithTags: ['side:shared'] },
+  { sourceTag: 'side:server', onlyDependOnLibsWithTags: ['side:shared', 'side:server'] },
+  { sourceTag: 'side:client', onlyDependOnLibsWithTags: ['side:shared', 'side:client'] },
+];
+
+export default ts.config(
+  { ignores: ['**/dist', '**/build', '**/.svelte-kit', '**/out-tsc', '**/node_modules', '.nx', '**/migrations'] },
+  js.configs.recommended,
+  ...ts.configs.strict,
+  ...svelte.configs['flat/recommended'],
+  { files: ['**/*.svelte', '**/*.svelte.ts'], languageOptions: { parserOptions: { parser: ts.parser } } },
+  {
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: {
+      'no-undef': 'off',
+      eqeqeq: 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-invalid-void-type': 'off',
+      // NestJS' modules and controllers are classes by design.
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'CallExpression[callee.property.name=/^(only|skip|todo)$/][callee.object.name=/^(it|test|describe)$/]',
+          message: 'No focused or skipped test is committed.',
+        },
+      ],
+    },
+  },
+  {
+    files: ['**/*.ts', '**/*.js', '**/*.mjs', '**/*.svelte'],
+    plugins: { '@nx': nx },
+    rules: {
+      '@nx/enforce-module-boundaries': [
+        'error',
+        { enforceBuildableLibDependency: true, allow: ['^.*/eslint\\.config\\.js$', '^.*/vitest\\.base\\.ts$'], depConstraints },
+      ],
+    },
+  },
+  {
+    files: ['libs/push/src/**/*.ts'],
+    ignores: ['libs/push/src/nest/**'],
+    rules: { 'no-restricted-imports': ['error', { patterns: [framework] }] },
+  },
+);

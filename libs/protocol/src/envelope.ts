@@ -1,0 +1,76 @@
+import * as z from 'zod/mini';
+import { catalog, type MessageOf, type MessageType } from './catalog.js';
+import { control, isControlType, type ControlMessageOf, type ControlType } from './control.js';
+
+/** What travels: a type and its message. */
+export interface Envelope {
+  readonly type: string;
+  readonly message: unknown;
+}
+
+const envelope = z.object({ type: z.string(), message: z.unknown() });
+const webSocketFrame = z.object({
+  id: z.optional(z.string()),
+  type: z.optional(z.string()),
+  message: z.optional(z.unknown()),
+});
+
+/** What one WebSocket text frame says: a message, or (both transports' keep-alive) perhaps only a cursor. */
+export interface WebSocketFrame {
+  readonly id?: string;
+  readonly envelope?: Envelope;
+}
+
+/** The payload of the SSE `data` field. One line: JSON escapes every line break. */
+export const encodeSseData = ({ type, message }: Envelope): string => JSON.stringify({ type, message });
+
+/** One WebSocket text frame. Without an envelope it is a keep-alive: `{}`, or `{"id":…}`. */
+export const encodeWebSocketFrame = (id: string | undefined, carried?: Envelope): string =>
+  JSON.stringify({ id, type: carried?.type, message: carried?.message });
+
+/** Reads the SSE `data` field; undefined if it is no envelope. */
+export function decodeSseData(data: string): Envelope | undefined {
+  const parsed = envelope.safeParse(parseJson(data));
+  return parsed.success ? { type: parsed.data.type, message: parsed.data.message } : undefined;
+}
+
+/** Reads a WebSocket text frame; undefined if it is neither an envelope nor a keep-alive. */
+export function decodeWebSocketFrame(text: string): WebSocketFrame | undefined {
+  const parsed = webSocketFrame.safeParse(parseJson(text));
+  if (!parsed.success) return undefined;
+  const { id, type, message } = parsed.data;
+  return {
+    ...(id === undefined ? {} : { id }),
+    ...(type === undefined ? {} : { envelope: { type, message } }),
+  };
+}
+
+/** A message of the catalog, told apart by `type`. */
+export type Message = { [Type in MessageType]: { readonly type: Type; readonly message: MessageOf<Type> } }[MessageType];
+/** A control message, told apart by `type`. */
+export type ControlMessage = {
+  [Type in ControlType]: { readonly type: Type; readonly message: ControlMessageOf<Type> };
+}[ControlType];
+
+/** The control message that an envelope carries; undefined if it is none, or is malformed. */
+export function readControl({ type, message }: Envelope): ControlMessage | undefined {
+  if (!isControlType(type)) return undefined;
+  const parsed = control[type].safeParse(message);
+  // The schema was looked up by `type`, so the pair belongs together; TypeScript cannot follow the look-up.
+  return parsed.success ? ({ type, message: parsed.data } as ControlMessage) : undefined;
+}
+
+/** The catalog's message that an envelope carries; undefined if its type is unknown here, or it is malformed. */
+export function readMessage({ type, message }: Envelope): Message | undefined {
+  if (!Object.hasOwn(catalog, type)) return undefined;
+  const parsed = catalog[type as MessageType].schema.safeParse(message);
+  return parsed.success ? ({ type, message: parsed.data } as Message) : undefined;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

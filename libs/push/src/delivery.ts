@@ -1,0 +1,112 @@
+import type { Authenticator, Principal } from './principal.js';
+import type { Clock } from './clock.js';
+import type { Connection } from './connection.js';
+import { Frame } from './frame.js';
+import type { Hub } from './hub.js';
+import type { Cursor, LogRecord, MessageLog } from './log.js';
+import { route, type Route } from './router.js';
+import { Window } from './window.js';
+
+/** How long a membership may wait for the authenticator before the connections concerned must come back instead. */
+const CONFIRM_MS = 2000;
+
+/**
+ * Reads the log, in order: remembers each record in the window, applies its effect, hands its frame to the
+ * connections of its audience. A record whose effect needs the authenticator holds up the ones after it, so that
+ * nothing of an organization passes between joining it and hearing of it.
+ */
+export class Delivery {
+  #window: Window | undefined;
+
+  constructor(
+    private readonly log: MessageLog,
+    private readonly hub: Hub,
+    private readonly authenticator: Authenticator,
+    private readonly clock: Clock,
+    private readonly windowCapacity: number,
+    private readonly onError: (error: unknown, doing: string) => void,
+  ) {}
+
+  async start(): Promise<void> {
+    this.#window = new Window(this.windowCapacity, await this.log.head());
+    this.log.follow((record) => this.#deliver(record));
+  }
+
+  /** The last record that was handed to the hub. */
+  get head(): Cursor {
+    return this.window.head;
+  }
+
+  get window(): Window {
+    if (this.#window === undefined) throw new Error('delivery has not started: call start() first');
+    return this.#window;
+  }
+
+  #deliver(record: LogRecord): void | Promise<void> {
+    const routed = route(record);
+    const applied = this.#apply(routed);
+    // Only an effect that asks the authenticator waits; everything else is handed over in this very turn.
+    if (applied !== undefined) return applied.then(() => this.#handOver(record, routed));
+    this.#handOver(record, routed);
+  }
+
+  #handOver(record: LogRecord, { audience }: Route): void {
+    this.window.push(record);
+    const frame = Frame.of(record);
+    for (const connection of this.hub.of(audience)) connection.offer(frame);
+  }
+
+  #apply({ effect, audience }: Route): void | Promise<void> {
+    switch (effect?.kind) {
+      case undefined:
+        return;
+      case 'revocation':
+        for (const connection of [...this.hub.ofToken(effect.token_id)]) revoke(connection);
+        return;
+      case 'membership':
+        if (effect.change === 'removed') {
+          for (const connection of this.hub.ofUser(effect.user_id)) {
+            this.hub.leave(connection, effect.organization_id);
+          }
+          return;
+        }
+        return this.#confirm([...this.hub.ofUser(effect.user_id)]);
+      case 'unknown':
+        return this.#confirm([...this.hub.of(audience)]);
+    }
+  }
+
+  /** Gives connections the organizations that the authenticator says they have now. */
+  async #confirm(connections: readonly Connection[]): Promise<void> {
+    if (connections.length === 0) return;
+    try {
+      const now = await this.#withinTime(
+        this.authenticator.reauthorize(connections.map(({ principal }) => principal)),
+      );
+      connections.forEach((connection, index) => this.#grant(connection, now[index]));
+    } catch (error) {
+      this.onError(error, 'confirming a membership; the connections concerned must come back');
+      for (const connection of connections) connection.close('internal_error');
+    }
+  }
+
+  #grant(connection: Connection, principal: Principal | undefined): void {
+    if (principal === undefined) return revoke(connection);
+    const before = [...connection.organizationIds];
+    for (const id of before) if (!principal.organizationIds.has(id)) this.hub.leave(connection, id);
+    for (const id of principal.organizationIds) this.hub.join(connection, id);
+  }
+
+  #withinTime<T>(asked: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.clock.after(CONFIRM_MS, () =>
+        reject(new Error(`the authenticator did not answer within ${CONFIRM_MS} ms`)),
+      );
+      asked.then(resolve, reject).finally(cancel);
+    });
+  }
+}
+
+function revoke(connection: Connection): void {
+  connection.close('revoked', { reason: 'The token was revoked.' });
+}

@@ -1,0 +1,22 @@
+/** What the library throws where the caller cannot choose. Read `code`, never the text. */
+export type PushErrorCode =
+  /** The type is in no catalog and is not `${Type}Changed`. */
+  | 'unknown_type'
+  /** The schema refused the message; `issues` says where. */
+  | 'invalid_message';
+
+export interface MessageIssue {
+  readonly path: string;
+  readonly message: string;
+}
+
+export class PushError extends Error {
+  override readonly name = 'PushError';
+  constructor(
+    readonly code: PushErrorCode,
+    message: string,
+    readonly issues: readonly MessageIssue[] = [],
+  ) {
+    super(message);
+  }
+}

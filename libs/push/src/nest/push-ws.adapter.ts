@@ -1,0 +1,64 @@
+import type { IncomingMessage } from 'node:http';
+import { Logger, type INestApplicationContext } from '@nestjs/common';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { MAX_INBOUND_BYTES, PUSH_PATH, SUBPROTOCOL, refusalTable } from '@crossfade/protocol';
+import type { VerifyClientCallbackAsync } from 'ws';
+import { Admission, type Refusal } from '../admission.js';
+import { decisions, readConnectRequest } from './connect-request.js';
+import { toHttp } from './refusal.js';
+
+type Options = NonNullable<Parameters<WsAdapter['create']>[1]>;
+
+/**
+ * `app.useWebSocketAdapter(new PushWsAdapter(app))`: NestJS' `ws` adapter, with an admission check before the upgrade
+ * of the push endpoint, which guards cannot do. Other gateways of the program are not touched.
+ */
+export class PushWsAdapter extends WsAdapter {
+  readonly #logger = new Logger('Push');
+
+  constructor(private readonly app: INestApplicationContext) {
+    super(app);
+  }
+
+  override create(port: number, options: Options = {}) {
+    if (options.path !== PUSH_PATH) return super.create(port, options);
+    return super.create(port, {
+      ...options,
+      maxPayload: MAX_INBOUND_BYTES,
+      perMessageDeflate: false,
+      handleProtocols: (offered: Set<string>) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+      verifyClient: this.#verify(this.app.get(Admission, { strict: false })),
+    });
+  }
+
+  #verify(admission: Admission): VerifyClientCallbackAsync {
+    return ({ req: request }, answer) => {
+      const gone = new AbortController();
+      // Bound before anything is acquired. A socket that dies here never becomes a connection.
+      request.socket.once('close', () => gone.abort());
+      admission.admit(readConnectRequest(request), gone.signal).then(
+        (admitted) => {
+          if ('gone' in admitted) return;
+          const status = 'refusal' in admitted ? this.#statusBeforeUpgrade(request, admitted.refusal) : undefined;
+          if (status === undefined) {
+            decisions.set(request, { outcome: admitted, gone: gone.signal });
+            return answer(true);
+          }
+          answer(false, status.status, status.body, { ...status.headers });
+        },
+        (error: unknown) => {
+          this.#logger.error(error);
+          answer(false, 500);
+        },
+      );
+    };
+  }
+
+  /** A browser cannot see this status, so whoever can be told by a close code is told by that. */
+  #statusBeforeUpgrade(request: IncomingMessage, refusal: Refusal) {
+    const row = refusalTable[refusal.reason];
+    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
+    const byCode = row.webSocket !== undefined && (row.old === 'accept' || offered.includes(SUBPROTOCOL));
+    return byCode ? undefined : toHttp(refusal);
+  }
+}

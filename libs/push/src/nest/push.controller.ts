@@ -1,0 +1,55 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  Controller,
+  Get,
+  Header,
+  Inject,
+  Req,
+  Res,
+  Sse,
+  UseFilters,
+  UseGuards,
+  type MessageEvent,
+} from '@nestjs/common';
+import { PUSH_PATH, PUSH_SETTINGS_PATH, type PushSettings } from '@crossfade/protocol';
+import { EMPTY, Observable } from 'rxjs';
+import { Admission } from '../admission.js';
+import type { ResolvedPushOptions } from '../options.js';
+import { SseTransport } from '../transports/sse.js';
+import { AdmissionGuard } from './admission.guard.js';
+import { decisions } from './connect-request.js';
+import { PUSH_OPTIONS } from './options.token.js';
+import { RefusalException, RefusalFilter } from './refusal.js';
+
+@Controller()
+export class PushController {
+  constructor(
+    private readonly admission: Admission,
+    @Inject(PUSH_OPTIONS) private readonly options: ResolvedPushOptions,
+  ) {}
+
+  /** What an app asks before it opens a WebSocket that could not tell it why it was refused. Holds no secret. */
+  @Get(PUSH_SETTINGS_PATH)
+  @Header('Cache-Control', 'no-store')
+  settings(): PushSettings {
+    const { enabled, keepAliveSeconds } = this.options;
+    return { enabled, ...(enabled ? { transport: 'sse' } : {}), keep_alive_seconds: keepAliveSeconds };
+  }
+
+  /** One stream of Server-Sent Events. The teardown of the Observable only stops the pump. */
+  @Sse(PUSH_PATH)
+  @UseGuards(AdmissionGuard)
+  @UseFilters(RefusalFilter)
+  async stream(
+    @Req() request: IncomingMessage,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<Observable<MessageEvent>> {
+    const decision = decisions.get(request);
+    if (decision === undefined || !('ticket' in decision.outcome)) return EMPTY;
+    const transport = new SseTransport(response);
+    const registered = await this.admission.register(decision.outcome.ticket, transport, decision.gone);
+    if ('refusal' in registered) throw new RefusalException(registered.refusal);
+    if ('gone' in registered) return EMPTY;
+    return new Observable((subscriber) => transport.attach(subscriber));
+  }
+}

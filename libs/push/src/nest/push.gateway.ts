@@ -1,0 +1,41 @@
+import type { IncomingMessage } from 'node:http';
+import { Logger } from '@nestjs/common';
+import { WebSocketGateway, type OnGatewayConnection } from '@nestjs/websockets';
+import { PUSH_PATH, encodeRetryAfter, refusalTable } from '@crossfade/protocol';
+import type { WebSocket } from 'ws';
+import { Admission, type Refusal } from '../admission.js';
+import { WebSocketTransport } from '../transports/websocket.js';
+import { decisions } from './connect-request.js';
+
+/** How long a refused client has to take the close frame. */
+const GOODBYE_MS = 1000;
+
+/** Opens a WebSocket stream for what the upgrade check (`PushWsAdapter`) has let through. */
+@WebSocketGateway({ path: PUSH_PATH })
+export class PushGateway implements OnGatewayConnection<WebSocket> {
+  private readonly logger = new Logger('Push');
+
+  constructor(private readonly admission: Admission) {}
+
+  handleConnection(webSocket: WebSocket, request: IncomingMessage): void {
+    const decision = decisions.get(request);
+    if (decision === undefined) return webSocket.terminate();
+    if ('refusal' in decision.outcome) return refuse(webSocket, decision.outcome.refusal);
+    const transport = new WebSocketTransport(webSocket, request.socket);
+    this.admission.register(decision.outcome.ticket, transport, decision.gone).then(
+      (registered) => {
+        if ('refusal' in registered) refuse(webSocket, registered.refusal);
+      },
+      (error: unknown) => {
+        this.logger.error(error);
+        webSocket.terminate();
+      },
+    );
+  }
+}
+
+function refuse(webSocket: WebSocket, { reason, retryAfterMs }: Refusal): void {
+  const code = refusalTable[reason].webSocket;
+  webSocket.close(code, retryAfterMs === undefined ? reason : encodeRetryAfter(retryAfterMs));
+  setTimeout(() => webSocket.terminate(), GOODBYE_MS).unref();
+}

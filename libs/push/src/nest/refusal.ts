@@ -1,0 +1,41 @@
+import { STATUS_CODES, type ServerResponse } from 'node:http';
+import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { refusalTable } from '@crossfade/protocol';
+import type { Refusal } from '../admission.js';
+
+/** An HTTP answer that refuses a stream: RFC 9457 problem+json. */
+export interface HttpRefusal {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export function toHttp({ reason, detail, retryAfterMs }: Refusal): HttpRefusal {
+  const status = refusalTable[reason].http;
+  return {
+    status,
+    headers: {
+      'Content-Type': 'application/problem+json',
+      'Cache-Control': 'no-store',
+      ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+      ...(retryAfterMs === undefined ? {} : { 'Retry-After': String(Math.ceil(retryAfterMs / 1000)) }),
+    },
+    body: JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail }),
+  };
+}
+
+export class RefusalException extends HttpException {
+  constructor(readonly refusal: Refusal) {
+    super(refusal.detail, refusalTable[refusal.reason].http);
+  }
+}
+
+@Catch(RefusalException)
+export class RefusalFilter implements ExceptionFilter<RefusalException> {
+  catch({ refusal }: RefusalException, host: ArgumentsHost): void {
+    const response = host.switchToHttp().getResponse<ServerResponse>();
+    if (response.headersSent) return void response.destroy();
+    const { status, headers, body } = toHttp(refusal);
+    response.writeHead(status, headers).end(body);
+  }
+}

@@ -1,0 +1,29 @@
+/** Under whose limit a connection counts: its user, else its token. */
+export type OwnerId = string;
+
+/** Who is connected. */
+export interface Principal {
+  /** Set for people; a project's or a service's token has none. */
+  readonly userId?: string;
+  readonly tokenId: string;
+  readonly organizationIds: ReadonlySet<string>;
+}
+
+export const ownerOf = ({ userId, tokenId }: Principal): OwnerId =>
+  userId === undefined ? `token:${tokenId}` : `user:${userId}`;
+
+/** What an authenticator says of a credential; `detail` is a sentence for whoever reads the refusal. */
+export type Authentication =
+  | { readonly outcome: 'authenticated'; readonly principal: Principal }
+  | { readonly outcome: 'unauthorized' | 'forbidden'; readonly detail: string };
+
+/**
+ * A port: the program that uses the library says who a credential is.
+ * Both methods read the present state of whatever they ask, no cache: a change is published after it is committed,
+ * and the library asks again when it hears of one. A method that throws makes the stream be refused as unavailable.
+ */
+export interface Authenticator {
+  authenticate(credential: string): Promise<Authentication>;
+  /** Asks again about open connections: in the same order, what each may do now, or undefined if it is gone. */
+  reauthorize(principals: readonly Principal[]): Promise<readonly (Principal | undefined)[]>;
+}

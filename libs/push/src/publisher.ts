@@ -1,0 +1,134 @@
+import {
+  catalogEntry,
+  type Catalog,
+  type CatalogEntry,
+  type Conflation,
+  type EntityChanged,
+  type Envelope,
+} from '@crossfade/protocol';
+import type { Clock } from './clock.js';
+import { ConflationWindows } from './conflation.js';
+import { PushError } from './errors.js';
+import type { MessageLog, StampedMessage } from './log.js';
+
+type MessageIn<C extends Catalog, Type extends keyof C> = C[Type] extends CatalogEntry<infer Message> ? Message : never;
+
+/** What may be published: a message of the catalog, or a change of an entity outside it. */
+export type Publishable<C extends Catalog> =
+  | { [Type in keyof C & string]: { readonly type: Type; readonly message: MessageIn<C, Type> } }[keyof C & string]
+  | { readonly type: `${string}Changed`; readonly message: EntityChanged };
+
+/**
+ * The one way in. Validates a message against its catalog, stamps it and appends it to the log.
+ * Publishing never depends on who listens.
+ */
+export class Publisher<C extends Catalog = Catalog> {
+  readonly #conflated = new Map<string, { windows: ConflationWindows<Envelope>; cancel: (() => void) | undefined }>();
+
+  constructor(
+    private readonly log: MessageLog,
+    private readonly catalog: C,
+    private readonly clock: Clock,
+    /** Hears of a conflated message that could not be appended later: nobody awaits it any more. */
+    private readonly onLateFailure: (error: unknown) => void,
+  ) {}
+
+  /**
+   * Resolves when the message is in the log, or waits for its conflation window, or concerns nobody.
+   * @throws PushError `unknown_type` or `invalid_message`; what the log throws if it cannot append.
+   */
+  async publish(published: Publishable<C>): Promise<void> {
+    const { entry, envelope } = this.#read(published);
+    if (entry.conflate === undefined) return this.#append(entry, envelope);
+    const conflated = this.#windowsOf(envelope.type, entry.conflate);
+    const outcome = conflated.windows.offer(this.#keyOf(entry, envelope), envelope, this.clock.now());
+    this.#schedule(envelope.type);
+    if (outcome === 'pass') await this.#append(entry, envelope);
+  }
+
+  /** Sends what waits for a conflation window. Call it before the log is closed. */
+  async close(): Promise<void> {
+    for (const { windows, cancel } of this.#conflated.values()) {
+      cancel?.();
+      for (const envelope of windows.flush()) await this.#append(this.#entryOf(envelope.type), envelope);
+    }
+    this.#conflated.clear();
+  }
+
+  #entryOf(type: string): CatalogEntry {
+    const entry = catalogEntry(type, this.catalog);
+    if (entry === undefined) {
+      throw new PushError(
+        'unknown_type',
+        `"${type}" is not a type of the catalog; entities outside it are published as "\${Type}Changed"`,
+      );
+    }
+    return entry;
+  }
+
+  #read({ type, message }: Envelope): { entry: CatalogEntry; envelope: Envelope } {
+    const entry = this.#entryOf(type);
+    const parsed = entry.schema.safeParse(message);
+    if (!parsed.success) {
+      const issues = parsed.error.issues.map((issue) => ({
+        path: issue.path.map(String).join('.'),
+        message: issue.message,
+      }));
+      const [first] = issues;
+      throw new PushError(
+        'invalid_message',
+        `${type} is not valid: ${first?.path || 'message'}: ${first?.message ?? 'refused'}`,
+        issues,
+      );
+    }
+    return { entry, envelope: { type, message: parsed.data } };
+  }
+
+  #keyOf(entry: CatalogEntry, { type, message }: Envelope): string {
+    return `${type} ${entry.key?.(message) ?? JSON.stringify(message)}`;
+  }
+
+  async #append(entry: CatalogEntry, { type, message }: Envelope): Promise<void> {
+    const audience = entry.audience(message);
+    const effect = entry.effect?.(message);
+    // What nobody may see can still close a connection.
+    if (audience.length === 0 && effect === undefined) return;
+    const sent = entry.redact?.(message) ?? message;
+    const stamped: StampedMessage = {
+      type,
+      message: sent,
+      audience,
+      delivery: entry.delivery,
+      key: this.#keyOf(entry, { type, message: sent }),
+      ...(effect === undefined ? {} : { effect }),
+    };
+    await this.log.append(stamped);
+  }
+
+  #windowsOf(type: string, { windowMs, merge }: Conflation) {
+    let conflated = this.#conflated.get(type);
+    if (conflated === undefined) {
+      const windows = new ConflationWindows<Envelope>(windowMs, (earlier, later) => ({
+        type,
+        message: merge(earlier.message, later.message),
+      }));
+      conflated = { windows, cancel: undefined };
+      this.#conflated.set(type, conflated);
+    }
+    return conflated;
+  }
+
+  #schedule(type: string): void {
+    const conflated = this.#conflated.get(type);
+    const next = conflated?.windows.nextDue;
+    if (conflated === undefined || conflated.cancel !== undefined || next === undefined) return;
+    conflated.cancel = this.clock.after(Math.max(0, next - this.clock.now()), () => {
+      conflated.cancel = undefined;
+      const entry = this.#entryOf(type);
+      for (const envelope of conflated.windows.due(this.clock.now())) {
+        this.#append(entry, envelope).catch(this.onLateFailure);
+      }
+      this.#schedule(type);
+    });
+  }
+}

@@ -1,0 +1,83 @@
+import type { ServerResponse } from 'node:http';
+import type { CloseReason } from '@crossfade/protocol';
+import type { Transport } from '../connection.js';
+import type { Frame } from '../frame.js';
+import type { Cursor } from '../log.js';
+
+/** One block of an event stream, in the fields that NestJS' `MessageEvent` has. */
+export interface SseBlock {
+  readonly id?: string;
+  readonly data?: string;
+  readonly comment?: string;
+  readonly retry?: number;
+}
+
+/** Where blocks go: the subscriber of the route's Observable. */
+export interface SseSink {
+  next(block: SseBlock): void;
+  complete(): void;
+}
+
+/** The first wait of a client that lost its stream, milliseconds; each stream gets one between it and its double. */
+const RETRY_MS = 1000;
+
+/**
+ * Server-Sent Events over one response. Writes only while the response takes bytes: whatever drains the Observable
+ * keeps a list of its own, and would hide a slow client from the write queue.
+ */
+export class SseTransport implements Transport {
+  readonly name = 'sse';
+  #sink: SseSink | undefined;
+  #events: Parameters<Transport['listen']>[0] | undefined;
+  #ended = false;
+  #first = true;
+
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly random: () => number = Math.random,
+  ) {
+    response.on('drain', () => this.#events?.drained());
+    response.once('close', () => this.#events?.closed());
+  }
+
+  get writable(): boolean {
+    return (
+      this.#sink !== undefined && !this.#ended && !this.response.destroyed && !this.response.writableNeedDrain
+    );
+  }
+
+  listen(events: { drained(): void; closed(): void }): void {
+    this.#events = events;
+  }
+
+  /** The route is subscribed to: what waits may go. */
+  attach(sink: SseSink): void {
+    this.#sink = sink;
+    if (this.#ended) sink.complete();
+    else this.#events?.drained();
+  }
+
+  write(frames: readonly Frame[]): void {
+    for (const frame of frames) this.#sink?.next({ id: frame.id, data: frame.sse, ...this.#retry(frame) });
+  }
+
+  writeKeepAlive(head: Cursor | undefined): void {
+    this.#sink?.next({ comment: 'keepalive', ...(head === undefined ? {} : { id: head }) });
+  }
+
+  end(_reason: CloseReason): void {
+    this.#ended = true;
+    this.#sink?.complete();
+  }
+
+  destroy(): void {
+    this.response.destroy();
+  }
+
+  /** `retry:` at the start of a stream and where the stream will end soon, jittered so that clients spread. */
+  #retry(frame: Frame): { retry?: number } {
+    if (!this.#first && frame.envelope.type !== 'Reconnect') return {};
+    this.#first = false;
+    return { retry: Math.round(RETRY_MS * (1 + this.random())) };
+  }
+}
