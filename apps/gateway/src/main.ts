@@ -95,6 +95,8 @@ function endOnSignals(app: INestApplication, { SHUTDOWN_TIMEOUT_SECONDS }: Setti
     );
   };
   process.on('SIGINT', end);
+  // Whoever started this as a child is gone, and with it the terminal that could have ended it.
+  process.once('disconnect', end);
   process.on('SIGTERM', end);
 }
 

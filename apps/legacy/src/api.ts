@@ -1,0 +1,100 @@
+import type { Session } from './session';
+
+export interface Stack {
+  id: string;
+  project_id: string;
+  type: string;
+  status: 'open' | 'fixed' | 'regressed' | 'snoozed' | 'ignored' | 'discarded';
+  title: string;
+  total_occurrences: number;
+  first_occurrence: string;
+  last_occurrence: string;
+  tags: string[];
+}
+
+export interface StackEvent {
+  id: string;
+  type: string;
+  message: string | null;
+  date: string;
+  data: Record<string, unknown>;
+}
+
+export interface Organization {
+  id: string;
+  name: string;
+}
+
+export interface User {
+  full_name: string;
+  email_address: string;
+}
+
+export interface Page<Item> {
+  items: Item[];
+  hasNext: boolean;
+}
+
+/** The REST API. A rejection carries one sentence to show. */
+export class Api {
+  static readonly $inject = ['$http', '$q', 'session'];
+
+  constructor(
+    private readonly $http: angular.IHttpService,
+    private readonly $q: angular.IQService,
+    private readonly session: Session,
+  ) {}
+
+  login(email: string, password: string): angular.IPromise<{ token: string }> {
+    return this.#call<{ token: string }>('POST', '/auth/login', { email, password }).then(({ data }) => data);
+  }
+
+  logout(): angular.IPromise<void> {
+    return this.#call('POST', '/auth/logout').then(() => undefined);
+  }
+
+  me(): angular.IPromise<User> {
+    return this.#call<User>('GET', '/users/me').then(({ data }) => data);
+  }
+
+  organizations(): angular.IPromise<Organization[]> {
+    return this.#call<Organization[]>('GET', '/organizations?limit=100').then(({ data }) => data);
+  }
+
+  stacks(organizationId: string, page: number): angular.IPromise<Page<Stack>> {
+    return this.#page(`/organizations/${organizationId}/stacks?limit=25&page=${page}`);
+  }
+
+  stack(id: string): angular.IPromise<Stack> {
+    return this.#call<Stack>('GET', `/stacks/${encodeURIComponent(id)}`).then(({ data }) => data);
+  }
+
+  events(stackId: string): angular.IPromise<Page<StackEvent>> {
+    return this.#page(`/stacks/${encodeURIComponent(stackId)}/events?limit=10`);
+  }
+
+  markFixed(stackId: string): angular.IPromise<void> {
+    return this.#call('POST', `/stacks/${encodeURIComponent(stackId)}/mark-fixed`).then(() => undefined);
+  }
+
+  #page<Item>(path: string): angular.IPromise<Page<Item>> {
+    return this.#call<Item[]>('GET', path).then(({ data, headers }) => ({
+      items: data,
+      hasNext: (headers('link') ?? '').includes('rel="next"'),
+    }));
+  }
+
+  #call<Answer>(method: string, path: string, data?: unknown): angular.IPromise<angular.IHttpResponse<Answer>> {
+    const { token } = this.session;
+    return this.$http<Answer>({
+      method,
+      url: `/api/v2${path}`,
+      data,
+      headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+    }).catch((answer: angular.IHttpResponse<{ detail?: string } | null>) => {
+      if (answer.status === 401 && token !== undefined) this.session.end(true);
+      const sentence = answer.status <= 0 ? 'The server cannot be reached.' : answer.data?.detail;
+      return this.$q.reject(sentence ?? `The server answered ${answer.status}.`);
+    });
+  }
+}

@@ -1,0 +1,57 @@
+import angular from 'angular';
+import 'angular/angular-csp.css';
+import 'angular-route';
+import 'bootstrap/dist/css/bootstrap.min.css';
+import { agoFilter } from './ago';
+import { Api } from './api';
+import { connectionState } from './connection-state';
+import { LoginController } from './login-controller';
+import login from './login.html?raw';
+import { NavController } from './nav-controller';
+import { refreshOn } from './refresh-on';
+import { Session } from './session';
+import { StackController } from './stack-controller';
+import stack from './stack.html?raw';
+import { StacksController } from './stacks-controller';
+import stacks from './stacks.html?raw';
+import { WebSocketService } from './websocket-service';
+
+routes.$inject = ['$routeProvider'];
+function routes($routeProvider: angular.route.IRouteProvider): void {
+  $routeProvider
+    .when('/login', { template: login, controller: LoginController, controllerAs: 'vm' })
+    .when('/', { template: stacks, controller: StacksController, controllerAs: 'vm' })
+    .when('/stacks/:id', { template: stack, controller: StackController, controllerAs: 'vm' })
+    .otherwise('/');
+}
+
+/** Nobody sees a page without a session, and "5 minutes ago" stays true. */
+run.$inject = ['$rootScope', '$location', '$interval', 'session'];
+function run(
+  $rootScope: angular.IRootScopeService,
+  $location: angular.ILocationService,
+  $interval: angular.IIntervalService,
+  session: Session,
+): void {
+  $rootScope.$on('$routeChangeStart', (event) => {
+    const isLogin = $location.path() === '/login';
+    if (isLogin === (session.token === undefined)) return;
+    event.preventDefault();
+    $location.path(isLogin ? '/' : '/login');
+  });
+  $interval(() => undefined, 1000);
+}
+
+angular
+  .module('crossfade', ['ngRoute'])
+  .config(routes)
+  .service('session', Session)
+  .service('api', Api)
+  .service('websocketService', WebSocketService)
+  .controller('NavController', NavController)
+  .component('connectionState', connectionState)
+  .directive('refreshOn', refreshOn)
+  .filter('ago', agoFilter)
+  .run(run);
+
+angular.element(document).ready(() => angular.bootstrap(document, ['crossfade'], { strictDi: true }));

@@ -1,0 +1,68 @@
+import type * as z from 'zod/mini';
+import { problem } from './schemas';
+
+/** What the API refused, in its own words. `status` 0: it could not be reached. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** A list, and whether there is another page. */
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly hasNext: boolean;
+}
+
+/** The REST API with one token. `signedOut` hears of a token that is no longer good. */
+export class Api {
+  constructor(
+    private readonly token: string | undefined,
+    private readonly signedOut: () => void = () => {},
+  ) {}
+
+  async get<Schema extends z.ZodMiniType>(path: string, schema: Schema): Promise<z.infer<Schema>> {
+    return schema.parse(await (await this.#call('GET', path)).json());
+  }
+
+  async list<Schema extends z.ZodMiniType>(path: string, schema: Schema): Promise<Page<z.infer<Schema>>> {
+    const response = await this.#call('GET', path);
+    const rows: unknown = await response.json();
+    if (!Array.isArray(rows)) throw new ApiError(0, 'The server answered with something else than a list.');
+    return {
+      items: rows.map((row) => schema.parse(row)),
+      hasNext: response.headers.get('link')?.includes('rel="next"') ?? false,
+    };
+  }
+
+  async post<Schema extends z.ZodMiniType>(path: string, body: unknown, schema: Schema): Promise<z.infer<Schema>> {
+    return schema.parse(await (await this.#call('POST', path, body)).json());
+  }
+
+  /** For what answers with nothing. */
+  async send(method: 'POST' | 'DELETE', path: string): Promise<void> {
+    await this.#call(method, path);
+  }
+
+  async #call(method: string, path: string, body?: unknown): Promise<Response> {
+    const response = await fetch(`/api/v2${path}`, {
+      method,
+      headers: {
+        Accept: 'application/json',
+        ...(this.token === undefined ? {} : { Authorization: `Bearer ${this.token}` }),
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }).catch(() => {
+      throw new ApiError(0, 'The server cannot be reached.');
+    });
+    if (response.ok) return response;
+    if (response.status === 401 && this.token !== undefined) this.signedOut();
+    const said = problem.safeParse(await response.json().catch(() => undefined));
+    throw new ApiError(response.status, said.success ? said.data.detail : `The server answered ${response.status}.`);
+  }
+}

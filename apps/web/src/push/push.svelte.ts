@@ -1,0 +1,131 @@
+import { catalog, readControl, readMessage, type Envelope } from '@crossfade/protocol';
+import type { QueryKey } from '@tanstack/svelte-query';
+import { everything, staleAfter } from './stale';
+import { next, type PushEvent, type PushState } from './state';
+import { PushStream } from './stream';
+
+/** A tab that is hidden for less than this keeps its stream. */
+const HIDDEN_MS = 5000;
+/** How many critical messages are remembered to drop repeats. */
+const REMEMBERED = 200;
+
+/** What the app brings to its stream. */
+export interface PushBinding {
+  readonly token: string;
+  readonly client: string;
+  /** Something that was fetched is stale. */
+  stale(keys: readonly QueryKey[]): void;
+  /** The token is no longer good. */
+  signedOut(): void;
+}
+
+/** The one stream of this app: the effects of the states that `next` goes through. */
+export class Push {
+  state = $state.raw<PushState>({ name: 'idle' });
+  #binding: PushBinding | undefined;
+  #stream: PushStream | undefined;
+  #cursor: string | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #hiding: ReturnType<typeof setTimeout> | undefined;
+  #criticals = new Set<string>();
+
+  start(binding: PushBinding): void {
+    this.stop();
+    this.#binding = binding;
+    document.addEventListener('visibilitychange', this.#onVisibility);
+    this.#apply({ type: 'start' });
+  }
+
+  stop(): void {
+    document.removeEventListener('visibilitychange', this.#onVisibility);
+    clearTimeout(this.#hiding);
+    this.#apply({ type: 'stop' });
+    this.#binding = undefined;
+    this.#cursor = undefined;
+    this.#criticals.clear();
+  }
+
+  readonly #onVisibility = (): void => {
+    clearTimeout(this.#hiding);
+    if (!document.hidden) this.#apply({ type: 'shown' });
+    else this.#hiding = setTimeout(() => this.#apply({ type: 'hidden' }), HIDDEN_MS);
+  };
+
+  #apply(event: PushEvent): void {
+    const before = this.state;
+    const after = next(before, event, Date.now(), Math.random());
+    if (after === before) return;
+    this.state = after;
+    this.#enter(after);
+  }
+
+  /** What a state does. `open` goes on with the stream that `connecting` made; every other state has none. */
+  #enter(state: PushState): void {
+    clearTimeout(this.#timer);
+    if (state.name === 'open') return this.#stream?.expectLifeEvery(state.keepAliveMs);
+    this.#stream?.close();
+    this.#stream = undefined;
+    switch (state.name) {
+      case 'connecting':
+        this.#stream = this.#open();
+        return;
+      case 'waiting':
+      case 'off':
+        this.#timer = setTimeout(() => this.#apply({ type: 'due' }), state.delayMs);
+        return;
+      case 'refused':
+        if (state.why === 'unauthorized') this.#binding?.signedOut();
+        return;
+      case 'idle':
+      case 'paused':
+        return;
+    }
+  }
+
+  #open(): PushStream | undefined {
+    if (this.#binding === undefined) return undefined;
+    const { token, client } = this.#binding;
+    return new PushStream(
+      { token, client, cursor: this.#cursor },
+      {
+        message: (id, envelope) => this.#message(id, envelope),
+        cursor: (id) => (this.#cursor = id === '' ? undefined : id),
+        failed: (status, retryAfterMs) => this.#apply({ type: 'failed', status, retryAfterMs }),
+        ended: () => this.#apply({ type: 'ended' }),
+      },
+    );
+  }
+
+  #message(id: string | undefined, envelope: Envelope): void {
+    const control = readControl(envelope);
+    switch (control?.type) {
+      case 'Connected':
+        this.#apply({ type: 'connected', keepAliveMs: control.message.keep_alive_seconds * 1000 });
+        if (control.message.resumed !== 'resumed') this.#binding?.stale([everything]);
+        return;
+      case 'Resync': {
+        const binding = this.#binding;
+        setTimeout(() => binding?.stale([everything]), control.message.delay_ms);
+        return;
+      }
+      case 'Reconnect':
+        return this.#apply({ type: 'moved', delayMs: control.message.delay_ms });
+      case 'Revoked':
+        return this.#apply({ type: 'revoked' });
+    }
+    const message = readMessage(envelope);
+    if (message === undefined || this.#isRepeated(id, message.type)) return;
+    this.#binding?.stale(staleAfter(message));
+  }
+
+  #isRepeated(id: string | undefined, type: keyof typeof catalog): boolean {
+    if (id === undefined || catalog[type].delivery !== 'critical') return false;
+    if (this.#criticals.has(id)) return true;
+    this.#criticals.add(id);
+    const [oldest] = this.#criticals;
+    if (this.#criticals.size > REMEMBERED && oldest !== undefined) this.#criticals.delete(oldest);
+    return false;
+  }
+}
+
+export const push = new Push();

@@ -1,0 +1,41 @@
+import { Api } from './api/api';
+import { login } from './api/schemas';
+
+const KEY = 'crossfade.token';
+
+/** Who is signed in, in all tabs of this browser. */
+class Session {
+  token = $state(localStorage.getItem(KEY) ?? undefined);
+  /** Whether it ended without the user having asked for it. */
+  expired = $state(false);
+  readonly api = $derived(new Api(this.token, () => this.end(true)));
+
+  constructor() {
+    addEventListener('storage', ({ key, newValue }) => {
+      if (key === KEY) this.token = newValue ?? undefined;
+    });
+  }
+
+  async signIn(email: string, password: string): Promise<void> {
+    const { token } = await new Api(undefined).post('/auth/login', { email, password }, login);
+    localStorage.setItem(KEY, token);
+    this.expired = false;
+    this.token = token;
+  }
+
+  /** The session is over here even if the server cannot be told. */
+  async signOut(): Promise<void> {
+    const { api } = this;
+    this.end(false);
+    await api.send('POST', '/auth/logout').catch(() => undefined);
+  }
+
+  end(expired: boolean): void {
+    if (this.token === undefined) return;
+    localStorage.removeItem(KEY);
+    this.expired = expired;
+    this.token = undefined;
+  }
+}
+
+export const session = new Session();

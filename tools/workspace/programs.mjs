@@ -1,0 +1,49 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { run, step } from './steps.mjs';
+
+const postgresRoot = '/usr/lib/postgresql';
+
+/** What the tests talk to, where it may be, and the Debian package that has it. */
+const programs = [
+  {
+    name: 'Chromium',
+    apt: 'chromium',
+    setting: 'CHROMIUM_PATH',
+    isThere: () => onPath('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'),
+  },
+  {
+    name: 'PostgreSQL (initdb and postgres)',
+    apt: 'postgresql',
+    setting: 'POSTGRES_BIN',
+    isThere: () => onPath('initdb') || versions().some((version) => existsSync(join(postgresRoot, version, 'bin/initdb'))),
+  },
+];
+
+/** Sees to it that the tests' programs are there; on Debian, as root, by installing them. */
+export async function installPrograms() {
+  if (missing().length > 0 && process.getuid?.() === 0 && onPath('apt-get')) {
+    const packages = missing().map(({ apt }) => apt);
+    await step(`Installing ${packages.join(', ')}`, async () => {
+      const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+      const updated = await run('apt-get', ['update', '-q'], { env });
+      if (updated.code !== 0) return updated;
+      return run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], { env });
+    });
+  }
+  for (const { name, apt, setting } of missing()) {
+    console.error(`The tests need ${name}: install it (Debian: apt-get install ${apt}), or set ${setting} to where it is.`);
+  }
+  return missing().length === 0;
+}
+
+const missing = () => programs.filter(({ setting, isThere }) => process.env[setting] === undefined && !isThere());
+
+function onPath(...names) {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return names.some((name) => folders.some((folder) => existsSync(join(folder, name))));
+}
+
+function versions() {
+  return existsSync(postgresRoot) ? readdirSync(postgresRoot) : [];
+}

@@ -1,0 +1,9 @@
+// Stays readable for old versions of Node, so that they can say one sentence instead of a syntax error.
+import { requirement } from './requirement.mjs';
+
+const unmet = requirement(process.version, process.platform, process.env.npm_config_user_agent);
+if (unmet === undefined) import('./run-tests.mjs');
+else {
+  console.error(unmet);
+  process.exitCode = 1;
+}
