@@ -21,7 +21,17 @@ const depConstraints = [
 ];
 
 export default ts.config(
-  { ignores: ['**/dist', '**/build', '**/.svelte-kit', '**/out-tsc', '**/node_modules', '.nx', '**/migrations'] },
+  {
+    ignores: [
+      '**/dist',
+      '**/build',
+      '**/.svelte-kit',
+      '**/out-tsc',
+      '**/node_modules',
+      '.nx',
+      '**/migrations',
+    ],
+  },
   js.configs.recommended,
   ...ts.configs.strict,
   ...svelte.configs['flat/recommended'],
@@ -38,7 +48,8 @@ export default ts.config(
       'no-restricted-syntax': [
         'error',
         {
-          selector: 'CallExpression[callee.property.name=/^(only|skip|todo)$/][callee.object.name=/^(it|test|describe)$/]',
+          selector:
+            'CallExpression[callee.property.name=/^(only|skip|todo)$/][callee.object.name=/^(it|test|describe)$/]',
           message: 'No focused or skipped test is committed.',
         },
       ],
@@ -50,7 +61,11 @@ export default ts.config(
     rules: {
       '@nx/enforce-module-boundaries': [
         'error',
-        { enforceBuildableLibDependency: true, allow: ['^.*/eslint\\.config\\.js$', '^.*/vitest\\.base\\.ts$'], depConstraints },
+        {
+          enforceBuildableLibDependency: true,
+          allow: ['^.*/eslint\\.config\\.js$', '^.*/vitest\\.base\\.ts$'],
+          depConstraints,
+        },
       ],
     },
   },

@@ -16,7 +16,8 @@ const programs = [
     name: 'PostgreSQL (initdb and postgres)',
     apt: 'postgresql',
     setting: 'POSTGRES_BIN',
-    isThere: () => onPath('initdb') || versions().some((version) => existsSync(join(postgresRoot, version, 'bin/initdb'))),
+    isThere: () =>
+      onPath('initdb') || versions().some((version) => existsSync(join(postgresRoot, version, 'bin/initdb'))),
   },
 ];
 
@@ -32,12 +33,15 @@ export async function installPrograms() {
     });
   }
   for (const { name, apt, setting } of missing()) {
-    console.error(`The tests need ${name}: install it (Debian: apt-get install ${apt}), or set ${setting} to where it is.`);
+    console.error(
+      `The tests need ${name}: install it (Debian: apt-get install ${apt}), or set ${setting} to where it is.`,
+    );
   }
   return missing().length === 0;
 }
 
-const missing = () => programs.filter(({ setting, isThere }) => process.env[setting] === undefined && !isThere());
+const missing = () =>
+  programs.filter(({ setting, isThere }) => process.env[setting] === undefined && !isThere());
 
 function onPath(...names) {
   const folders = (process.env.PATH ?? '').split(delimiter);

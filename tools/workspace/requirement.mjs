@@ -5,7 +5,13 @@
 export function requirement(nodeVersion, platform, npmUserAgent) {
   const least = platform === 'darwin' ? [22, 17] : [20, 19];
   if (isOlder(nodeVersion.replace(/^v/, ''), least)) {
-    return 'Crossfade needs Node ' + least.join('.') + ' or later, and this is ' + nodeVersion + ': install a newer one from https://nodejs.org.';
+    return (
+      'Crossfade needs Node ' +
+      least.join('.') +
+      ' or later, and this is ' +
+      nodeVersion +
+      ': install a newer one from https://nodejs.org.'
+    );
   }
   const npm = /^npm\/([0-9.]+)/.exec(npmUserAgent || '');
   if (npm !== null && isOlder(npm[1], [10, 0])) {

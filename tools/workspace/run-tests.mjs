@@ -37,7 +37,9 @@ function tool(path, args) {
 async function suites(title, target, args) {
   for (const file of results()) rmSync(file);
   console.log(`\n${title}`);
-  const { code } = await nx(['run-many', '-t', target, '--outputStyle=static', '--nxBail=false', ...args], { show: true });
+  const { code } = await nx(['run-many', '-t', target, '--outputStyle=static', '--nxBail=false', ...args], {
+    show: true,
+  });
   let failed = 0;
   for (const file of results()) {
     const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(file, 'utf8'));
@@ -55,6 +57,8 @@ async function suites(title, target, args) {
 
 function results() {
   return ['apps', 'libs', 'tools']
-    .flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(root, folder, name, 'test-results.json')))
+    .flatMap((folder) =>
+      readdirSync(join(root, folder)).map((name) => join(root, folder, name, 'test-results.json')),
+    )
     .filter((file) => existsSync(file));
 }

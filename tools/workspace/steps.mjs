@@ -28,7 +28,11 @@ export function runtime() {
  */
 export function run(command, args, { show = false, cwd = root, env = environment } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', show ? 'inherit' : 'pipe', show ? 'inherit' : 'pipe'] });
+    const child = spawn(command, args, {
+      cwd,
+      env,
+      stdio: ['ignore', show ? 'inherit' : 'pipe', show ? 'inherit' : 'pipe'],
+    });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += chunk));
     child.on('error', (error) => resolve({ code: 1, output: `${output}${error.message}\n` }));
@@ -67,12 +71,20 @@ export async function step(title, work) {
 /** Installs what the lock file names, unless that is what is there. */
 export async function install() {
   const lock = readFileSync(join(root, 'package-lock.json'));
-  const wanted = createHash('sha256').update(lock).update(`${process.platform} ${process.arch}`).digest('hex');
+  const wanted = createHash('sha256')
+    .update(lock)
+    .update(`${process.platform} ${process.arch}`)
+    .digest('hex');
   const stamp = join(root, 'node_modules', '.crossfade-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return true;
   rmSync(stamp, { force: true });
-  const done = await step('Installing packages (a minute or two, once)', () => npm(['ci', '--no-audit', '--no-fund']));
+  const done = await step('Installing packages (a minute or two, once)', () =>
+    npm(['ci', '--no-audit', '--no-fund']),
+  );
   if (done) writeFileSync(stamp, wanted);
-  else console.error('The packages could not be installed; see above, and check the network and the npm registry.');
+  else
+    console.error(
+      'The packages could not be installed; see above, and check the network and the npm registry.',
+    );
   return done;
 }

@@ -18,7 +18,8 @@ export function browserApps(): RequestHandler {
   const router = express.Router();
   router.use('/next', files(modern), page(modern));
   router.use('/', files(legacy));
-  return (request, response, next) => (NOT_A_PAGE.test(request.path) ? next() : router(request, response, next));
+  return (request, response, next) =>
+    NOT_A_PAGE.test(request.path) ? next() : router(request, response, next);
 }
 
 /** What of it is not there, for a warning at start. */
@@ -30,7 +31,10 @@ function files(folder: string): RequestHandler {
   return express.static(folder, {
     setHeaders(response, path) {
       const immutable = /[\\/](immutable|assets)[\\/]/.test(path);
-      response.setHeader('Cache-Control', immutable ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache');
+      response.setHeader(
+        'Cache-Control',
+        immutable ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache',
+      );
     },
   });
 }

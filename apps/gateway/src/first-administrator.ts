@@ -3,7 +3,11 @@ import { users } from './database/schema.js';
 import { hashPassword } from './identity/passwords.js';
 
 /** Makes the first administrator if there is no account yet. Says whether it did. */
-export async function createFirstAdministrator(database: Database, email: string, password: string): Promise<boolean> {
+export async function createFirstAdministrator(
+  database: Database,
+  email: string,
+  password: string,
+): Promise<boolean> {
   const passwordHash = await hashPassword(password);
   return database.transaction(async (transaction) => {
     if ((await transaction.$count(users)) > 0) return false;

@@ -45,13 +45,18 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   app.use(readBody);
   const logger = new NestLogger('Gateway');
   for (const warning of settings.warnings) logger.warn(warning);
-  for (const folder of missingBrowserApps()) logger.warn(`No app is built in ${folder}: run "npm run build".`);
+  for (const folder of missingBrowserApps())
+    logger.warn(`No app is built in ${folder}: run "npm run build".`);
 }
 
 async function prepareData(database: Database, settings: Settings): Promise<void> {
   const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = settings;
   const logger = new NestLogger('Gateway');
-  if (email !== undefined && password !== undefined && (await createFirstAdministrator(database, email, password))) {
+  if (
+    email !== undefined &&
+    password !== undefined &&
+    (await createFirstAdministrator(database, email, password))
+  ) {
     logger.log(`${email} is the first administrator.`);
   }
   if (settings.SAMPLE_DATA) await createSampleData(database);
@@ -66,7 +71,9 @@ async function listen(app: INestApplication, { PORT, HOST }: Settings): Promise<
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'EADDRINUSE') {
-      throw new StartupError(`Port ${PORT} is in use; stop the program that uses it, or set PORT to another one.`);
+      throw new StartupError(
+        `Port ${PORT} is in use; stop the program that uses it, or set PORT to another one.`,
+      );
     }
     if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
       throw new StartupError(`Nothing can listen on ${HOST}:${PORT} (${code}); set HOST and PORT to others.`);

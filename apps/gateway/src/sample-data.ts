@@ -80,7 +80,9 @@ async function createOrganization(
 ): Promise<string> {
   const [made] = await transaction.insert(organizations).values({ name, planId }).returning();
   if (made === undefined) throw new Error('an insert returned no row');
-  await transaction.insert(memberships).values(userIds.map((userId) => ({ organizationId: made.id, userId })));
+  await transaction
+    .insert(memberships)
+    .values(userIds.map((userId) => ({ organizationId: made.id, userId })));
   return made.id;
 }
 

@@ -2,14 +2,21 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { StartupError } from './startup-error.js';
 
-const truth = z.enum(['true', 'false', '1', '0'], { error: 'must be true or false' }).transform((text) => text === 'true' || text === '1');
+const truth = z
+  .enum(['true', 'false', '1', '0'], { error: 'must be true or false' })
+  .transform((text) => text === 'true' || text === '1');
 const whole = (least: number, most: number) =>
   z
     .string()
     .regex(/^\d+$/, `must be a whole number from ${least} to ${most}`)
     .transform(Number)
     .refine((value) => value >= least && value <= most, `must be a whole number from ${least} to ${most}`);
-const list = z.string().transform((text) => text.split(',').map((one) => one.trim()).filter(Boolean));
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean),
+);
 
 const DEPRECATED_PUSH = ['ENABLE_WEB_SOCKETS', 'EnableWebSockets'] as const;
 
@@ -53,7 +60,10 @@ const environment = z.object({
 });
 
 /** The environment, read once. */
-export interface Settings extends Omit<z.output<typeof environment>, 'ENABLE_PUSH' | 'EnablePush' | 'ENABLE_WEB_SOCKETS' | 'EnableWebSockets'> {
+export interface Settings extends Omit<
+  z.output<typeof environment>,
+  'ENABLE_PUSH' | 'EnablePush' | 'ENABLE_WEB_SOCKETS' | 'EnableWebSockets'
+> {
   readonly enablePush: boolean;
   /** What the operator should know about the settings themselves. */
   readonly warnings: readonly string[];
@@ -64,10 +74,16 @@ export interface Settings extends Omit<z.output<typeof environment>, 'ENABLE_PUS
  * @throws StartupError that names every bad one.
  */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-  const unknown = Object.keys(given).filter((name) => name.startsWith('PUSH_') && !(name in environment.shape));
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const unknown = Object.keys(given).filter(
+    (name) => name.startsWith('PUSH_') && !(name in environment.shape),
+  );
   const known = Object.keys(environment.shape).filter((name) => name.startsWith('PUSH_'));
-  const faults = unknown.map((name) => `${name} is not a setting; those that start with PUSH_ are ${known.join(', ')}`);
+  const faults = unknown.map(
+    (name) => `${name} is not a setting; those that start with PUSH_ are ${known.join(', ')}`,
+  );
   const parsed = environment.safeParse(given);
   for (const issue of parsed.error?.issues ?? []) {
     faults.push(`${issue.path.join('.')} ${issue.message} (it is ${shown(String(issue.path[0]), given)})`);

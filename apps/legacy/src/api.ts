@@ -84,7 +84,11 @@ export class Api {
     }));
   }
 
-  #call<Answer>(method: string, path: string, data?: unknown): angular.IPromise<angular.IHttpResponse<Answer>> {
+  #call<Answer>(
+    method: string,
+    path: string,
+    data?: unknown,
+  ): angular.IPromise<angular.IHttpResponse<Answer>> {
     const { token } = this.session;
     return this.$http<Answer>({
       method,

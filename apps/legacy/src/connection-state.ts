@@ -4,9 +4,17 @@ const views: Record<ConnectionState, { label: string; hint: string; dot: string 
   idle: { label: 'Offline', hint: 'No live updates.', dot: 'bg-secondary' },
   connecting: { label: 'Connecting', hint: 'Opening the stream of live updates.', dot: 'bg-warning' },
   open: { label: 'Live', hint: 'Changes appear as they happen.', dot: 'bg-success' },
-  waiting: { label: 'Reconnecting', hint: 'The stream was lost; it will be opened again soon.', dot: 'bg-warning' },
+  waiting: {
+    label: 'Reconnecting',
+    hint: 'The stream was lost; it will be opened again soon.',
+    dot: 'bg-warning',
+  },
   paused: { label: 'Paused', hint: 'Live updates wait while this tab is hidden.', dot: 'bg-secondary' },
-  off: { label: 'Updates off', hint: 'Live updates are switched off on the server; reload to refresh.', dot: 'bg-secondary' },
+  off: {
+    label: 'Updates off',
+    hint: 'Live updates are switched off on the server; reload to refresh.',
+    dot: 'bg-secondary',
+  },
   refused: { label: 'Not allowed', hint: 'This account may not receive live updates.', dot: 'bg-danger' },
 };
 

@@ -80,7 +80,8 @@ export class WebSocketService {
       ({ data }) => {
         if (this.state !== 'connecting') return;
         const settings = pushSettings.safeParse(data);
-        if (!settings.success || !settings.data.enabled) return this.#wait('off', jitterUp(PROBE_MS), () => this.#ask());
+        if (!settings.success || !settings.data.enabled)
+          return this.#wait('off', jitterUp(PROBE_MS), () => this.#ask());
         this.#open();
       },
       () => {
@@ -110,7 +111,8 @@ export class WebSocketService {
   #closed(code: number, reason: string): void {
     this.#drop();
     if (code === 4401) return this.#refused(true);
-    if (code === 4290 || code === 4503) return this.#wait('waiting', jitterUp(retryAfterMs(reason)), () => this.#ask());
+    if (code === 4290 || code === 4503)
+      return this.#wait('waiting', jitterUp(retryAfterMs(reason)), () => this.#ask());
     if (code === 1008 || (code >= 4400 && code <= 4499)) return this.#refused(false);
     this.#retry();
   }
@@ -125,7 +127,8 @@ export class WebSocketService {
     this.#expectLife(this.#keepAliveMs * SILENCE_INTERVALS);
     const frame = decodeWebSocketFrame(text);
     if (frame === undefined) return;
-    const repeated = frame.id !== undefined && frame.envelope !== undefined && this.#isRepeated(frame.id, frame.envelope);
+    const repeated =
+      frame.id !== undefined && frame.envelope !== undefined && this.#isRepeated(frame.id, frame.envelope);
     if (frame.id !== undefined) this.#cursor = frame.id;
     if (frame.envelope !== undefined && !repeated) this.#handle(frame.envelope);
   }

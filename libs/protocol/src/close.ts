@@ -33,4 +33,5 @@ export const refusalTable = {
 export type RefusalReason = keyof typeof refusalTable;
 
 /** The reason text of a WebSocket close that refuses a stream with a time to wait. */
-export const encodeRetryAfter = (milliseconds: number): string => JSON.stringify({ retry_after_ms: milliseconds });
+export const encodeRetryAfter = (milliseconds: number): string =>
+  JSON.stringify({ retry_after_ms: milliseconds });

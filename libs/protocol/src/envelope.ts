@@ -46,7 +46,9 @@ export function decodeWebSocketFrame(text: string): WebSocketFrame | undefined {
 }
 
 /** A message of the catalog, told apart by `type`. */
-export type Message = { [Type in MessageType]: { readonly type: Type; readonly message: MessageOf<Type> } }[MessageType];
+export type Message = {
+  [Type in MessageType]: { readonly type: Type; readonly message: MessageOf<Type> };
+}[MessageType];
 /** A control message, told apart by `type`. */
 export type ControlMessage = {
   [Type in ControlType]: { readonly type: Type; readonly message: ControlMessageOf<Type> };

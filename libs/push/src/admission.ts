@@ -43,7 +43,8 @@ export interface Ticket {
 }
 
 export type Admitted = { readonly ticket: Ticket } | { readonly refusal: Refusal } | { readonly gone: true };
-export type Registered = { readonly connection: Connection } | { readonly refusal: Refusal } | { readonly gone: true };
+export type Registered =
+  { readonly connection: Connection } | { readonly refusal: Refusal } | { readonly gone: true };
 
 /** How often a principal may change under our hands before we ask the client to come back. */
 const READINGS = 5;
@@ -77,7 +78,10 @@ export class Admission {
   async admit(request: ConnectRequest, gone: AbortSignal): Promise<Admitted> {
     if (!this.options.enabled) return refuse('disabled', 'Push is switched off on this server.');
     if (!this.#mayComeFrom(request)) {
-      return refuse('origin', `The origin ${request.origin} may not open streams here; allow it in CORS_ORIGINS.`);
+      return refuse(
+        'origin',
+        `The origin ${request.origin} may not open streams here; allow it in CORS_ORIGINS.`,
+      );
     }
     if (this.#draining) return this.#unavailable('This replica is shutting down.');
     try {
@@ -122,12 +126,16 @@ export class Admission {
     }
   }
 
-  async #authenticate({ credential }: ConnectRequest): Promise<{ principal: Principal } | { refusal: Refusal }> {
+  async #authenticate({
+    credential,
+  }: ConnectRequest): Promise<{ principal: Principal } | { refusal: Refusal }> {
     if (credential === undefined) {
       return refuse('unauthorized', 'Send a token: "Authorization: Bearer TOKEN", or ?access_token=TOKEN.');
     }
     const read = await this.options.authenticator.authenticate(credential);
-    return read.outcome === 'authenticated' ? { principal: read.principal } : refuse(read.outcome, read.detail);
+    return read.outcome === 'authenticated'
+      ? { principal: read.principal }
+      : refuse(read.outcome, read.detail);
   }
 
   async #acquire(ticket: Ticket, gone: AbortSignal): Promise<Admitted> {
@@ -155,7 +163,9 @@ export class Admission {
     const old = ticket.takenOver === undefined ? undefined : this.hub.get(ticket.takenOver);
     if (old === undefined) return;
     const { leases, maxConnectionsPerOwner } = this.options;
-    const back = await leases.acquire(ticket.owner, old.id, maxConnectionsPerOwner).catch(() => 'full' as const);
+    const back = await leases
+      .acquire(ticket.owner, old.id, maxConnectionsPerOwner)
+      .catch(() => 'full' as const);
     if (back === 'full') old.close('lease_lost');
     else if (this.hub.get(old.id) === undefined) await leases.release(ticket.owner, old.id);
   }
@@ -201,7 +211,11 @@ export class Admission {
       resumed: request.cursor === undefined ? 'fresh' : 'gap',
     });
     if (request.cursor !== undefined) {
-      connection.say('Resync', { reason: 'gap', delay_ms: Math.round(this.random() * 2000), criticals: 'truncated' });
+      connection.say('Resync', {
+        reason: 'gap',
+        delay_ms: Math.round(this.random() * 2000),
+        criticals: 'truncated',
+      });
     }
     const replaced = request.replaces === undefined ? undefined : this.hub.get(request.replaces);
     if (replaced !== undefined && ownerOf(replaced.principal) === owner) replaced.close('replaced');

@@ -1,9 +1,4 @@
-import {
-  closeTable,
-  type CloseReason,
-  type ControlMessageOf,
-  type ControlType,
-} from '@crossfade/protocol';
+import { closeTable, type CloseReason, type ControlMessageOf, type ControlType } from '@crossfade/protocol';
 import { Frame } from './frame.js';
 import type { ConnectionId } from './lease.js';
 import type { Clock } from './clock.js';

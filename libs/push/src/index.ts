@@ -1,6 +1,12 @@
 export { PushError, type MessageIssue, type PushErrorCode } from './errors.js';
 export { type PushOptions } from './options.js';
-export { ownerOf, type Authentication, type Authenticator, type OwnerId, type Principal } from './principal.js';
+export {
+  ownerOf,
+  type Authentication,
+  type Authenticator,
+  type OwnerId,
+  type Principal,
+} from './principal.js';
 export { type ConnectionId, type LeaseStore } from './lease.js';
 export { MemoryLeaseStore } from './memory/lease-store.js';
 export { Publisher, type Publishable } from './publisher.js';

@@ -11,11 +11,13 @@ import { ConflationWindows } from './conflation.js';
 import { PushError } from './errors.js';
 import type { MessageLog, StampedMessage } from './log.js';
 
-type MessageIn<C extends Catalog, Type extends keyof C> = C[Type] extends CatalogEntry<infer Message> ? Message : never;
+type MessageIn<C extends Catalog, Type extends keyof C> =
+  C[Type] extends CatalogEntry<infer Message> ? Message : never;
 
 /** What may be published: a message of the catalog, or a change of an entity outside it. */
 export type Publishable<C extends Catalog> =
-  | { [Type in keyof C & string]: { readonly type: Type; readonly message: MessageIn<C, Type> } }[keyof C & string]
+  | { [Type in keyof C & string]: { readonly type: Type; readonly message: MessageIn<C, Type> } }[keyof C &
+      string]
   | { readonly type: `${string}Changed`; readonly message: EntityChanged };
 
 /**
@@ -23,7 +25,10 @@ export type Publishable<C extends Catalog> =
  * Publishing never depends on who listens.
  */
 export class Publisher<C extends Catalog = Catalog> {
-  readonly #conflated = new Map<string, { windows: ConflationWindows<Envelope>; cancel: (() => void) | undefined }>();
+  readonly #conflated = new Map<
+    string,
+    { windows: ConflationWindows<Envelope>; cancel: (() => void) | undefined }
+  >();
 
   constructor(
     private readonly log: MessageLog,

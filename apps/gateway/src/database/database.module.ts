@@ -12,7 +12,10 @@ export class DatabaseModule implements OnApplicationShutdown {
   static of(open: OpenDatabase): DynamicModule {
     return {
       module: DatabaseModule,
-      providers: [{ provide: OPEN, useValue: open }, { provide: DATABASE, useValue: open.database }],
+      providers: [
+        { provide: OPEN, useValue: open },
+        { provide: DATABASE, useValue: open.database },
+      ],
       exports: [DATABASE],
     };
   }

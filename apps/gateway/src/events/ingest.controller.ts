@@ -1,4 +1,15 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Res, UseInterceptors } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Query,
+  Res,
+  UseInterceptors,
+} from '@nestjs/common';
 import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Response } from 'express';
 import { z } from 'zod';
@@ -109,7 +120,8 @@ export class IngestController {
 }
 
 function targetOf(caller: Caller): IngestTarget {
-  if (caller.kind === 'project') return { organizationId: caller.organizationId, projectId: caller.projectId };
+  if (caller.kind === 'project')
+    return { organizationId: caller.organizationId, projectId: caller.projectId };
   throw forbidden("Use a project's token, or name the project: /api/v2/projects/{id}/events.");
 }
 

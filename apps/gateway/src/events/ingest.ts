@@ -42,7 +42,11 @@ export class Ingest {
   }
 
   /** One upsert for all stacks of a batch: the row lock makes counts exact, the order makes deadlocks impossible. */
-  async #count(transaction: Transaction, { organizationId, projectId }: IngestTarget, groups: readonly Group[]) {
+  async #count(
+    transaction: Transaction,
+    { organizationId, projectId }: IngestTarget,
+    groups: readonly Group[],
+  ) {
     const rows = await transaction
       .insert(stacks)
       .values(
@@ -133,7 +137,12 @@ function announce(
   const [id] = eventIds;
   publish({
     type: 'StackChanged',
-    message: { ...place, type: 'Stack', id: stackId, change_type: isNew ? ChangeType.Added : ChangeType.Saved },
+    message: {
+      ...place,
+      type: 'Stack',
+      id: stackId,
+      change_type: isNew ? ChangeType.Added : ChangeType.Saved,
+    },
   });
   publish({
     type: 'PersistentEventChanged',

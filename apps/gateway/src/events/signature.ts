@@ -12,11 +12,16 @@ const TOP_FRAMES = 3;
 const MAX_TITLE = 500;
 
 const optionalText = z.string().optional().catch(undefined);
-const frame = z.object({ name: optionalText, declaring_type: optionalText, file_name: optionalText }).catch({});
+const frame = z
+  .object({ name: optionalText, declaring_type: optionalText, file_name: optionalText })
+  .catch({});
 const error = z.object({
   type: optionalText,
   message: optionalText,
-  stack_trace: z.union([z.array(frame), z.string()]).optional().catch(undefined),
+  stack_trace: z
+    .union([z.array(frame), z.string()])
+    .optional()
+    .catch(undefined),
 });
 const manual = z.object({
   title: optionalText,
@@ -33,7 +38,10 @@ export function signatureOf(event: EventInput): Signature {
   const thrown = error.safeParse(event.data['@error'] ?? event.data['@simple_error']);
   if (thrown.success) {
     const { type = 'Error', message = event.message ?? '', stack_trace: trace } = thrown.data;
-    return signature([event.type, type, patternOf(message), ...framesOf(trace)], message === '' ? type : message);
+    return signature(
+      [event.type, type, patternOf(message), ...framesOf(trace)],
+      message === '' ? type : message,
+    );
   }
   return signature([event.type, event.source ?? '', patternOf(event.message ?? '')], titleOf(event));
 }
@@ -56,11 +64,17 @@ export function patternOf(message: string): string {
 function framesOf(trace: z.output<typeof error>['stack_trace']): string[] {
   if (trace === undefined) return [];
   if (typeof trace === 'string') {
-    return trace.split('\n').map((row) => row.replace(/:\d+/g, '').trim()).filter((row) => row.startsWith('at ')).slice(0, TOP_FRAMES);
+    return trace
+      .split('\n')
+      .map((row) => row.replace(/:\d+/g, '').trim())
+      .filter((row) => row.startsWith('at '))
+      .slice(0, TOP_FRAMES);
   }
   return trace
     .slice(0, TOP_FRAMES)
-    .map(({ name = '', declaring_type: type = '', file_name: file = '' }) => `${type}.${name}@${fileOf(file)}`);
+    .map(
+      ({ name = '', declaring_type: type = '', file_name: file = '' }) => `${type}.${name}@${fileOf(file)}`,
+    );
 }
 
 /** The file's own name without what a build or a deployment changes: folders, query, content hash. */

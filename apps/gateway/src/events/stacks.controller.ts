@@ -91,7 +91,8 @@ export class StacksController {
   @Get('events/:id')
   async event(@CallingUser() caller: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }) {
     const [found] = await this.database.select().from(events).where(eq(events.id, id));
-    if (found === undefined || !caller.organizationIds.includes(found.organizationId)) throw notFound('event');
+    if (found === undefined || !caller.organizationIds.includes(found.organizationId))
+      throw notFound('event');
     return eventView(found);
   }
 
@@ -103,7 +104,12 @@ export class StacksController {
   ): Promise<void> {
     await this.transactions.run(async (transaction, publish) => {
       // In the order of their ids, so that two requests cannot wait for each other.
-      const rows = await transaction.select().from(stacks).where(inArray(stacks.id, ids)).orderBy(stacks.id).for('update');
+      const rows = await transaction
+        .select()
+        .from(stacks)
+        .where(inArray(stacks.id, ids))
+        .orderBy(stacks.id)
+        .for('update');
       const visible = rows.every(({ organizationId }) => caller.organizationIds.includes(organizationId));
       if (rows.length < ids.length || !visible) throw notFound('stack');
       await transaction
@@ -129,7 +135,8 @@ export class StacksController {
 
   async #stack(caller: UserCaller, id: string) {
     const [found] = await this.database.select().from(stacks).where(eq(stacks.id, id));
-    if (found === undefined || !caller.organizationIds.includes(found.organizationId)) throw notFound('stack');
+    if (found === undefined || !caller.organizationIds.includes(found.organizationId))
+      throw notFound('stack');
     return found;
   }
 

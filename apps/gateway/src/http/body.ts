@@ -7,7 +7,8 @@ const others = express.json({ limit: '256kb' });
 
 /** Reads JSON bodies, with a limit that depends on the route. Whatever claims to be something else is a 415. */
 export const readBody: RequestHandler = (request: Request, response: Response, next: NextFunction) => {
-  const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+  const hasBody =
+    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
   if (hasBody && !request.is('json')) {
     return next(new ProblemException(415, 'Send JSON: Content-Type: application/json.'));
   }

@@ -8,7 +8,12 @@ export const window = ({ limit, page }: Paging): { limit: number; offset: number
 });
 
 /** One page of rows, with `Link: <…>; rel="next"` while there is more. */
-export function pageOf<Row>(rows: readonly Row[], { limit, page }: Paging, request: Request, response: Response): Row[] {
+export function pageOf<Row>(
+  rows: readonly Row[],
+  { limit, page }: Paging,
+  request: Request,
+  response: Response,
+): Row[] {
   if (rows.length > limit) {
     const next = new URL(request.originalUrl, 'http://localhost');
     next.searchParams.set('page', String(page + 1));

@@ -27,7 +27,9 @@ export class ProblemFilter implements ExceptionFilter {
     }
     const known = bodyProblem(exception);
     if (known !== undefined) return known;
-    this.#logger.error(exception instanceof Error ? (exception.stack ?? exception.message) : String(exception));
+    this.#logger.error(
+      exception instanceof Error ? (exception.stack ?? exception.message) : String(exception),
+    );
     return problemOf(500, 'Something went wrong on our side; the error was logged.');
   }
 }

@@ -27,7 +27,11 @@ export function problemOf(status: number, detail: string, errors?: readonly Faul
 
 /** Refuses a request: `detail` is a sentence that says what was wrong and, where it helps, what would be right. */
 export class ProblemException extends HttpException {
-  constructor(status: number, detail: string, readonly errors?: readonly Fault[]) {
+  constructor(
+    status: number,
+    detail: string,
+    readonly errors?: readonly Fault[],
+  ) {
     super(detail, status);
   }
 }
@@ -37,5 +41,6 @@ export const invalid = (errors: readonly Fault[]): ProblemException =>
 export const unauthorized = (detail: string): ProblemException => new ProblemException(401, detail);
 export const forbidden = (detail: string): ProblemException => new ProblemException(403, detail);
 /** Also for what the caller may not see: the two must not differ. */
-export const notFound = (what: string): ProblemException => new ProblemException(404, `There is no such ${what}.`);
+export const notFound = (what: string): ProblemException =>
+  new ProblemException(404, `There is no such ${what}.`);
 export const conflict = (detail: string): ProblemException => new ProblemException(409, detail);

@@ -31,8 +31,12 @@ export class AuthController {
     @Headers('user-agent') userAgent: string | undefined,
   ): Promise<{ token: string }> {
     const address = email.trim().toLowerCase();
-    const [found] = await this.database.select().from(users).where(eq(users.email, address.replaceAll('\0', '')));
-    const right = found === undefined ? await verifyNobody(password) : await verifyPassword(found.passwordHash, password);
+    const [found] = await this.database
+      .select()
+      .from(users)
+      .where(eq(users.email, address.replaceAll('\0', '')));
+    const right =
+      found === undefined ? await verifyNobody(password) : await verifyPassword(found.passwordHash, password);
     if (found === undefined || !right) throw unauthorized('The e-mail address or the password is wrong.');
     return { token: await this.tokens.login(this.database, found.id, userAgent) };
   }
@@ -40,14 +44,20 @@ export class AuthController {
   @Get('logout')
   @Allow('user')
   @HttpCode(204)
-  logoutByGet(@CallingUser() caller: UserCaller, @Res({ passthrough: true }) response: Response): Promise<void> {
+  logoutByGet(
+    @CallingUser() caller: UserCaller,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<void> {
     return this.logout(caller, response);
   }
 
   @Post('logout')
   @Allow('user')
   @HttpCode(204)
-  async logout(@CallingUser() { tokenId }: UserCaller, @Res({ passthrough: true }) response: Response): Promise<void> {
+  async logout(
+    @CallingUser() { tokenId }: UserCaller,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<void> {
     response.setHeader('Cache-Control', 'no-store');
     await this.transactions.run(async (transaction, publish) => {
       const [row] = await transaction.delete(tokens).where(eq(tokens.id, tokenId)).returning();

@@ -20,7 +20,10 @@ export class CallerGuard implements CanActivate {
     if (context.getType() !== 'http') return true;
     const request = context.switchToHttp().getRequest<CalledRequest>();
     if (OWN_ADMISSION.includes(request.path)) return true;
-    const right = this.reflector.getAllAndOverride<Right | undefined>(RIGHT, [context.getHandler(), context.getClass()]);
+    const right = this.reflector.getAllAndOverride<Right | undefined>(RIGHT, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
     if (right === 'anyone') return true;
     const caller = await this.#callerOf(request);
     const refused = right === undefined ? 'Nobody may call this.' : refusal(right, caller);
@@ -43,7 +46,9 @@ function refusal(right: Exclude<Right, 'anyone'>, caller: Caller): string | unde
     case 'user':
       return caller.kind === 'user' ? undefined : 'Only people may do this; log in and use that token.';
     case 'administrator':
-      return caller.kind === 'user' && caller.isAdministrator ? undefined : 'Only an administrator may do this.';
+      return caller.kind === 'user' && caller.isAdministrator
+        ? undefined
+        : 'Only an administrator may do this.';
     case 'client':
       if (caller.kind === 'user') return undefined;
       return caller.scopes.includes('client') ? undefined : 'The token lacks the scope "client".';

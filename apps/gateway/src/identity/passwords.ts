@@ -3,7 +3,8 @@ import { hash, verify } from '@node-rs/argon2';
 /** Argon2id with the library's defaults: 19 MiB, two passes (OWASP's minimum). */
 export const hashPassword = (password: string): Promise<string> => hash(password);
 
-export const verifyPassword = (passwordHash: string, password: string): Promise<boolean> => verify(passwordHash, password);
+export const verifyPassword = (passwordHash: string, password: string): Promise<boolean> =>
+  verify(passwordHash, password);
 
 let nobody: Promise<string> | undefined;
 

@@ -56,7 +56,8 @@ export class TokensController {
   async createForProject(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
-    @Body({ schema: projectToken.default({ scopes: ['client'] }) }) { scopes, notes }: z.output<typeof projectToken>,
+    @Body({ schema: projectToken.default({ scopes: ['client'] }) })
+    { scopes, notes }: z.output<typeof projectToken>,
   ) {
     const project = await this.organizations.project(caller, id);
     return this.#create({

@@ -71,15 +71,27 @@ export class Tokens {
 export const notExpired = or(isNull(tokens.expires), gt(tokens.expires, sql`now()`));
 
 function organizationIdsOf(userId: typeof tokens.userId) {
-  return sql<string[]>`ARRAY(SELECT ${memberships.organizationId}::text FROM ${memberships} WHERE ${memberships.userId} = ${userId})`;
+  return sql<
+    string[]
+  >`ARRAY(SELECT ${memberships.organizationId}::text FROM ${memberships} WHERE ${memberships.userId} = ${userId})`;
 }
 
-function toCaller(row: TokenRow, roles: readonly string[], organizationIds: readonly string[]): Caller | undefined {
+function toCaller(
+  row: TokenRow,
+  roles: readonly string[],
+  organizationIds: readonly string[],
+): Caller | undefined {
   const { id: tokenId, userId, organizationId, projectId, scopes } = row;
   switch (row.kind) {
     case 'login':
       if (userId === null) return undefined;
-      return { kind: 'user', tokenId, userId, isAdministrator: roles.includes('administrator'), organizationIds };
+      return {
+        kind: 'user',
+        tokenId,
+        userId,
+        isAdministrator: roles.includes('administrator'),
+        organizationIds,
+      };
     case 'project':
       if (organizationId === null || projectId === null) return undefined;
       return { kind: 'project', tokenId, organizationId, projectId, scopes };

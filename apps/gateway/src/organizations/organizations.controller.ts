@@ -1,4 +1,16 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
 import { asc, eq, inArray } from 'drizzle-orm';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
@@ -14,7 +26,10 @@ import { Organizations, type Organization } from './organizations.js';
 const newOrganization = z.object({ name: line(100) });
 const member = z.object({
   id: z.uuid('must be a UUID'),
-  email: z.string().max(320).transform((email) => email.trim().toLowerCase().replaceAll('\0', '')),
+  email: z
+    .string()
+    .max(320)
+    .transform((email) => email.trim().toLowerCase().replaceAll('\0', '')),
 });
 
 @Controller('api/v2/organizations')
@@ -79,7 +94,10 @@ export class OrganizationsController {
 
   @Post(':id/users/:email')
   @HttpCode(200)
-  async addMember(@CallingUser() caller: UserCaller, @Param({ schema: member }) { id, email }: z.output<typeof member>) {
+  async addMember(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: member }) { id, email }: z.output<typeof member>,
+  ) {
     await this.organizations.organization(caller, id);
     return userView(await this.organizations.addMember(id, email));
   }

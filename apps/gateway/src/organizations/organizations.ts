@@ -33,7 +33,8 @@ export class Organizations {
 
   async project(caller: UserCaller, id: string): Promise<Project> {
     const [found] = await this.database.select().from(projects).where(eq(projects.id, id));
-    if (found === undefined || !caller.organizationIds.includes(found.organizationId)) throw notFound('project');
+    if (found === undefined || !caller.organizationIds.includes(found.organizationId))
+      throw notFound('project');
     return found;
   }
 
@@ -43,7 +44,10 @@ export class Organizations {
       const [made] = await transaction.insert(organizations).values({ name, planId }).returning();
       if (made === undefined) throw new Error('an insert returned no row');
       await this.#join(transaction, publish, made.id, userId);
-      publish({ type: 'OrganizationChanged', message: entity('Organization', made.id, made.id, ChangeType.Added) });
+      publish({
+        type: 'OrganizationChanged',
+        message: entity('Organization', made.id, made.id, ChangeType.Added),
+      });
       return made;
     });
   }
@@ -52,7 +56,10 @@ export class Organizations {
     return this.transactions.run(async (transaction, publish) => {
       const [made] = await transaction.insert(projects).values({ organizationId, name }).returning();
       if (made === undefined) throw new Error('an insert returned no row');
-      publish({ type: 'ProjectChanged', message: entity('Project', made.id, organizationId, ChangeType.Added) });
+      publish({
+        type: 'ProjectChanged',
+        message: entity('Project', made.id, organizationId, ChangeType.Added),
+      });
       return made;
     });
   }
@@ -70,7 +77,11 @@ export class Organizations {
   removeMember(organizationId: string, email: string): Promise<void> {
     return this.transactions.run(async (transaction, publish) => {
       // Locked, so that the last two members cannot both leave at once.
-      await transaction.select().from(organizations).where(eq(organizations.id, organizationId)).for('update');
+      await transaction
+        .select()
+        .from(organizations)
+        .where(eq(organizations.id, organizationId))
+        .for('update');
       const members = await transaction
         .select({ userId: users.id, email: users.email })
         .from(memberships)
@@ -86,7 +97,12 @@ export class Organizations {
     });
   }
 
-  async #join(transaction: Transaction, publish: Publish, organizationId: string, userId: string): Promise<void> {
+  async #join(
+    transaction: Transaction,
+    publish: Publish,
+    organizationId: string,
+    userId: string,
+  ): Promise<void> {
     const joined = await transaction
       .insert(memberships)
       .values({ organizationId, userId })

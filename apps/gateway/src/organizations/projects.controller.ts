@@ -1,4 +1,16 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol';
 import { asc, eq, inArray, type SQL } from 'drizzle-orm';
 import type { Request, Response } from 'express';
@@ -47,7 +59,10 @@ export class ProjectsController {
   }
 
   @Post('projects')
-  async create(@CallingUser() caller: UserCaller, @Body({ schema: newProject }) body: z.output<typeof newProject>) {
+  async create(
+    @CallingUser() caller: UserCaller,
+    @Body({ schema: newProject }) body: z.output<typeof newProject>,
+  ) {
     await this.organizations.organization(caller, body.organization_id);
     return view(await this.organizations.createProject(body.organization_id, body.name));
   }
@@ -59,7 +74,10 @@ export class ProjectsController {
 
   @Delete('projects/:id')
   @HttpCode(204)
-  async remove(@CallingUser() caller: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }): Promise<void> {
+  async remove(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: idSchema }) { id }: { id: string },
+  ): Promise<void> {
     const { organizationId } = await this.organizations.project(caller, id);
     await this.transactions.run(async (transaction, publish) => {
       const revoked = await transaction.delete(tokens).where(eq(tokens.projectId, id)).returning();

@@ -31,7 +31,11 @@ export class GatewayAuthenticator implements Authenticator {
 function principalOf(caller: Caller): Principal | undefined {
   switch (caller.kind) {
     case 'user':
-      return { userId: caller.userId, tokenId: caller.tokenId, organizationIds: new Set(caller.organizationIds) };
+      return {
+        userId: caller.userId,
+        tokenId: caller.tokenId,
+        organizationIds: new Set(caller.organizationIds),
+      };
     case 'project':
       return caller.scopes.includes('push:subscribe')
         ? { tokenId: caller.tokenId, organizationIds: new Set([caller.organizationId]) }

@@ -39,7 +39,11 @@ export class Api {
     };
   }
 
-  async post<Schema extends z.ZodMiniType>(path: string, body: unknown, schema: Schema): Promise<z.infer<Schema>> {
+  async post<Schema extends z.ZodMiniType>(
+    path: string,
+    body: unknown,
+    schema: Schema,
+  ): Promise<z.infer<Schema>> {
     return schema.parse(await (await this.#call('POST', path, body)).json());
   }
 
@@ -63,6 +67,9 @@ export class Api {
     if (response.ok) return response;
     if (response.status === 401 && this.token !== undefined) this.signedOut();
     const said = problem.safeParse(await response.json().catch(() => undefined));
-    throw new ApiError(response.status, said.success ? said.data.detail : `The server answered ${response.status}.`);
+    throw new ApiError(
+      response.status,
+      said.success ? said.data.detail : `The server answered ${response.status}.`,
+    );
   }
 }

@@ -1,7 +1,12 @@
 import * as z from 'zod/mini';
 
 const text = z.catch(z.optional(z.string()), undefined);
-const frame = z.object({ name: text, declaring_type: text, file_name: text, line_number: z.catch(z.optional(z.number()), undefined) });
+const frame = z.object({
+  name: text,
+  declaring_type: text,
+  file_name: text,
+  line_number: z.catch(z.optional(z.number()), undefined),
+});
 const error = z.object({
   type: text,
   message: text,
@@ -9,7 +14,10 @@ const error = z.object({
 });
 
 /** An error's message and stack trace, as far as an event has them. */
-export function readFrames(data: Record<string, unknown>): { message: string | undefined; rows: readonly string[] } {
+export function readFrames(data: Record<string, unknown>): {
+  message: string | undefined;
+  rows: readonly string[];
+} {
   const parsed = error.safeParse(data['@error'] ?? data['@simple_error']);
   if (!parsed.success) return { message: undefined, rows: [] };
   const { message, stack_trace: trace } = parsed.data;

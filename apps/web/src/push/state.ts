@@ -4,7 +4,12 @@ import { backoff, stretch } from './backoff';
 export type PushState =
   | { readonly name: 'idle' }
   | { readonly name: 'connecting'; readonly attempt: number }
-  | { readonly name: 'open'; readonly attempt: number; readonly sinceMs: number; readonly keepAliveMs: number }
+  | {
+      readonly name: 'open';
+      readonly attempt: number;
+      readonly sinceMs: number;
+      readonly keepAliveMs: number;
+    }
   | { readonly name: 'waiting'; readonly attempt: number; readonly delayMs: number }
   /** The tab is hidden. */
   | { readonly name: 'paused' }

@@ -57,7 +57,11 @@ export class PushStream {
     if (!this.#abort.signal.aborted) this.#end();
   }
 
-  async #open({ token, cursor, client }: StreamRequest): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
+  async #open({
+    token,
+    cursor,
+    client,
+  }: StreamRequest): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     const headersLate = setTimeout(() => this.#fail(), HEADERS_MS);
     try {
       const query = new URLSearchParams({ [parameter.client]: client });

@@ -39,7 +39,8 @@ export class PushWsAdapter extends WsAdapter {
       admission.admit(readConnectRequest(request), gone.signal).then(
         (admitted) => {
           if ('gone' in admitted) return;
-          const status = 'refusal' in admitted ? this.#statusBeforeUpgrade(request, admitted.refusal) : undefined;
+          const status =
+            'refusal' in admitted ? this.#statusBeforeUpgrade(request, admitted.refusal) : undefined;
           if (status === undefined) {
             decisions.set(request, { outcome: admitted, gone: gone.signal });
             return answer(true);

@@ -1,4 +1,10 @@
-import { Logger, Module, type DynamicModule, type FactoryProvider, type ModuleMetadata } from '@nestjs/common';
+import {
+  Logger,
+  Module,
+  type DynamicModule,
+  type FactoryProvider,
+  type ModuleMetadata,
+} from '@nestjs/common';
 import { Admission } from '../admission.js';
 import { systemClock } from '../clock.js';
 import { Delivery } from '../delivery.js';
@@ -57,7 +63,9 @@ export class PushModule {
           provide: Publisher,
           inject: [PUSH_OPTIONS],
           useFactory: ({ log, catalog }: ResolvedPushOptions) =>
-            new Publisher(log, catalog, systemClock, (error) => logFailure(error, 'publishing a conflated message')),
+            new Publisher(log, catalog, systemClock, (error) =>
+              logFailure(error, 'publishing a conflated message'),
+            ),
         },
         AdmissionGuard,
         PushGateway,

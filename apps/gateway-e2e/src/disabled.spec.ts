@@ -1,0 +1,36 @@
+import { ApiClient, GatewayHost, SseProbe, WebSocketProbe, sampleToken } from '@crossfade/test-hosts';
+import { expect, it } from 'vitest';
+import { onEachDatabase } from './databases.ts';
+
+onEachDatabase('push switched off', { ENABLE_PUSH: 'false' }, (gateway) => {
+  it('answers 404 on both transports, with and without a token', async () => {
+    const { token } = await ApiClient.login(gateway().url, 'admin@crossfade.test');
+    for (const credential of [token, undefined]) {
+      const { response } = await SseProbe.open(gateway().url, { token: credential });
+      expect(response.status).toBe(404);
+      expect(response.headers.get('content-type')).toContain('application/problem+json');
+      expect(await new WebSocketProbe(gateway().url, { token: credential }).refusal()).toBe(404);
+    }
+  });
+
+  it('warns at start, tells apps, and leaves the API alone', async () => {
+    expect(gateway().output).toContain('Push is switched off');
+    expect(await (await fetch(`${gateway().url}/api/v2/push/settings`)).json()).toMatchObject({
+      enabled: false,
+    });
+    const client = new ApiClient(gateway().url, sampleToken.storefront);
+    expect((await client.call('POST', '/events', { type: 'error', message: 'still taken' })).status).toBe(
+      202,
+    );
+  });
+});
+
+it('understands the deprecated names, with a warning, unless the new one is there', async () => {
+  const deprecated = await GatewayHost.start({ env: { EnableWebSockets: 'false' } });
+  expect(deprecated.output).toContain('EnableWebSockets is deprecated');
+  expect((await SseProbe.open(deprecated.url, {})).response.status).toBe(404);
+  await deprecated.stop();
+  const both = await GatewayHost.start({ env: { ENABLE_WEB_SOCKETS: 'false', ENABLE_PUSH: 'true' } });
+  expect((await SseProbe.open(both.url, {})).response.status).toBe(401);
+  await both.stop();
+});

@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { ApiClient, SseProbe, WebSocketProbe, eventually, sampleToken } from '@crossfade/test-hosts';
+import { expect, it } from 'vitest';
+import { onEachDatabase } from './databases.ts';
+
+const EVENTS = 4000;
+const SENDERS = 8;
+const KINDS = 5;
+const MIB = 1024 * 1024;
+
+onEachDatabase('load', {}, (gateway) => {
+  it('takes four thousand events from eight senders at once, and counts every one', async () => {
+    const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
+    const probes = [
+      await SseProbe.open(gateway().url, { token: admin.token }),
+      await WebSocketProbe.open(gateway().url, { token: admin.token }),
+    ];
+    await Promise.all(probes.map((probe) => probe.message('Connected')));
+    const statuses = await sendAll(EVENTS / 2);
+    const before = residentBytes(gateway().pid);
+    statuses.push(...(await sendAll(EVENTS / 2)));
+    expect(statuses).toHaveLength(EVENTS);
+    expect(new Set(statuses)).toEqual(new Set([202]));
+
+    const organizations = await admin.json<{ id: string; name: string }[]>('GET', '/organizations');
+    const acme = organizations.find(({ name }) => name === 'Acme')?.id;
+    const stacks = await admin.json<{ title: string; total_occurrences: number }[]>(
+      'GET',
+      `/organizations/${acme}/stacks`,
+    );
+    expect(stacks.map(({ total_occurrences }) => total_occurrences)).toEqual(
+      Array.from({ length: KINDS }, () => EVENTS / KINDS),
+    );
+
+    // Nothing that the second half brought is kept: the bound is what one round of work needs, times five.
+    await eventually(
+      'memory that is flat again',
+      () => (residentBytes(gateway().pid) - before < 5 * 20 * MIB ? true : undefined),
+      20_000,
+    );
+    const heard = probes.map((probe) => probe.received.length);
+    await new ApiClient(gateway().url, sampleToken.rocket).json('POST', '/events', {
+      type: 'error',
+      message: 'afterwards',
+    });
+    await Promise.all(
+      probes.map((probe, index) =>
+        eventually('message after the load', () =>
+          probe.received.slice(heard[index]).find(({ type }) => type === 'StackChanged'),
+        ),
+      ),
+    );
+    for (const probe of probes) probe.close();
+  }, 180_000);
+
+  async function sendAll(count: number): Promise<number[]> {
+    let next = 0;
+    const statuses: number[] = [];
+    const client = new ApiClient(gateway().url, sampleToken.storefront);
+    await Promise.all(
+      Array.from({ length: SENDERS }, async () => {
+        for (let mine = next++; mine < count; mine = next++) {
+          const response = await client.call('POST', '/events', {
+            type: 'error',
+            message: `Load of kind ${'abcde'[mine % KINDS]}`,
+          });
+          await response.arrayBuffer();
+          statuses.push(response.status);
+        }
+      }),
+    );
+    return statuses;
+  }
+});
+
+function residentBytes(pid: number): number {
+  const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
+  return pages * 4096;
+}

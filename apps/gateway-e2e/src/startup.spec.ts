@@ -1,0 +1,160 @@
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  ApiClient,
+  GatewayHost,
+  SseProbe,
+  WebSocketProbe,
+  freePort,
+  sampleToken,
+} from '@crossfade/test-hosts';
+import { describe, expect, it } from 'vitest';
+
+/** Starts a gateway that cannot start: its exit code and its one sentence. */
+async function failure(env: Record<string, string>): Promise<{ code: number; sentence: string }> {
+  const host = GatewayHost.spawn({ env: { LOG_LEVEL: 'silent', ...env } });
+  const code = await host.exited();
+  return { code, sentence: host.output };
+}
+
+const oneSentence = /^[A-Z][^\n]+\.\n$/;
+
+describe('a start that fails', () => {
+  it('names a busy port', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const { port } = server.address() as AddressInfo;
+    const { code, sentence } = await failure({ PORT: String(port) });
+    server.close();
+    expect(code).toBe(1);
+    expect(sentence).toMatch(oneSentence);
+    expect(sentence).toContain(`Port ${port} is in use`);
+  });
+
+  it('names a data folder that cannot be written', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'crossfade-')), 'a-file');
+    writeFileSync(file, '');
+    chmodSync(file, 0o400);
+    const { code, sentence } = await failure({ DATA_DIR: join(file, 'data') });
+    expect(code).toBe(1);
+    expect(sentence).toMatch(oneSentence);
+    expect(sentence).toMatch(/data folder .* cannot be written/);
+  });
+
+  it('leaves a data folder to the process that has it', async () => {
+    const first = await GatewayHost.start();
+    const { code, sentence } = await failure({ DATA_DIR: join(first.folder, 'data') });
+    expect(code).toBe(1);
+    expect(sentence).toMatch(oneSentence);
+    expect(sentence).toContain('in use by another gateway');
+    expect((await fetch(`${first.url}/health/ready`)).status).toBe(200);
+    await first.stop();
+  });
+
+  it('names a database that does not answer, and not its password', async () => {
+    const { code, sentence } = await failure({
+      DATABASE_URL: `postgres://someone:secret@127.0.0.1:${await freePort()}/none`,
+    });
+    expect(code).toBe(1);
+    expect(sentence).toMatch(oneSentence);
+    expect(sentence).toContain('DATABASE_URL');
+    expect(sentence).not.toContain('secret');
+  });
+
+  it('names every bad setting at once, and unknown ones that start with PUSH_', async () => {
+    const { code, sentence } = await failure({
+      PORT: 'many',
+      LOG_LEVEL: 'loud',
+      PUSH_SPEED: '11',
+      CORS_ORIGINS: 'example.com/path',
+    });
+    expect(code).toBe(1);
+    expect(sentence).toMatch(oneSentence);
+    for (const name of ['PORT', 'LOG_LEVEL', 'PUSH_SPEED', 'CORS_ORIGINS']) expect(sentence).toContain(name);
+  });
+});
+
+describe('a start that succeeds', () => {
+  it('keeps its data, its sample accounts once, and warns of them when they are no longer wanted', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'crossfade-kept-'));
+    const first = await GatewayHost.start({ env: { DATA_DIR: folder } });
+    await new ApiClient(first.url, sampleToken.storefront).json('POST', '/events', {
+      type: 'error',
+      message: 'kept',
+    });
+    await first.stop();
+    const second = await GatewayHost.start({ env: { DATA_DIR: folder, SAMPLE_DATA: 'false' } });
+    expect(second.output).toContain('The sample accounts or tokens are here');
+    const admin = await ApiClient.login(second.url, 'admin@crossfade.test');
+    const organizations = await admin.json<{ id: string }[]>('GET', '/organizations');
+    expect(organizations).toHaveLength(2);
+    await second.stop();
+  });
+
+  it('has a data folder again right after a kill', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'crossfade-killed-'));
+    const first = await GatewayHost.start({ env: { DATA_DIR: folder } });
+    await first.stop('SIGKILL');
+    const second = await GatewayHost.start({ env: { DATA_DIR: folder } });
+    expect((await fetch(`${second.url}/health/ready`)).status).toBe(200);
+    await second.stop();
+  });
+
+  it('makes the first administrator on an empty database', async () => {
+    const host = await GatewayHost.start({
+      env: { SAMPLE_DATA: 'false', ADMIN_EMAIL: 'Root@Example.com', ADMIN_PASSWORD: 'correct horse battery' },
+    });
+    const root = await ApiClient.login(host.url, 'root@example.com', 'correct horse battery');
+    expect(await root.json('GET', '/users/me')).toMatchObject({
+      roles: ['administrator'],
+      organization_ids: [],
+    });
+    await host.stop();
+  });
+
+  it('ends in order with streams open: each is told, and the exit is clean', async () => {
+    const host = await GatewayHost.start();
+    const { token } = await ApiClient.login(host.url, 'admin@crossfade.test');
+    const sse = await SseProbe.open(host.url, { token });
+    const webSocket = await WebSocketProbe.open(host.url, { token });
+    await Promise.all([sse.message('Connected'), webSocket.message('Connected')]);
+    const begun = Date.now();
+    expect(await host.stop()).toBe(0);
+    expect(Date.now() - begun).toBeLessThan(5000);
+    for (const probe of [sse, webSocket]) {
+      expect((await probe.message('Reconnect')).message).toEqual({ delay_ms: expect.any(Number) as number });
+    }
+    expect(await webSocket.end()).toMatchObject({ code: 1012 });
+  });
+});
+
+describe('logs', () => {
+  it('hold no token, password or query', async () => {
+    const host = await GatewayHost.start({ env: { LOG_LEVEL: 'trace' } });
+    const { token = '' } = await ApiClient.login(host.url, 'admin@crossfade.test');
+    const sse = await SseProbe.open(host.url, { token });
+    const webSocket = await WebSocketProbe.open(host.url, { token });
+    await Promise.all([sse.message('Connected'), webSocket.message('Connected')]);
+    await SseProbe.open(host.url, { query: { access_token: 'wrong-secret-1' } });
+    await new WebSocketProbe(host.url, { token: 'wrong-secret-2' }).end();
+    await new ApiClient(host.url, undefined).call('POST', '/auth/login', {
+      email: 'a@b.c',
+      password: 'wrong-secret-3',
+    });
+    await new ApiClient(host.url, sampleToken.storefront).call('POST', '/events', '{"broken');
+    sse.close();
+    webSocket.close();
+    await host.stop();
+    expect(
+      host.output
+        .split('\n')
+        .filter(Boolean)
+        .every((row) => row.startsWith('{')),
+    ).toBe(true);
+    for (const secret of [token, 'wrong-secret', 'tester', sampleToken.storefront, 'access_token']) {
+      expect(host.output).not.toContain(secret);
+    }
+  });
+});

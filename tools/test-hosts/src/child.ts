@@ -1,0 +1,31 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+
+/** Ends a child by its process id and waits until it has exited. */
+export async function endChild(
+  child: ChildProcess,
+  signal: NodeJS.Signals = 'SIGTERM',
+): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  const late = setTimeout(() => child.kill('SIGKILL'), 45_000);
+  await exited;
+  clearTimeout(late);
+  return child.exitCode;
+}
+
+/** Asks again until the answer is not undefined. @throws when it takes longer than `milliseconds`. */
+export async function eventually<T>(
+  what: string,
+  ask: () => T | undefined | Promise<T | undefined>,
+  milliseconds = 10_000,
+): Promise<T> {
+  const deadline = Date.now() + milliseconds;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (Date.now() > deadline) throw new Error(`Within ${milliseconds} ms there was no ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,94 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { endChild, eventually } from './child.ts';
+
+const main = fileURLToPath(new URL('../../../apps/gateway/dist/main.js', import.meta.url));
+
+/** Sample tokens, as the documentation names them. */
+export const sampleToken = {
+  storefront: 'demo-storefront-token-0000000000000000',
+  storefrontPush: 'demo-storefront-push-token-00000000000',
+  rocket: 'demo-rocket-token-00000000000000000000',
+  intranet: 'demo-intranet-token-00000000000000000',
+};
+
+export interface GatewayOptions {
+  /** PostgreSQL's; PGlite in a folder of its own by default. */
+  readonly databaseUrl?: string | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The built gateway as a process of its own, with stores of its own, on a free port. */
+export class GatewayHost {
+  #output = '';
+
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly folder: string,
+  ) {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (chunk: string) => (this.#output += chunk));
+    }
+  }
+
+  url = '';
+
+  /** Starts it with the sample data and waits until it listens. */
+  static async start({ databaseUrl, env = {} }: GatewayOptions = {}): Promise<GatewayHost> {
+    const host = GatewayHost.spawn({ databaseUrl, env: { SAMPLE_DATA: 'true', ...env } });
+    host.child.on('message', ({ ready }: { ready: string }) => (host.url = ready));
+    await eventually(
+      'gateway that listens',
+      () => {
+        if (host.child.exitCode !== null)
+          throw new Error(`The gateway exited with ${host.child.exitCode}: ${host.#output}`);
+        return host.url || undefined;
+      },
+      60_000,
+    );
+    return host;
+  }
+
+  /** Starts it, whatever comes of it. */
+  static spawn({ databaseUrl, env = {} }: GatewayOptions = {}): GatewayHost {
+    const folder = mkdtempSync(join(tmpdir(), 'crossfade-gateway-'));
+    const child = spawn(process.execPath, [main], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: {
+        PATH: process.env['PATH'],
+        PORT: '0',
+        DATA_DIR: join(folder, 'data'),
+        ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+        ...env,
+      },
+    });
+    return new GatewayHost(child, folder);
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** Everything it has printed. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Its exit code, once it has exited by itself. */
+  async exited(): Promise<number> {
+    const code = await eventually('exit of the gateway', () => this.child.exitCode ?? undefined, 30_000);
+    rmSync(this.folder, { recursive: true, force: true });
+    return code;
+  }
+
+  /** Ends it as an operator would. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const code = await endChild(this.child, signal);
+    rmSync(this.folder, { recursive: true, force: true });
+    return code;
+  }
+}

@@ -1,0 +1,8 @@
+export { GatewayHost, sampleToken, type GatewayOptions } from './gateway.ts';
+export { PostgresHost, freePort, newDatabase } from './postgres.ts';
+export { ApiClient } from './api-client.ts';
+export { type Probe, type ProbeOptions, type Received } from './probe.ts';
+export { SseProbe } from './sse-probe.ts';
+export { WebSocketProbe } from './websocket-probe.ts';
+export { chromiumArguments, chromiumPath } from './chromium.ts';
+export { eventually } from './child.ts';

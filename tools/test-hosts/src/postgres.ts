@@ -1,0 +1,114 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { endChild, eventually } from './child.ts';
+
+/** A real PostgreSQL of its own, in a folder of its own, on a free loopback port. */
+export class PostgresHost {
+  private constructor(
+    private readonly server: ChildProcess,
+    private readonly folder: string,
+    private readonly bin: string,
+    readonly port: number,
+  ) {}
+
+  static async start(): Promise<PostgresHost> {
+    const bin = binaries();
+    const folder = mkdtempSync(join(tmpdir(), 'crossfade-postgres-'));
+    const who = account();
+    if (who.uid !== undefined && who.gid !== undefined) chownSync(folder, who.uid, who.gid);
+    const data = join(folder, 'data');
+    execFileSync(
+      join(bin, 'initdb'),
+      ['-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--no-sync', '-D', data],
+      {
+        ...who,
+        stdio: 'pipe',
+        cwd: folder,
+      },
+    );
+    const port = await freePort();
+    const server = spawn(
+      join(bin, 'postgres'),
+      [
+        '-D',
+        data,
+        '-p',
+        String(port),
+        '-c',
+        'listen_addresses=127.0.0.1',
+        '-k',
+        folder,
+        '-F',
+        '-c',
+        'max_connections=200',
+      ],
+      { ...who, stdio: 'pipe', cwd: folder },
+    );
+    const host = new PostgresHost(server, folder, bin, port);
+    await eventually('PostgreSQL', () => host.#isReady(), 30_000);
+    return host;
+  }
+
+  async stop(): Promise<void> {
+    // "Fast": connections are cut rather than waited for.
+    await endChild(this.server, 'SIGINT');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #isReady(): true | undefined {
+    if (this.server.exitCode !== null) throw new Error(`PostgreSQL exited with ${this.server.exitCode}`);
+    try {
+      execFileSync(join(this.bin, 'pg_isready'), [
+        '-q',
+        '-h',
+        '127.0.0.1',
+        '-p',
+        String(this.port),
+        '-U',
+        'postgres',
+      ]);
+      return true;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** An empty database of its own on the PostgreSQL at that port. */
+export function newDatabase(port: number): string {
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  execFileSync(join(binaries(), 'createdb'), ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', name]);
+  return `postgres://postgres@127.0.0.1:${port}/${name}`;
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function binaries(): string {
+  const versions = '/usr/lib/postgresql';
+  const found = [
+    process.env['POSTGRES_BIN'] ?? '',
+    ...(existsSync(versions) ? readdirSync(versions).map((version) => join(versions, version, 'bin')) : []),
+    ...(process.env['PATH'] ?? '').split(delimiter),
+  ].find((folder) => folder !== '' && existsSync(join(folder, 'initdb')));
+  if (found === undefined)
+    throw new Error('PostgreSQL is not installed: set POSTGRES_BIN to the folder of initdb');
+  return found;
+}
+
+/** PostgreSQL refuses to run as root: then it runs as the account of its package. */
+function account(): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {};
+  const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
+  return { uid: id('-u'), gid: id('-g') };
+}
