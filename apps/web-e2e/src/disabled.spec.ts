@@ -1,0 +1,50 @@
+import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Browsing, apps, connection, rows } from './browser.ts';
+
+const MINUTE_MS = 60_000;
+
+describe('push switched off', () => {
+  let gateway: GatewayHost;
+  let browsing: Browsing;
+  beforeAll(async () => {
+    gateway = await GatewayHost.start({ env: { ENABLE_PUSH: 'false' } });
+    browsing = await Browsing.start();
+  });
+  afterAll(async () => {
+    await browsing?.stop();
+    await gateway?.stop();
+  });
+
+  it(
+    'leaves both apps usable, and neither asks again within a minute',
+    async () => {
+      await new ApiClient(gateway.url, sampleToken.storefront).json('POST', '/events', {
+        type: 'error',
+        message: 'seen without push',
+      });
+      const seen = await Promise.all(
+        apps.map(async ({ name, path }) => {
+          const page = await browsing.window(`${gateway.url}${path}`);
+          const asked: string[] = [];
+          page.on('request', (request) => {
+            if (request.url().includes('/api/v2/push')) asked.push(request.url());
+          });
+          page.on('websocket', (socket) => asked.push(socket.url()));
+          await page.getByLabel('E-mail').fill('admin@crossfade.test');
+          await page.getByLabel('Password').fill('tester');
+          await page.getByRole('button', { name: 'Sign in' }).click();
+          await connection(page, 'off');
+          expect(await rows(page)).toEqual([{ title: 'seen without push', occurrences: '1' }]);
+          await new Promise((resolve) => setTimeout(resolve, MINUTE_MS));
+          await page.reload();
+          await connection(page, 'off');
+          return { name, asked: asked.length };
+        }),
+      );
+      // Once for each time the page was loaded.
+      expect(seen).toEqual(apps.map(({ name }) => ({ name, asked: 2 })));
+    },
+    2 * MINUTE_MS,
+  );
+});
