@@ -22,5 +22,3 @@ export function ago(date: string): string {
   }
   return 'just now';
 }
-
-export const exactly = (date: string): string => new Date(date).toLocaleString();

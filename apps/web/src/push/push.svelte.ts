@@ -1,5 +1,6 @@
 import { catalog, readControl, readMessage, type Envelope } from '@crossfade/protocol';
 import type { QueryKey } from '@tanstack/svelte-query';
+import { RecentIds } from './recent-ids';
 import { everything, staleAfter } from './stale';
 import { next, type PushEvent, type PushState } from './state';
 import { PushStream } from './stream';
@@ -27,7 +28,7 @@ export class Push {
   #cursor: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #hiding: ReturnType<typeof setTimeout> | undefined;
-  #criticals = new Set<string>();
+  readonly #criticals = new RecentIds(REMEMBERED);
 
   start(binding: PushBinding): void {
     this.stop();
@@ -119,12 +120,7 @@ export class Push {
   }
 
   #isRepeated(id: string | undefined, type: keyof typeof catalog): boolean {
-    if (id === undefined || catalog[type].delivery !== 'critical') return false;
-    if (this.#criticals.has(id)) return true;
-    this.#criticals.add(id);
-    const [oldest] = this.#criticals;
-    if (this.#criticals.size > REMEMBERED && oldest !== undefined) this.#criticals.delete(oldest);
-    return false;
+    return id !== undefined && catalog[type].delivery === 'critical' && !this.#criticals.add(id);
   }
 }
 
