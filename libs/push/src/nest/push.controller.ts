@@ -9,6 +9,7 @@ import {
   Sse,
   UseFilters,
   UseGuards,
+  UseInterceptors,
   type MessageEvent,
 } from '@nestjs/common';
 import { PUSH_PATH, PUSH_SETTINGS_PATH, type PushSettings } from '@crossfade/protocol';
@@ -18,6 +19,7 @@ import type { ResolvedPushOptions } from '../options.js';
 import { SseTransport } from '../transports/sse.js';
 import { AdmissionGuard } from './admission.guard.js';
 import { decisions } from './connect-request.js';
+import { FrameWritingInterceptor } from './frame-writing.interceptor.js';
 import { PUSH_OPTIONS } from './options.token.js';
 import { RefusalException, RefusalFilter } from './refusal.js';
 
@@ -40,6 +42,7 @@ export class PushController {
   @Sse(PUSH_PATH)
   @UseGuards(AdmissionGuard)
   @UseFilters(RefusalFilter)
+  @UseInterceptors(FrameWritingInterceptor)
   async stream(
     @Req() request: IncomingMessage,
     @Res({ passthrough: true }) response: ServerResponse,

@@ -4,12 +4,22 @@ import type { Transport } from '../connection.js';
 import type { Frame } from '../frame.js';
 import type { Cursor } from '../log.js';
 
-/** One block of an event stream, in the fields that NestJS' `MessageEvent` has. */
+/** One block of an event stream, in the fields that NestJS' `MessageEvent` has. No field holds a line break. */
 export interface SseBlock {
   readonly id?: string;
   readonly data?: string;
   readonly comment?: string;
   readonly retry?: number;
+}
+
+/** A block as bytes have it: the data before the id, so that nobody keeps the id of a message that broke off. */
+export function encodeBlock({ comment, data, id, retry }: SseBlock): string {
+  return (
+    (comment === undefined ? '' : `: ${comment}\n`) +
+    (data === undefined ? '' : `data: ${data}\n`) +
+    (id === undefined ? '' : `id: ${id}\n`) +
+    (retry === undefined ? '\n' : `retry: ${retry}\n\n`)
+  );
 }
 
 /** Where blocks go: the subscriber of the route's Observable. */

@@ -1,0 +1,356 @@
+import { ChangeType, catalog } from '@crossfade/protocol';
+import { describe, expect, it } from 'vitest';
+import { Admission, type ConnectRequest } from './admission.js';
+import { Delivery } from './delivery.js';
+import { Hub } from './hub.js';
+import { KeepAlive } from './keep-alive.js';
+import { MemoryLeaseStore } from './memory/lease-store.js';
+import { MemoryMessageLog } from './memory/log.js';
+import { resolveOptions } from './options.js';
+import type { Authentication, Authenticator, Principal } from './principal.js';
+import { Publisher } from './publisher.js';
+import { ScriptedTransport, manualClock, settled } from './scripted.spec-kit.js';
+
+/** Accounts that a test changes by hand, and answers as slowly as it wants. */
+class Accounts implements Authenticator {
+  readonly organizations = new Set(['o']);
+  isRevoked = false;
+  /** What an answer waits for after it has been read. */
+  gate: Promise<void> = Promise.resolve();
+  asked = 0;
+
+  async authenticate(credential: string): Promise<Authentication> {
+    this.asked += 1;
+    const read = this.#read(credential);
+    await this.gate;
+    return read === undefined
+      ? { outcome: 'unauthorized', detail: 'unknown' }
+      : { outcome: 'authenticated', principal: read };
+  }
+
+  async reauthorize(principals: readonly Principal[]): Promise<readonly (Principal | undefined)[]> {
+    const read = principals.map(({ tokenId }) => this.#read(tokenId));
+    await this.gate;
+    return read;
+  }
+
+  #read(tokenId: string): Principal | undefined {
+    return this.isRevoked
+      ? undefined
+      : { userId: 'u', tokenId, organizationIds: new Set(this.organizations) };
+  }
+}
+
+const request = (over: Partial<ConnectRequest> = {}): ConnectRequest => ({
+  credential: 't',
+  origin: undefined,
+  host: 'push.example',
+  cursor: undefined,
+  client: 'test/1',
+  types: undefined,
+  replaces: undefined,
+  ...over,
+});
+
+async function make({ limit = 2, enabled = true } = {}) {
+  const accounts = new Accounts();
+  const leases = new MemoryLeaseStore();
+  const log = new MemoryMessageLog();
+  const options = resolveOptions({
+    authenticator: accounts,
+    leases,
+    log,
+    enabled,
+    maxConnectionsPerOwner: limit,
+    allowedOrigins: ['https://app.example'],
+  });
+  const hub = new Hub();
+  const { clock, advance } = manualClock();
+  const errors: string[] = [];
+  const onError = (_error: unknown, doing: string) => errors.push(doing);
+  const delivery = new Delivery(log, hub, accounts, clock, options.logCapacity, onError);
+  await delivery.start();
+  const keepAlive = new KeepAlive(15, () => delivery.head);
+  const admission = new Admission(options, hub, delivery, keepAlive, clock, onError);
+  const publisher = new Publisher(log, catalog, clock, () => undefined);
+
+  async function connect(over: Partial<ConnectRequest> = {}) {
+    const gone = new AbortController();
+    const admitted = await admission.admit(request(over), gone.signal);
+    if (!('ticket' in admitted)) return { admitted, gone };
+    const transport = new ScriptedTransport();
+    const registered = await admission.register(admitted.ticket, transport, gone.signal);
+    return { admitted, registered, transport, gone };
+  }
+
+  return { accounts, leases, hub, keepAlive, admission, publisher, connect, errors, advance };
+}
+
+const membership = (change: ChangeType) =>
+  ({
+    type: 'UserMembershipChanged',
+    message: { change_type: change, user_id: 'u', organization_id: 'o' },
+  }) as const;
+const revocation = {
+  type: 'TokenChanged',
+  message: { type: 'Token', id: 't', change_type: ChangeType.Removed, data: { user_id: 'u' } },
+} as const;
+const stackChanged = {
+  type: 'StackChanged',
+  message: { type: 'Stack', organization_id: 'o', change_type: 0, data: {} },
+} as const;
+
+describe('admission', () => {
+  it.each([
+    [{ credential: undefined }, 'unauthorized'],
+    [{ origin: 'https://evil.example' }, 'origin'],
+    [{ origin: 'not a url' }, 'origin'],
+    [{ origin: 'null' }, 'origin'],
+  ] as const)('refuses %j as %s', async (over, reason) => {
+    const { connect, leases } = await make();
+    const { admitted } = await connect(over);
+    expect(admitted).toMatchObject({ refusal: { reason } });
+    expect(leases.count()).toBe(0);
+  });
+
+  it.each([[undefined], ['https://push.example'], ['https://app.example']])(
+    'lets the origin %s pass',
+    async (origin) => {
+      const { connect } = await make();
+      expect(await connect({ origin })).toHaveProperty('registered.connection');
+    },
+  );
+
+  it('refuses as unavailable when the authenticator fails, and says so in the log', async () => {
+    const { connect, accounts, errors } = await make();
+    accounts.gate = Promise.reject(new Error('database away'));
+    const { admitted } = await connect();
+    expect(admitted).toMatchObject({
+      refusal: { reason: 'unavailable', retryAfterMs: expect.any(Number) as number },
+    });
+    expect(errors).toEqual(['admitting a stream']);
+  });
+
+  it('refuses everyone while it drains or is switched off', async () => {
+    const { connect, admission } = await make();
+    admission.drain();
+    expect((await connect()).admitted).toMatchObject({ refusal: { reason: 'unavailable' } });
+    const off = await make({ enabled: false });
+    expect((await off.connect({ credential: undefined })).admitted).toMatchObject({
+      refusal: { reason: 'disabled' },
+    });
+  });
+
+  it('says Connected with the head first, and a gap to whoever brings a cursor', async () => {
+    const { connect } = await make();
+    const fresh = await connect();
+    const back = await connect({ cursor: 'old' });
+    await settled();
+    expect(fresh.transport?.types).toEqual(['Connected']);
+    expect(back.transport?.types).toEqual(['Connected', 'Resync']);
+    expect(back.transport?.written.flat()[0]?.envelope.message).toMatchObject({ resumed: 'gap' });
+  });
+});
+
+describe('places', () => {
+  it('go back when the client leaves, at any moment', async () => {
+    const { admission, accounts, leases, hub, keepAlive } = await make();
+    let open: () => void = () => undefined;
+    accounts.gate = new Promise((resolve) => (open = resolve));
+    const during = new AbortController();
+    const admitting = admission.admit(request(), during.signal);
+    during.abort();
+    open();
+    expect(await admitting).toEqual({ gone: true });
+    expect(leases.count()).toBe(0);
+
+    const between = new AbortController();
+    const admitted = await admission.admit(request(), between.signal);
+    expect(leases.count()).toBe(1);
+    between.abort();
+    await settled();
+    expect(leases.count()).toBe(0);
+    if (!('ticket' in admitted)) throw new Error('should have been admitted');
+    expect(await admission.register(admitted.ticket, new ScriptedTransport(), between.signal)).toEqual({
+      gone: true,
+    });
+    expect([leases.count(), hub.indexed, keepAlive.size]).toEqual([0, 0, 0]);
+  });
+
+  it('go back once when a stream ends, and nothing of it is left', async () => {
+    const { connect, leases, hub, keepAlive } = await make();
+    const { transport, gone } = await connect();
+    expect([leases.count(), hub.size, keepAlive.size]).toEqual([1, 1, 1]);
+    transport?.close();
+    gone.abort();
+    await settled();
+    expect([leases.count(), hub.indexed, keepAlive.size]).toEqual([0, 0, 0]);
+  });
+
+  it('are limited for each owner, and handed over by replaces', async () => {
+    const { connect, hub, leases } = await make({ limit: 1 });
+    const first = await connect();
+    const over = await connect();
+    expect(over.admitted).toMatchObject({ refusal: { reason: 'limit' } });
+    const replaces = [...hub.all()][0]?.id;
+    const second = await connect({ replaces });
+    expect(second).toHaveProperty('registered.connection');
+    expect(first.transport?.ended).toBe('replaced');
+    await settled();
+    expect([leases.count(), hub.size]).toEqual([1, 1]);
+    second.transport?.close();
+    await settled();
+    expect([leases.count(), hub.size]).toEqual([0, 0]);
+  });
+
+  it('go back to the stream that was to be replaced, if its successor never came about', async () => {
+    const { connect, admission, hub, leases } = await make({ limit: 1 });
+    await connect();
+    const replaces = [...hub.all()][0]?.id;
+    const gone = new AbortController();
+    await admission.admit(request({ replaces }), gone.signal);
+    gone.abort();
+    await settled();
+    expect([leases.count(), hub.size]).toEqual([1, 1]);
+    expect((await connect()).admitted).toMatchObject({ refusal: { reason: 'limit' } });
+  });
+});
+
+describe('rights that change while a stream is opened', () => {
+  it('a token that was revoked meanwhile opens none', async () => {
+    const { admission, accounts, publisher, leases, hub } = await make();
+    const gone = new AbortController();
+    const admitted = await admission.admit(request(), gone.signal);
+    accounts.isRevoked = true;
+    await publisher.publish(revocation);
+    await settled();
+    if (!('ticket' in admitted)) throw new Error('should have been admitted');
+    const registered = await admission.register(admitted.ticket, new ScriptedTransport(), gone.signal);
+    expect(registered).toMatchObject({ refusal: { reason: 'unauthorized' } });
+    expect([leases.count(), hub.indexed]).toEqual([0, 0]);
+  });
+
+  it('a membership that was removed meanwhile is not kept', async () => {
+    const { admission, accounts, publisher } = await make();
+    let answer: () => void = () => undefined;
+    accounts.gate = new Promise((resolve) => (answer = resolve));
+    const gone = new AbortController();
+    const admitting = admission.admit(request(), gone.signal);
+    await settled();
+    accounts.organizations.delete('o');
+    await publisher.publish(membership(ChangeType.Removed));
+    await settled();
+    answer();
+    const admitted = await admitting;
+    if (!('ticket' in admitted)) throw new Error('should have been admitted');
+    const transport = new ScriptedTransport();
+    await admission.register(admitted.ticket, transport, gone.signal);
+    expect(accounts.asked).toBe(2);
+    await publisher.publish(stackChanged);
+    await settled();
+    expect(transport.types).toEqual(['Connected']);
+  });
+
+  it("does not ask again for other people's changes", async () => {
+    const { admission, accounts, publisher } = await make();
+    const gone = new AbortController();
+    const admitted = await admission.admit(request(), gone.signal);
+    await publisher.publish({
+      ...membership(ChangeType.Removed),
+      message: { change_type: 2, user_id: 'x', organization_id: 'o' },
+    });
+    await settled();
+    if (!('ticket' in admitted)) throw new Error('should have been admitted');
+    await admission.register(admitted.ticket, new ScriptedTransport(), gone.signal);
+    expect(accounts.asked).toBe(1);
+  });
+});
+
+describe('rights that change while a stream is open', () => {
+  it('a removed member gets the message, and nothing of the organization after it', async () => {
+    const { connect, accounts, publisher } = await make();
+    const { transport } = await connect();
+    accounts.organizations.delete('o');
+    await publisher.publish(stackChanged);
+    await publisher.publish(membership(ChangeType.Removed));
+    await publisher.publish(stackChanged);
+    await settled();
+    expect(transport?.types).toEqual(['Connected', 'StackChanged', 'UserMembershipChanged']);
+  });
+
+  it('an added member misses nothing that is published after the message, however long the confirmation takes', async () => {
+    const { connect, accounts, publisher } = await make();
+    accounts.organizations.delete('o');
+    const { transport } = await connect();
+    await settled();
+    let answer: () => void = () => undefined;
+    accounts.gate = new Promise((resolve) => (answer = resolve));
+    accounts.organizations.add('o');
+    await publisher.publish(stackChanged);
+    await publisher.publish(membership(ChangeType.Added));
+    await publisher.publish(stackChanged);
+    await settled();
+    expect(transport?.types).toEqual(['Connected']);
+    answer();
+    await settled();
+    expect(transport?.types).toEqual(['Connected', 'UserMembershipChanged', 'StackChanged']);
+  });
+
+  it('joins only what the authenticator confirms', async () => {
+    const { connect, accounts, publisher } = await make();
+    accounts.organizations.delete('o');
+    const { transport } = await connect();
+    await publisher.publish(membership(ChangeType.Added));
+    await publisher.publish(stackChanged);
+    await settled();
+    expect(transport?.types).toEqual(['Connected', 'UserMembershipChanged']);
+  });
+
+  it('makes the connections concerned come back if nobody confirms in time, and the log goes on', async () => {
+    const { connect, accounts, publisher, advance, errors } = await make();
+    const { transport } = await connect();
+    accounts.gate = new Promise(() => undefined);
+    await publisher.publish(membership(ChangeType.Added));
+    await settled();
+    advance(2000);
+    await settled();
+    expect(transport?.ended).toBe('internal_error');
+    expect(errors).toHaveLength(1);
+    accounts.gate = Promise.resolve();
+    const next = await connect();
+    await publisher.publish(stackChanged);
+    await settled();
+    expect(next.transport?.types).toEqual(['Connected', 'StackChanged']);
+  });
+
+  it('a revoked token closes its streams and no others', async () => {
+    const { connect, publisher } = await make();
+    const one = await connect({ credential: 't' });
+    const other = await connect({ credential: 't2' });
+    await publisher.publish(revocation);
+    await settled();
+    expect(one.transport?.types.at(-1)).toBe('Revoked');
+    expect(one.transport?.ended).toBe('revoked');
+    expect(other.transport?.ended).toBeUndefined();
+    expect(other.transport?.types).toEqual(['Connected', 'TokenChanged']);
+  });
+
+  it('an effect that it does not know makes it ask about those concerned', async () => {
+    const { connect, accounts, hub } = await make();
+    const { transport } = await connect();
+    const log = new MemoryMessageLog();
+    const delivery = new Delivery(log, hub, accounts, manualClock().clock, 10, () => undefined);
+    await delivery.start();
+    accounts.isRevoked = true;
+    await log.append({
+      type: 'New',
+      message: {},
+      audience: [{ kind: 'user', id: 'u' }],
+      delivery: 'critical',
+      key: 'k',
+      effect: { kind: 'new' },
+    });
+    await settled();
+    expect(transport?.ended).toBe('revoked');
+  });
+});

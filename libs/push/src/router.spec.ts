@@ -1,0 +1,44 @@
+import { everyone, organization, user } from '@crossfade/protocol';
+import { describe, expect, it } from 'vitest';
+import type { LogRecord } from './log.js';
+import { concerns, route } from './router.js';
+
+const record = (over: Partial<LogRecord>): LogRecord => ({
+  cursor: '1',
+  type: 'T',
+  message: {},
+  audience: [everyone],
+  delivery: 'critical',
+  key: 'k',
+  ...over,
+});
+const who = { userId: 'u', tokenId: 't' };
+
+describe('route', () => {
+  it('reads the stamp, and nothing else', () => {
+    const stamped = record({ audience: [user('u')], effect: { kind: 'revocation', token_id: 't' } as never });
+    expect(route(stamped)).toEqual({ audience: [user('u')], effect: { kind: 'revocation', token_id: 't' } });
+    expect(route(record({})).effect).toBeUndefined();
+  });
+
+  it('knows an effect that it does not know', () => {
+    expect(route(record({ effect: { kind: 'of the future' } })).effect).toEqual({ kind: 'unknown' });
+    expect(route(record({ effect: { kind: 'revocation' } })).effect).toEqual({ kind: 'unknown' });
+  });
+});
+
+describe('concerns', () => {
+  const membership = { kind: 'membership', change: 'removed', user_id: 'u', organization_id: 'o' };
+  it.each([
+    ['no effect', undefined, [everyone], false],
+    ['a membership of this user', membership, [everyone], true],
+    ['a membership of another', { ...membership, user_id: 'x' }, [everyone], false],
+    ['this token', { kind: 'revocation', token_id: 't' }, [user('x')], true],
+    ['another token of the same user', { kind: 'revocation', token_id: 'x' }, [user('u')], false],
+    ['an unknown effect on an organization', { kind: '?' }, [organization('o')], true],
+    ['an unknown effect on another user', { kind: '?' }, [user('x')], false],
+  ] as const)('%s', (_title, effect, audience, expected) => {
+    const routed = route(record({ audience, ...(effect === undefined ? {} : { effect }) }));
+    expect(concerns(routed, who)).toBe(expected);
+  });
+});
