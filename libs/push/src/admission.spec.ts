@@ -68,7 +68,14 @@ async function make({ limit = 2, enabled = true } = {}) {
   const { clock, advance } = manualClock();
   const errors: string[] = [];
   const onError = (_error: unknown, doing: string) => errors.push(doing);
-  const delivery = new Delivery(log, hub, accounts, clock, options.logCapacity, onError);
+  const delivery = new Delivery(
+    log,
+    hub,
+    accounts,
+    clock,
+    { window: options.logCapacity, portion: 32 },
+    onError,
+  );
   await delivery.start();
   const keepAlive = new KeepAlive(15, () => delivery.head);
   const admission = new Admission(options, hub, delivery, keepAlive, clock, onError);
@@ -339,7 +346,14 @@ describe('rights that change while a stream is open', () => {
     const { connect, accounts, hub } = await make();
     const { transport } = await connect();
     const log = new MemoryMessageLog();
-    const delivery = new Delivery(log, hub, accounts, manualClock().clock, 10, () => undefined);
+    const delivery = new Delivery(
+      log,
+      hub,
+      accounts,
+      manualClock().clock,
+      { window: 10, portion: 32 },
+      () => undefined,
+    );
     await delivery.start();
     accounts.isRevoked = true;
     await log.append({

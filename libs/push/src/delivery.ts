@@ -10,6 +10,13 @@ import { Window } from './window.js';
 /** How long a membership may wait for the authenticator before the connections concerned must come back instead. */
 const CONFIRM_MS = 2000;
 
+export interface DeliveryLimits {
+  /** Records that the window remembers. */
+  readonly window: number;
+  /** Records that are handed over before sockets get to write. A write queue must be able to hold as many. */
+  readonly portion: number;
+}
+
 /**
  * Reads the log, in order: remembers each record in the window, applies its effect, hands its frame to the
  * connections of its audience. A record whose effect needs the authenticator holds up the ones after it, so that
@@ -17,18 +24,19 @@ const CONFIRM_MS = 2000;
  */
 export class Delivery {
   #window: Window | undefined;
+  #sincePause = 0;
 
   constructor(
     private readonly log: MessageLog,
     private readonly hub: Hub,
     private readonly authenticator: Authenticator,
     private readonly clock: Clock,
-    private readonly windowCapacity: number,
+    private readonly limits: DeliveryLimits,
     private readonly onError: (error: unknown, doing: string) => void,
   ) {}
 
   async start(): Promise<void> {
-    this.#window = new Window(this.windowCapacity, await this.log.head());
+    this.#window = new Window(this.limits.window, await this.log.head());
     this.log.follow((record) => this.#deliver(record));
   }
 
@@ -47,13 +55,18 @@ export class Delivery {
     const applied = this.#apply(routed);
     // Only an effect that asks the authenticator waits; everything else is handed over in this very turn.
     if (applied !== undefined) return applied.then(() => this.#handOver(record, routed));
-    this.#handOver(record, routed);
+    return this.#handOver(record, routed);
   }
 
-  #handOver(record: LogRecord, { audience }: Route): void {
+  #handOver(record: LogRecord, { audience }: Route): void | Promise<void> {
     this.window.push(record);
     const frame = Frame.of(record);
     for (const connection of this.hub.of(audience)) connection.offer(frame);
+    this.#sincePause += 1;
+    if (this.#sincePause < this.limits.portion) return;
+    // A burst would fill the queue of a client that is not slow at all: no socket writes before this turn ends.
+    this.#sincePause = 0;
+    return new Promise((resolve) => setImmediate(resolve));
   }
 
   #apply({ effect, audience }: Route): void | Promise<void> {

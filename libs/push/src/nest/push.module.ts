@@ -44,8 +44,18 @@ export class PushModule {
         {
           provide: Delivery,
           inject: [PUSH_OPTIONS, Hub],
-          useFactory: ({ log, authenticator, logCapacity }: ResolvedPushOptions, hub: Hub) =>
-            new Delivery(log, hub, authenticator, systemClock, logCapacity, logFailure),
+          useFactory: (
+            { log, authenticator, logCapacity, writeQueueCapacity }: ResolvedPushOptions,
+            hub: Hub,
+          ) =>
+            new Delivery(
+              log,
+              hub,
+              authenticator,
+              systemClock,
+              { window: logCapacity, portion: Math.ceil(writeQueueCapacity / 2) },
+              logFailure,
+            ),
         },
         {
           provide: KeepAlive,

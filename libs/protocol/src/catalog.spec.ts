@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import { catalog, catalogEntry, type MessageType } from './catalog.js';
+import { ChangeType } from './messages.js';
+
+const entity = (over: object = {}) => ({
+  type: 'Thing',
+  organization_id: 'o',
+  change_type: ChangeType.Saved,
+  data: {},
+  ...over,
+});
+
+/** One message of each type, and what the contract says of it. */
+const rows: { type: MessageType; message: object; audience: object[]; delivery: string; service: boolean }[] =
+  [
+    ...(
+      [
+        'OrganizationChanged',
+        'ProjectChanged',
+        'StackChanged',
+        'WebHookChanged',
+        'SavedViewChanged',
+        'PersistentEventChanged',
+      ] as const
+    ).map((type) => ({
+      type,
+      message: entity(),
+      audience: [{ kind: 'organization', id: 'o' }],
+      delivery: 'invalidation',
+      service: true,
+    })),
+    {
+      type: 'UserChanged',
+      message: entity({ id: 'u' }),
+      audience: [{ kind: 'user', id: 'u' }],
+      delivery: 'invalidation',
+      service: true,
+    },
+    {
+      type: 'TokenChanged',
+      message: entity({ id: 't', data: { user_id: 'u' } }),
+      audience: [{ kind: 'user', id: 'u' }],
+      delivery: 'invalidation',
+      service: false,
+    },
+    {
+      type: 'PlanChanged',
+      message: { organization_id: 'o' },
+      audience: [{ kind: 'organization', id: 'o' }],
+      delivery: 'invalidation',
+      service: true,
+    },
+    {
+      type: 'PlanOverage',
+      message: { organization_id: 'o', is_hourly: true },
+      audience: [{ kind: 'organization', id: 'o' }],
+      delivery: 'critical',
+      service: true,
+    },
+    {
+      type: 'UserMembershipChanged',
+      message: { change_type: 2, user_id: 'u', organization_id: 'o' },
+      audience: [
+        { kind: 'organization', id: 'o' },
+        { kind: 'user', id: 'u' },
+      ],
+      delivery: 'critical',
+      service: false,
+    },
+    {
+      type: 'ReleaseNotification',
+      message: { critical: true, date: '2026-01-01T00:00:00Z' },
+      audience: [{ kind: 'everyone' }],
+      delivery: 'critical',
+      service: true,
+    },
+    {
+      type: 'SystemNotification',
+      message: { date: '2026-01-01T00:00:00Z', level: 'Error' },
+      audience: [{ kind: 'everyone' }],
+      delivery: 'critical',
+      service: true,
+    },
+  ];
+
+describe('the catalog', () => {
+  it('has exactly the types of the contract', () => {
+    expect(Object.keys(catalog).sort()).toEqual(rows.map(({ type }) => type).sort());
+  });
+
+  it.each(rows)('$type', ({ type, message, audience, delivery, service }) => {
+    const entry = catalogEntry(type);
+    const read = entry?.schema.parse(message);
+    expect(read).toEqual(message);
+    expect(entry?.audience(read)).toEqual(audience);
+    expect(entry?.delivery).toBe(delivery);
+    expect(entry?.servicePublishes).toBe(service);
+  });
+
+  it('has an effect on connections for memberships and removed tokens only', () => {
+    const effects = rows.flatMap(({ type, message }) =>
+      [0, 1, 2].map(
+        (change_type) =>
+          [
+            type,
+            change_type,
+            catalogEntry(type)?.effect?.({ data: {}, ...message, change_type })?.kind,
+          ] as const,
+      ),
+    );
+    expect(effects.filter(([, , kind]) => kind !== undefined)).toEqual([
+      ['TokenChanged', 2, 'revocation'],
+      ['UserMembershipChanged', 0, 'membership'],
+      ['UserMembershipChanged', 2, 'membership'],
+    ]);
+  });
+
+  it("takes an organization's own id where it names no other", () => {
+    const entry = catalog.OrganizationChanged;
+    expect(entry.audience({ type: 'Organization', id: 'o', change_type: 1, data: {} })).toEqual([
+      { kind: 'organization', id: 'o' },
+    ]);
+    expect(entry.audience({ type: 'Other', id: 'o', change_type: 1, data: {} })).toEqual([]);
+  });
+
+  it.each(['InvoiceChanged', 'A1Changed'])('carries an entity of another program: %s', (type) => {
+    expect(catalogEntry(type)?.delivery).toBe('invalidation');
+  });
+
+  it.each([
+    'Invoice',
+    'invoiceChanged',
+    'Changed',
+    '__proto__',
+    'constructor',
+    'X-Changed',
+    `${'A'.repeat(80)}Changed`,
+  ])('does not know %s', (type) => {
+    expect(catalogEntry(type)).toBeUndefined();
+  });
+});

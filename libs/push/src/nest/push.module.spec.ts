@@ -1,0 +1,217 @@
+import 'reflect-metadata';
+import { once } from 'node:events';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import type { INestApplication, NestInterceptor } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { WebSocket } from 'ws';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Hub } from '../hub.js';
+import { KeepAlive } from '../keep-alive.js';
+import { MemoryLeaseStore } from '../memory/lease-store.js';
+import type { Authentication, Principal } from '../principal.js';
+import { Publisher } from '../publisher.js';
+import { FrameWritingInterceptor } from './frame-writing.interceptor.js';
+import { PushModule } from './push.module.js';
+import { PushWsAdapter } from './push-ws.adapter.js';
+
+const PATH = '/api/v2/push';
+const passThrough: NestInterceptor = { intercept: (_context, next) => next.handle() };
+
+const principal = (tokenId: string): Principal => ({ userId: 'u', tokenId, organizationIds: new Set(['o']) });
+
+describe.each([
+  ['with the frame-writing interceptor', undefined],
+  ['without it', passThrough],
+])('the push module on real sockets, %s', (_title, interceptor) => {
+  let app: INestApplication;
+  let leases: MemoryLeaseStore;
+  let port: number;
+  /** How long the authenticator takes. */
+  let authenticateMs = 0;
+
+  beforeEach(async () => {
+    authenticateMs = 0;
+    leases = new MemoryLeaseStore();
+    const builder = Test.createTestingModule({
+      imports: [
+        PushModule.forRootAsync({
+          useFactory: () => ({
+            leases,
+            writeQueueCapacity: 16,
+            maxConnectionsPerOwner: 100,
+            authenticator: {
+              async authenticate(tokenId: string): Promise<Authentication> {
+                await new Promise((resolve) => setTimeout(resolve, authenticateMs));
+                return { outcome: 'authenticated', principal: principal(tokenId) };
+              },
+              reauthorize: async (principals) => principals,
+            },
+          }),
+        }),
+      ],
+    });
+    if (interceptor !== undefined) builder.overrideInterceptor(FrameWritingInterceptor).useValue(interceptor);
+    app = (await builder.compile()).createNestApplication({ logger: false });
+    app.useWebSocketAdapter(new PushWsAdapter(app));
+    await app.listen(0, '127.0.0.1');
+    port = (app.getHttpServer().address() as AddressInfo).port;
+  });
+
+  afterEach(async () => {
+    await app.close();
+    expect(counts()).toEqual({ hub: 0, leases: 0, keepAlives: 0 });
+  });
+
+  const counts = () => ({
+    hub: app.get(Hub).indexed,
+    leases: leases.count(),
+    keepAlives: app.get(KeepAlive).size,
+  });
+  const publish = (text: string) =>
+    app.get(Publisher).publish({
+      type: 'StackChanged',
+      message: { type: 'Stack', organization_id: 'o', change_type: 1, data: { text } },
+    });
+
+  async function raw(head: string): Promise<Socket & { text: () => string }> {
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    let text = '';
+    socket.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+    socket.on('error', () => undefined);
+    socket.write(head);
+    return Object.assign(socket, { text: () => text });
+  }
+  const get = (version = '1.1', more = '') =>
+    `GET ${PATH} HTTP/${version}\r\nHost: localhost\r\nAuthorization: Bearer t\r\n${more}\r\n`;
+
+  function events(text: string): EventSourceMessage[] {
+    const found: EventSourceMessage[] = [];
+    createParser({ onEvent: (event) => found.push(event) }).feed(text);
+    return found;
+  }
+
+  async function sse(): Promise<{ events: () => EventSourceMessage[]; stop: () => void }> {
+    const abort = new AbortController();
+    const response = await fetch(`http://127.0.0.1:${port}${PATH}`, {
+      headers: { Authorization: 'Bearer t' },
+      signal: abort.signal,
+    });
+    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    let text = '';
+    void (async () => {
+      for await (const chunk of (response.body ?? new Blob([]).stream()).pipeThrough(new TextDecoderStream()))
+        text += chunk;
+    })().catch(() => undefined);
+    return { events: () => events(text), stop: () => abort.abort() };
+  }
+
+  it('streams every message with an id, in order, however many come in one turn', async () => {
+    const stream = await sse();
+    await expect.poll(() => stream.events()).toHaveLength(1);
+    for (let index = 0; index < 500; index += 1) await publish(`n${index}`);
+    await expect.poll(() => stream.events()).toHaveLength(501);
+    const [connected, ...rest] = stream.events();
+    expect(connected?.data).toContain('"Connected"');
+    expect(
+      rest.map(({ data }) => (JSON.parse(data) as { message: { data: { text: string } } }).message.data.text),
+    ).toEqual(Array.from({ length: 500 }, (_, index) => `n${index}`));
+    expect(new Set(rest.map(({ id }) => id)).size).toBe(500);
+    stream.stop();
+    await expect.poll(counts).toEqual({ hub: 0, leases: 0, keepAlives: 0 });
+  });
+
+  it('works over HTTP/1.0, as an old proxy speaks it', async () => {
+    const socket = await raw(get('1.0'));
+    await expect.poll(() => socket.text()).toContain('"Connected"');
+    await publish('over 1.0');
+    await expect.poll(() => socket.text()).toContain('over 1.0');
+    expect(socket.text().toLowerCase()).not.toContain('transfer-encoding');
+    socket.destroy();
+    await expect.poll(counts).toEqual({ hub: 0, leases: 0, keepAlives: 0 });
+  });
+
+  it('takes a request in pieces', async () => {
+    const socket = await raw('');
+    for (const piece of get().match(/.{1,7}/gs) ?? []) {
+      socket.write(piece);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await expect.poll(() => socket.text()).toContain('"Connected"');
+    socket.destroy();
+  });
+
+  it('answers HEAD, and gives the place back', async () => {
+    const response = await fetch(`http://127.0.0.1:${port}${PATH}`, {
+      method: 'HEAD',
+      headers: { Authorization: 'Bearer t' },
+    });
+    expect(response.status).toBe(200);
+    await expect.poll(counts).toEqual({ hub: 0, leases: 0, keepAlives: 0 });
+  });
+
+  it('gives everything back when clients leave while they are being authenticated', async () => {
+    authenticateMs = 50;
+    const sockets = await Promise.all(Array.from({ length: 10 }, () => raw(get())));
+    const upgrades = Array.from(
+      { length: 10 },
+      () => new WebSocket(`ws://127.0.0.1:${port}${PATH}?access_token=t`),
+    );
+    for (const upgrade of upgrades) upgrade.on('error', () => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+    for (const socket of sockets) socket.destroy();
+    for (const upgrade of upgrades) upgrade.terminate();
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(counts()).toEqual({ hub: 0, leases: 0, keepAlives: 0 });
+  });
+
+  it.each(['sse', 'websocket'])(
+    'closes a %s client that stops reading instead of buffering for it; others hear everything',
+    async (transport) => {
+      const other = await sse();
+      await expect.poll(() => other.events()).toHaveLength(1);
+      let slow: Socket;
+      if (transport === 'sse') {
+        slow = await raw(get());
+      } else {
+        const webSocket = new WebSocket(`ws://127.0.0.1:${port}${PATH}?access_token=t`);
+        webSocket.on('error', () => undefined);
+        const [{ socket }] = (await once(webSocket, 'upgrade')) as [{ socket: Socket }];
+        slow = socket;
+      }
+      slow.pause();
+      await expect.poll(() => app.get(Hub).size).toBe(2);
+      const before = process.memoryUsage();
+      const text = 'x'.repeat(20_000);
+      let sent = 0;
+      // The kernel takes some megabytes; then the queue fills, and the stream is closed.
+      while (app.get(Hub).size === 2 && sent < 5000) {
+        for (let index = 0; index < 5; index += 1) await publish(`${sent++} ${text}`);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(sent).toBeLessThan(5000);
+      await expect.poll(counts).toMatchObject({ leases: 1 });
+      await expect.poll(() => other.events().length, { timeout: 10_000 }).toBe(sent + 1);
+      expect(process.memoryUsage().external - before.external).toBeLessThan(100 * 1024 * 1024);
+      slow.destroy();
+      other.stop();
+    },
+    30_000,
+  );
+
+  it('ends with streams open, soon, and tells each of them', async () => {
+    const stream = await sse();
+    const webSocket = new WebSocket(`ws://127.0.0.1:${port}${PATH}?access_token=t`);
+    const heard: string[] = [];
+    webSocket.on('message', (data) => heard.push(String(data)));
+    await expect.poll(() => heard.length + stream.events().length).toBe(2);
+    const begun = Date.now();
+    const [closing, [code]] = await Promise.all([app.close(), once(webSocket, 'close')]);
+    expect(closing).toBeUndefined();
+    expect(Date.now() - begun).toBeLessThan(5000);
+    expect(code).toBe(1012);
+    expect(heard.at(-1)).toContain('"Reconnect"');
+    await expect.poll(() => stream.events().at(-1)?.data).toContain('"Reconnect"');
+  });
+});
