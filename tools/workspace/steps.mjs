@@ -41,7 +41,7 @@ export function run(command, args, { show = false, cwd = root, env = environment
 }
 
 /** Runs npm without a shell: the one that runs us, else the one that came with Node. */
-export function npm(args, options) {
+function npm(args, options) {
   const cli = process.env.npm_execpath;
   if (cli !== undefined && /npm-cli\.c?js$/.test(cli)) return run(process.execPath, [cli, ...args], options);
   return isWindows ? run('cmd.exe', ['/d', '/s', '/c', 'npm', ...args], options) : run('npm', args, options);

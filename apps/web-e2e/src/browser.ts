@@ -8,7 +8,6 @@ export const apps = [
   { name: 'modern', path: '/next/' },
   { name: 'legacy', path: '/' },
 ] as const;
-export type App = (typeof apps)[number];
 
 /** One real Chromium; every window is a browser profile of its own. */
 export class Browsing {

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 /** Who may see a message. A message with several audiences reaches each connection once. */
-export const audience = z.discriminatedUnion('kind', [
+const audience = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('user'), id: z.string() }),
   z.object({ kind: z.literal('organization'), id: z.string() }),
   z.object({ kind: z.literal('everyone') }),

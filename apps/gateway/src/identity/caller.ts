@@ -11,7 +11,7 @@ export interface UserCaller {
 }
 
 /** A project's ingest token. */
-export interface ProjectCaller {
+interface ProjectCaller {
   readonly kind: 'project';
   readonly tokenId: string;
   readonly organizationId: string;
@@ -20,7 +20,7 @@ export interface ProjectCaller {
 }
 
 /** Another service. */
-export interface ServiceCaller {
+interface ServiceCaller {
   readonly kind: 'service';
   readonly tokenId: string;
   readonly organizationId: string | undefined;

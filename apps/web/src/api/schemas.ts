@@ -31,7 +31,6 @@ export const organization = z.object({ id: z.string(), name: z.string(), plan_id
 export type Organization = z.infer<typeof organization>;
 
 export const project = z.object({ id: z.string(), organization_id: z.string(), name: z.string() });
-export type Project = z.infer<typeof project>;
 
 export const me = z.object({
   id: z.string(),

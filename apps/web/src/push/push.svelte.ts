@@ -11,7 +11,7 @@ const HIDDEN_MS = 5000;
 const REMEMBERED = 200;
 
 /** What the app brings to its stream. */
-export interface PushBinding {
+interface PushBinding {
   readonly token: string;
   readonly client: string;
   /** Something that was fetched is stale. */
@@ -21,7 +21,7 @@ export interface PushBinding {
 }
 
 /** The one stream of this app: the effects of the states that `next` goes through. */
-export class Push {
+class Push {
   state = $state.raw<PushState>({ name: 'idle' });
   #binding: PushBinding | undefined;
   #stream: PushStream | undefined;

@@ -1,0 +1,120 @@
+import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Browsing, connection } from './browser.ts';
+
+interface Emitted {
+  name: string;
+  data: Record<string, unknown>;
+}
+
+/** What AngularJS puts on the page. */
+interface LegacyWindow {
+  emitted: Emitted[];
+  angular: {
+    element(node: Element): {
+      injector(): {
+        get(name: '$rootScope'): {
+          $on(name: string, listen: (event: unknown, data: Record<string, unknown>) => void): void;
+        };
+        get(name: 'websocketService'): {
+          start(): void;
+          startDelayed(milliseconds: number): void;
+          stop(): void;
+          state: string;
+        };
+      };
+    };
+  };
+}
+
+describe("the legacy app's websocketService", () => {
+  let gateway: GatewayHost;
+  let browsing: Browsing;
+  let page: Page;
+  beforeAll(async () => {
+    gateway = await GatewayHost.start({ env: { PUSH_KEEP_ALIVE_SECONDS: '1' } });
+    browsing = await Browsing.start();
+    page = await browsing.signedIn(`${gateway.url}/`, 'member@crossfade.test');
+    await connection(page, 'open');
+    await page.evaluate(() => {
+      const legacy = window as unknown as LegacyWindow;
+      legacy.emitted = [];
+      const root = legacy.angular.element(document.documentElement).injector().get('$rootScope');
+      for (const name of [
+        'StackChanged',
+        'UserMembershipChanged',
+        'OrganizationChanged',
+        'ProjectChanged',
+        'WebSocketReconnected',
+      ]) {
+        root.$on(name, (_event, data) => legacy.emitted.push({ name, data: data ?? {} }));
+      }
+    });
+  });
+  afterAll(async () => {
+    await browsing?.stop();
+    await gateway?.stop();
+  });
+
+  const emitted = () => page.evaluate(() => (window as unknown as LegacyWindow).emitted.splice(0));
+  const service = (call: 'start' | 'stop' | 'startDelayed') =>
+    page.evaluate((name) => {
+      const legacy = window as unknown as LegacyWindow;
+      legacy.angular.element(document.documentElement).injector().get('websocketService')[name](300);
+    }, call);
+
+  it('emits each message under its type, with added, updated or deleted', async () => {
+    const client = new ApiClient(gateway.url, sampleToken.storefront);
+    for (const flags of [
+      { added: true, updated: false, deleted: false },
+      { added: false, updated: true, deleted: false },
+    ]) {
+      await client.json('POST', '/events', { type: 'error', message: 'for the legacy app' });
+      await expect.poll(emitted).toMatchObject([{ name: 'StackChanged', data: { type: 'Stack', ...flags } }]);
+    }
+  });
+
+  it('emits a change of membership as one of organization and project, too', async () => {
+    const admin = await ApiClient.login(gateway.url, 'admin@crossfade.test');
+    const organizations = await admin.json<{ id: string; name: string }[]>('GET', '/organizations');
+    const path = `/organizations/${organizations.find(({ name }) => name === 'Acme')?.id}/users/member@crossfade.test`;
+    await admin.json('DELETE', path);
+    await expect.poll(emitted).toMatchObject(
+      ['UserMembershipChanged', 'OrganizationChanged', 'ProjectChanged'].map((name) => ({
+        name,
+        data: { deleted: true, change_type: 2 },
+      })),
+    );
+    await admin.json('POST', path);
+    await expect.poll(emitted).toMatchObject(
+      ['UserMembershipChanged', 'OrganizationChanged', 'ProjectChanged'].map((name) => ({
+        name,
+        data: { added: true },
+      })),
+    );
+  });
+
+  it('stops, starts, starts with a delay, and says when it is back', async () => {
+    await service('stop');
+    await connection(page, 'idle');
+    await service('start');
+    await connection(page, 'open');
+    await expect.poll(emitted).toMatchObject([{ name: 'WebSocketReconnected' }]);
+    await service('startDelayed');
+    await connection(page, 'connecting');
+    await connection(page, 'open');
+    await expect
+      .poll(async () => (await emitted()).map(({ name }) => name))
+      .toContain('WebSocketReconnected');
+  });
+
+  it('keeps its stream while it hears signs of life', async () => {
+    // What the last start has missed is fetched again within two seconds.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    await emitted();
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+    expect(await emitted()).toEqual([]);
+    await connection(page, 'open');
+  });
+});
