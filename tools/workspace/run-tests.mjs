@@ -13,10 +13,11 @@ if (!(await install()) || !(await installPrograms())) {
   counts.failed += 1;
 } else {
   await check('Format', () => tool('prettier/bin/prettier.cjs', ['--check', '--log-level=warn', '.']));
-  await check('Unused files, exports and dependencies', () => tool('knip/bin/knip.js', ['--no-progress']));
   await check('Build', () => nx(['run-many', '-t', 'build', '--outputStyle=static']));
   await check('Lint', () => nx(['run-many', '-t', 'lint', '--outputStyle=static']));
   await check('Types', () => nx(['run-many', '-t', 'typecheck', '--outputStyle=static']));
+  // After the build, which generates the configuration that SvelteKit's own extends.
+  await check('Unused files, exports and dependencies', () => tool('knip/bin/knip.js', ['--no-progress']));
   await suites('Unit and integration tests', 'test', []);
   // Against real hosts, so never from a cache, and one after the other.
   await suites('End-to-end tests', 'e2e', ['--skip-nx-cache', '--parallel=1']);
