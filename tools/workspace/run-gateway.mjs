@@ -12,13 +12,21 @@ else process.exitCode = 1;
 
 function start() {
   const isPosix = process.platform !== 'win32';
-  const gateway = spawn(runtime(), ['--enable-source-maps', join(root, 'apps/gateway/dist/main.js')], {
-    cwd: root,
-    env: { SAMPLE_DATA: 'true', LOG_LEVEL: 'warn', ...environment },
-    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    // In a group of its own, so that a terminal's Ctrl-C reaches it once, through us.
-    detached: isPosix,
-  });
+  const gateway = spawn(
+    runtime(),
+    [
+      '--enable-source-maps',
+      '--disable-warning=ExperimentalWarning',
+      join(root, 'apps/gateway/dist/main.js'),
+    ],
+    {
+      cwd: root,
+      env: { SAMPLE_DATA: 'true', LOG_LEVEL: 'warn', ...environment },
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+      // In a group of its own, so that a terminal's Ctrl-C reaches it once, through us.
+      detached: isPosix,
+    },
+  );
   gateway.on('message', ({ ready }) => {
     if (ready !== undefined) console.log(welcome(ready));
   });

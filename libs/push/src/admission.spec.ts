@@ -258,6 +258,39 @@ describe('rights that change while a stream is opened', () => {
     expect(transport.types).toEqual(['Connected']);
   });
 
+  it('a membership that is being confirmed for others is not missed by a stream that registers meanwhile', async () => {
+    const { admission, accounts, publisher, connect } = await make();
+    accounts.organizations.delete('o');
+    await connect();
+    const gone = new AbortController();
+    const admitted = await admission.admit(request(), gone.signal);
+    let answer: () => void = () => undefined;
+    accounts.gate = new Promise((resolve) => (answer = resolve));
+    accounts.organizations.add('o');
+    await publisher.publish(membership(ChangeType.Added));
+    await settled();
+    if (!('ticket' in admitted)) throw new Error('should have been admitted');
+    const transport = new ScriptedTransport();
+    const registering = admission.register(admitted.ticket, transport, gone.signal);
+    await settled();
+    answer();
+    await registering;
+    await publisher.publish(stackChanged);
+    await settled();
+    expect(transport.types).toContain('StackChanged');
+  });
+
+  it('a sign of life does not move a stream past a record that it has not been handed', async () => {
+    const { accounts, publisher, connect, keepAlive } = await make();
+    const { transport } = await connect();
+    await settled();
+    accounts.gate = new Promise(() => undefined);
+    await publisher.publish(membership(ChangeType.Added));
+    await settled();
+    for (let slot = 0; slot < 60; slot += 1) keepAlive.tick();
+    expect(transport?.keepAlives).toEqual([transport?.written.flat()[0]?.id]);
+  });
+
   it("does not ask again for other people's changes", async () => {
     const { admission, accounts, publisher } = await make();
     const gone = new AbortController();

@@ -85,7 +85,7 @@ export class Admission {
     }
     if (this.#draining) return this.#unavailable('This replica is shutting down.');
     try {
-      const position = this.delivery.head;
+      const position = this.delivery.window.head;
       const read = await this.#authenticate(request);
       if ('refusal' in read) return read;
       const { principal } = read;
@@ -114,7 +114,7 @@ export class Admission {
     try {
       for (let reading = 0; !this.#isCurrent(ticket); reading += 1) {
         if (reading === READINGS) return this.#unavailable('Your rights are changing too fast to read them.');
-        ticket.position = this.delivery.head;
+        ticket.position = this.delivery.window.head;
         const read = await this.#authenticate(ticket.request);
         if ('refusal' in read) return read;
         ticket.principal = read.principal;

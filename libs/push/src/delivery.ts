@@ -24,6 +24,7 @@ export interface DeliveryLimits {
  */
 export class Delivery {
   #window: Window | undefined;
+  #head: Cursor = '';
   #sincePause = 0;
 
   constructor(
@@ -36,37 +37,45 @@ export class Delivery {
   ) {}
 
   async start(): Promise<void> {
-    this.#window = new Window(this.limits.window, await this.log.head());
+    this.#head = await this.log.head();
+    this.#window = new Window(this.limits.window, this.#head);
     this.log.follow((record) => this.#deliver(record));
   }
 
-  /** The last record that was handed to the hub. */
+  /** The last record that was handed to the hub: where a stream stands that has nothing waiting. */
   get head(): Cursor {
-    return this.window.head;
+    return this.#head;
   }
 
+  /** Also holds a record whose effect is being applied, so that whoever registers meanwhile hears of it. */
   get window(): Window {
     if (this.#window === undefined) throw new Error('delivery has not started: call start() first');
     return this.#window;
   }
 
-  #deliver(record: LogRecord): void | Promise<void> {
-    const routed = route(record);
-    const applied = this.#apply(routed);
-    // Only an effect that asks the authenticator waits; everything else is handed over in this very turn.
-    if (applied !== undefined) return applied.then(() => this.#handOver(record, routed));
-    return this.#handOver(record, routed);
-  }
-
-  #handOver(record: LogRecord, { audience }: Route): void | Promise<void> {
-    this.window.push(record);
-    const frame = Frame.of(record);
-    for (const connection of this.hub.of(audience)) connection.offer(frame);
+  async #deliver(record: LogRecord): Promise<void> {
+    try {
+      this.window.push(record);
+      const routed = route(record);
+      const applied = this.#apply(routed);
+      // Only an effect that asks the authenticator waits; everything else is handed over in this very turn.
+      if (applied !== undefined) await applied;
+      this.#handOver(record, routed);
+    } catch (error) {
+      // Whatever is wrong with one record must not end the reading of the log.
+      this.onError(error, `handing over a ${record.type}`);
+    }
     this.#sincePause += 1;
     if (this.#sincePause < this.limits.portion) return;
     // A burst would fill the queue of a client that is not slow at all: no socket writes before this turn ends.
     this.#sincePause = 0;
-    return new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #handOver(record: LogRecord, { audience }: Route): void {
+    this.#head = record.cursor;
+    const frame = Frame.of(record);
+    for (const connection of this.hub.of(audience)) connection.offer(frame);
   }
 
   #apply({ effect, audience }: Route): void | Promise<void> {

@@ -83,6 +83,20 @@ describe('the publisher', () => {
     expect(appended).toEqual([]);
   });
 
+  it('refuses what cannot be written as JSON before anything is appended', async () => {
+    const { publisher, appended } = make();
+    const circular: Record<string, unknown> = {};
+    circular['itself'] = circular;
+    for (const data of [{ big: 1n }, circular]) {
+      const message = { ...event('e1'), data };
+      await expect(publisher.publish({ type: 'PersistentEventChanged', message })).rejects.toMatchObject({
+        code: 'invalid_message',
+      });
+    }
+    await settled();
+    expect(appended).toEqual([]);
+  });
+
   it('sends no user that was added, and no data of a token to its organization', async () => {
     const { publisher, appended } = make();
     await publisher.publish({

@@ -86,6 +86,11 @@ export class Publisher<C extends Catalog = Catalog> {
         issues,
       );
     }
+    try {
+      JSON.stringify(parsed.data);
+    } catch (error) {
+      throw new PushError('invalid_message', `${type} cannot be written as JSON: ${String(error)}`);
+    }
     return { entry, envelope: { type, message: parsed.data } };
   }
 
