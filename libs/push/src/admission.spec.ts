@@ -37,7 +37,7 @@ class Accounts implements Authenticator {
   #read(tokenId: string): Principal | undefined {
     return this.isRevoked
       ? undefined
-      : { userId: 'u', tokenId, organizationIds: new Set(this.organizations) };
+      : { userId: tokenId === 'foreign' ? 'x' : 'u', tokenId, organizationIds: new Set(this.organizations) };
   }
 }
 
@@ -171,6 +171,18 @@ describe('places', () => {
     expect(await admitting).toEqual({ gone: true });
     expect(leases.count()).toBe(0);
 
+    const acquiring = new AbortController();
+    const acquire = leases.acquire.bind(leases);
+    leases.acquire = async (...of) => {
+      const acquired = await acquire(...of);
+      acquiring.abort();
+      return acquired;
+    };
+    expect(await admission.admit(request(), acquiring.signal)).toEqual({ gone: true });
+    leases.acquire = acquire;
+    await settled();
+    expect(leases.count()).toBe(0);
+
     const between = new AbortController();
     const admitted = await admission.admit(request(), between.signal);
     expect(leases.count()).toBe(1);
@@ -208,6 +220,15 @@ describe('places', () => {
     second.transport?.close();
     await settled();
     expect([leases.count(), hub.size]).toEqual([0, 0]);
+  });
+
+  it("are not handed over by another owner's stream, which stays open", async () => {
+    const { connect, hub } = await make();
+    const victim = await connect();
+    const replaces = [...hub.all()][0]?.id;
+    await connect({ credential: 'foreign', replaces });
+    expect(victim.transport?.ended).toBeUndefined();
+    expect(hub.size).toBe(2);
   });
 
   it('go back to the stream that was to be replaced, if its successor never came about', async () => {

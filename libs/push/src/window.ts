@@ -25,21 +25,18 @@ export class Window {
   }
 
   push(record: LogRecord): void {
-    const slot = this.#count % this.capacity;
-    const dropped = this.#records[slot];
-    this.#records[slot] = record;
+    this.#records[this.#count % this.capacity] = record;
     this.#count += 1;
     this.#head = record.cursor;
     this.#places.set(record.cursor, this.#count);
-    // The cursor before the oldest record that is kept still resumes; the one before that does not.
-    const unreachable = this.#count - this.capacity - 1;
-    if (unreachable >= 0 && dropped !== undefined) this.#forgetPlace(unreachable);
+    // The cursor before the oldest record that is kept can still be asked about; the one before that cannot.
+    this.#forgetPlace(this.#count - this.capacity - 1);
   }
 
   /** The records after `cursor`, oldest first; undefined if some of them are no longer held, or it is unknown. */
   since(cursor: Cursor): readonly LogRecord[] | undefined {
     const place = this.#places.get(cursor);
-    if (place === undefined || place < this.#count - this.capacity) return undefined;
+    if (place === undefined) return undefined;
     const records: LogRecord[] = [];
     for (let index = place; index < this.#count; index += 1) {
       const record = this.#records[index % this.capacity];
