@@ -258,6 +258,27 @@ describe('rights that change while a stream is opened', () => {
     expect([leases.count(), hub.indexed]).toEqual([0, 0]);
   });
 
+  it('a revocation finds no moment to pass a stream that is being opened', async () => {
+    for (let lead = -12; lead <= 12; lead += 1) {
+      const { admission, accounts, publisher, hub, leases } = await make();
+      const gone = new AbortController();
+      const admitted = await admission.admit(request(), gone.signal);
+      if (!('ticket' in admitted)) throw new Error('should have been admitted');
+      const transport = new ScriptedTransport();
+      const revoke = (): void => {
+        accounts.isRevoked = true;
+        void publisher.publish(revocation);
+      };
+      const register = (): void => void admission.register(admitted.ticket, transport, gone.signal);
+      const [first, second] = lead < 0 ? [revoke, register] : [register, revoke];
+      first();
+      for (let turn = 0; turn < Math.abs(lead); turn += 1) await Promise.resolve();
+      second();
+      await settled();
+      expect([hub.indexed, leases.count()], `lead ${lead}`).toEqual([0, 0]);
+    }
+  });
+
   it('a membership that was removed meanwhile is not kept', async () => {
     const { admission, accounts, publisher } = await make();
     let answer: () => void = () => undefined;

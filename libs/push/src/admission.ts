@@ -99,31 +99,37 @@ export class Admission {
   }
 
   /**
-   * Registers the connection in the same turn in which its rights were found to be current, then tells it that it
-   * is connected. Whoever calls it sees to it that `gone` aborts when the client leaves.
+   * Registers the connection in the very moment in which its rights were found to be current, then tells it that it is
+   * connected. Whoever calls it sees to it that `gone` aborts when the client leaves.
    */
   async register(ticket: Ticket, transport: Transport, gone: AbortSignal): Promise<Registered> {
-    const refused = await this.#makeCurrent(ticket);
-    if (gone.aborted) return { gone: true };
-    if (refused === undefined && !this.#draining) return { connection: this.#open(ticket, transport) };
-    await this.#giveBack(ticket);
-    return refused ?? this.#unavailable('This replica is shutting down.');
+    for (let reading = 0; reading < READINGS; reading += 1) {
+      if (gone.aborted) return { gone: true };
+      if (this.#draining) return this.#turnAway(ticket, this.#unavailable('This replica is shutting down.'));
+      // Nothing may be awaited between this look and the opening, or a revocation could pass in between.
+      if (this.#isCurrent(ticket)) return { connection: this.#open(ticket, transport) };
+      const refused = await this.#readAgain(ticket);
+      if (refused !== undefined) return this.#turnAway(ticket, refused);
+    }
+    return this.#turnAway(ticket, this.#unavailable('Your rights are changing too fast to read them.'));
   }
 
-  async #makeCurrent(ticket: Ticket): Promise<{ refusal: Refusal } | undefined> {
+  async #readAgain(ticket: Ticket): Promise<{ refusal: Refusal } | undefined> {
     try {
-      for (let reading = 0; !this.#isCurrent(ticket); reading += 1) {
-        if (reading === READINGS) return this.#unavailable('Your rights are changing too fast to read them.');
-        ticket.position = this.delivery.window.head;
-        const read = await this.#authenticate(ticket.request);
-        if ('refusal' in read) return read;
-        ticket.principal = read.principal;
-      }
+      ticket.position = this.delivery.window.head;
+      const read = await this.#authenticate(ticket.request);
+      if ('refusal' in read) return read;
+      ticket.principal = read.principal;
       return undefined;
     } catch (error) {
       this.onError(error, 'reading a principal again');
       return this.#unavailable('The server cannot check who you are just now.');
     }
+  }
+
+  async #turnAway(ticket: Ticket, refused: { refusal: Refusal }): Promise<{ refusal: Refusal }> {
+    await this.#giveBack(ticket);
+    return refused;
   }
 
   async #authenticate({
