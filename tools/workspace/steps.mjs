@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -70,21 +69,28 @@ export async function step(title, work) {
 
 /** Installs what the lock file names, unless that is what is there. */
 export async function install() {
-  const lock = readFileSync(join(root, 'package-lock.json'));
-  const wanted = createHash('sha256')
-    .update(lock)
-    .update(`${process.platform} ${process.arch}`)
-    .digest('hex');
-  const stamp = join(root, 'node_modules', '.crossfade-lock');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return true;
-  rmSync(stamp, { force: true });
+  if (isInstalled()) return true;
   const done = await step('Installing packages (a minute or two, once)', () =>
     npm(['ci', '--no-audit', '--no-fund']),
   );
-  if (done) writeFileSync(stamp, wanted);
-  else
+  if (!done)
     console.error(
       'The packages could not be installed; see above, and check the network and the npm registry.',
     );
   return done;
+}
+
+/** Compares the lock file with npm's own note of what it has installed, which it writes when it is done. */
+function isInstalled() {
+  try {
+    const read = (path) => JSON.parse(readFileSync(join(root, path), 'utf8')).packages;
+    const there = read('node_modules/.package-lock.json');
+    return Object.entries(read('package-lock.json'))
+      .filter(([path]) => path.includes('node_modules/'))
+      .every(([path, { version, optional, devOptional }]) =>
+        path in there ? there[path].version === version : optional || devOptional,
+      );
+  } catch {
+    return false;
+  }
 }

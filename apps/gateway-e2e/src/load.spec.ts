@@ -38,6 +38,8 @@ onEachDatabase('load', {}, (gateway) => {
       () => (residentBytes(gateway().pid) - before < 5 * 20 * MIB ? true : undefined),
       20_000,
     );
+    const grown = residentBytes(gateway().pid) - before;
+    console.log(`Memory after 4,000 events against after 2,000: ${(grown / MIB).toFixed(1)} MiB`);
     const heard = probes.map((probe) => probe.received.length);
     await new ApiClient(gateway().url, sampleToken.rocket).json('POST', '/events', {
       type: 'error',

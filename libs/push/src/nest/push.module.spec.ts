@@ -18,6 +18,20 @@ import { PushWsAdapter } from './push-ws.adapter.js';
 const PATH = '/api/v2/push';
 const passThrough: NestInterceptor = { intercept: (_context, next) => next.handle() };
 
+/** Every kind of line break, and whatever else a parser could take for its own. */
+const hostile = [
+  '\n\ndata: {"type":"Revoked","message":{"reason":"fake"}}\n\n',
+  '\rid: 9\r\revent: error\r\r',
+  '\r\n\r\nretry: 1\r\n\r\n',
+  ': comment\n',
+  '\u2028\u2029\u0085\v\f',
+  '\uFEFFdata: x',
+  'nul \0 and \u001f',
+  'lone \uD800 and \uDC00',
+  '"}}]',
+  'x'.repeat(100_000),
+];
+
 const principal = (tokenId: string): Principal => ({ userId: 'u', tokenId, organizationIds: new Set(['o']) });
 
 describe.each([
@@ -120,6 +134,32 @@ describe.each([
     expect(new Set(rest.map(({ id }) => id)).size).toBe(500);
     stream.stop();
     await expect.poll(counts).toEqual({ hub: 0, leases: 0, keepAlives: 0 });
+  });
+
+  it('carries text that looks like protocol, in every string, unchanged over both transports', async () => {
+    const stream = await sse();
+    const webSocket = new WebSocket(`ws://127.0.0.1:${port}${PATH}?access_token=t`);
+    const frames: string[] = [];
+    webSocket.on('message', (data) => frames.push(String(data)));
+    await expect.poll(() => frames.length + stream.events().length).toBe(2);
+    const sent = hostile.map((text) => ({
+      type: text,
+      id: text,
+      organization_id: 'o',
+      project_id: text,
+      stack_id: text,
+      change_type: 1 as const,
+      data: { [text]: text, nested: [text, { text }] },
+    }));
+    for (const message of sent) await app.get(Publisher).publish({ type: 'InvoiceChanged', message });
+    await expect.poll(() => stream.events()).toHaveLength(hostile.length + 1);
+    await expect.poll(() => frames).toHaveLength(hostile.length + 1);
+    const messages = (texts: string[]) =>
+      texts.slice(1).map((text) => (JSON.parse(text) as { message: unknown }).message);
+    expect(messages(stream.events().map(({ data }) => data))).toEqual(sent);
+    expect(messages(frames)).toEqual(sent);
+    stream.stop();
+    webSocket.terminate();
   });
 
   it('works over HTTP/1.0, as an old proxy speaks it', async () => {
