@@ -1,6 +1,6 @@
 import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Browsing, apps, connection, rows } from './browser.ts';
+import { Browsing, apps, connection, rows, signIn } from './browser.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -31,11 +31,9 @@ describe('push switched off', () => {
             if (request.url().includes('/api/v2/push')) asked.push(request.url());
           });
           page.on('websocket', (socket) => asked.push(socket.url()));
-          await page.getByLabel('E-mail').fill('admin@crossfade.test');
-          await page.getByLabel('Password').fill('tester');
-          await page.getByRole('button', { name: 'Sign in' }).click();
+          await signIn(page, 'admin@crossfade.test');
           await connection(page, 'off');
-          expect(await rows(page)).toEqual([{ title: 'seen without push', occurrences: '1' }]);
+          await expect.poll(() => rows(page)).toEqual([{ title: 'seen without push', occurrences: '1' }]);
           await new Promise((resolve) => setTimeout(resolve, MINUTE_MS));
           await page.reload();
           await connection(page, 'off');

@@ -162,6 +162,16 @@ describe.each([
     webSocket.terminate();
   });
 
+  it('gives everyone what is for everyone', async () => {
+    const stream = await sse();
+    await expect.poll(() => stream.events()).toHaveLength(1);
+    await app
+      .get(Publisher)
+      .publish({ type: 'SystemNotification', message: { date: '2026-01-01T00:00:00Z', message: 'hello' } });
+    await expect.poll(() => stream.events().at(-1)?.data).toContain('"SystemNotification"');
+    stream.stop();
+  });
+
   it('works over HTTP/1.0, as an old proxy speaks it', async () => {
     const socket = await raw(get('1.0'));
     await expect.poll(() => socket.text()).toContain('"Connected"');
