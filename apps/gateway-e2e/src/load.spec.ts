@@ -6,7 +6,13 @@ import { onEachDatabase } from './databases.ts';
 const EVENTS = 4000;
 const SENDERS = 8;
 const KINDS = 5;
+/** More than one statement could carry. */
+const DIFFERENT = 7000;
 const MIB = 1024 * 1024;
+
+/** A word of its own for each number: digits would not make another stack. */
+const inLetters = (index: number): string =>
+  `Broken ${String(index).replace(/\d/g, (digit) => 'abcdefghij'[Number(digit)] ?? '')}`;
 
 onEachDatabase('load', {}, (gateway) => {
   it('takes four thousand events from eight senders at once, and counts every one', async () => {
@@ -54,6 +60,41 @@ onEachDatabase('load', {}, (gateway) => {
     );
     for (const probe of probes) probe.close();
   }, 180_000);
+
+  it('takes one batch of thousands of different errors, and every stream that reads hears of each stack', async () => {
+    const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
+    const probes = [
+      await SseProbe.open(gateway().url, { token: admin.token }),
+      await WebSocketProbe.open(gateway().url, { token: admin.token }),
+    ];
+    await Promise.all(probes.map((probe) => probe.message('Connected')));
+    const batch = Array.from({ length: DIFFERENT }, (_, index) => ({
+      type: 'error',
+      message: inLetters(index),
+    }));
+    const response = await new ApiClient(gateway().url, sampleToken.rocket).call('POST', '/events', batch);
+    expect(response.status).toBe(202);
+    for (const probe of probes) {
+      const stacks = () =>
+        new Set(
+          probe.received.flatMap(({ type, message }) =>
+            type === 'StackChanged' ? [(message as { id: string }).id] : [],
+          ),
+        );
+      await eventually(
+        'message of every stack',
+        () => (stacks().size === DIFFERENT ? true : undefined),
+        30_000,
+      );
+      probe.close();
+    }
+    const many = await new ApiClient(gateway().url, sampleToken.rocket).call(
+      'POST',
+      '/events',
+      `[${'{},'.repeat(49_999)}{}]`,
+    );
+    expect(many.status).toBe(202);
+  }, 120_000);
 
   async function sendAll(count: number): Promise<number[]> {
     let next = 0;

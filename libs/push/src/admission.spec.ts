@@ -238,7 +238,10 @@ describe('places', () => {
     const gone = new AbortController();
     await admission.admit(request({ replaces }), gone.signal);
     gone.abort();
+    // Somebody who waits for a place must not get the one that goes back.
+    const greedy = connect();
     await settled();
+    expect((await greedy).admitted).toMatchObject({ refusal: { reason: 'limit' } });
     expect([leases.count(), hub.size]).toEqual([1, 1]);
     expect((await connect()).admitted).toMatchObject({ refusal: { reason: 'limit' } });
   });

@@ -165,18 +165,26 @@ export class Admission {
   async #giveBack(ticket: Ticket): Promise<void> {
     if (this.#settled.has(ticket)) return;
     this.#settled.add(ticket);
-    await this.#release(ticket);
-    const old = ticket.takenOver === undefined ? undefined : this.hub.get(ticket.takenOver);
-    if (old === undefined) return;
-    const { leases, maxConnectionsPerOwner } = this.options;
-    const back = await leases
-      .acquire(ticket.owner, old.id, maxConnectionsPerOwner)
-      .catch(() => 'full' as const);
-    if (back === 'full') old.close('lease_lost');
-    else if (this.hub.get(old.id) === undefined) await leases.release(ticket.owner, old.id);
+    const { owner, connectionId, takenOver } = ticket;
+    const old = takenOver === undefined ? undefined : this.hub.get(takenOver);
+    if (old === undefined) return this.#release(owner, connectionId);
+    try {
+      // Handed back as it was taken over: in one step, so that nobody else gets the place in between.
+      const back = await this.options.leases.acquire(
+        owner,
+        old.id,
+        this.options.maxConnectionsPerOwner,
+        connectionId,
+      );
+      if (back === 'full') old.close('lease_lost');
+      else if (this.hub.get(old.id) === undefined) await this.#release(owner, old.id);
+    } catch (error) {
+      this.onError(error, 'handing a lease back');
+      old.close('lease_lost');
+    }
   }
 
-  async #release({ owner, connectionId }: Ticket): Promise<void> {
+  async #release(owner: OwnerId, connectionId: ConnectionId): Promise<void> {
     try {
       await this.options.leases.release(owner, connectionId);
     } catch (error) {
@@ -205,7 +213,7 @@ export class Admission {
       onClose: (closed) => {
         this.hub.remove(closed);
         this.keepAlive.remove(closed);
-        void this.#release(ticket);
+        void this.#release(owner, closed.id);
       },
     });
     this.#settled.add(ticket);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol';
 import { sql } from 'drizzle-orm';
@@ -13,14 +14,26 @@ export interface IngestTarget {
   readonly projectId: string;
 }
 
+/** An event with the id that it will have, so that it can be told of. */
+type IdentifiedEvent = EventInput & { readonly id: string };
+
 interface Group {
   readonly title: string;
   readonly hash: string;
-  readonly events: EventInput[];
+  readonly events: IdentifiedEvent[];
 }
 
-/** What PostgreSQL takes as parameters of one statement, over the columns of an event, rounded down. */
-const INSERT_ROWS = 1000;
+/** A stack of the batch, as it stands in the database. Those that are discarded are not among them. */
+interface Counted {
+  readonly stackId: string;
+  readonly isNew: boolean;
+  readonly events: readonly IdentifiedEvent[];
+}
+
+/** Stacks of one statement: PostgreSQL takes 65,535 parameters, and a stack has ten columns. */
+const UPSERTED_ROWS = 1000;
+/** Events of one statement. */
+const INSERTED_ROWS = 5000;
 const MAX_STACK_TAGS = 50;
 
 /** Takes events in: groups them into stacks, counts them, and tells of each stack once. */
@@ -33,20 +46,20 @@ export class Ingest {
     if (batch.length === 0) return;
     const groups = groupBySignature(batch);
     await this.transactions.run(async (transaction, publish) => {
-      const kept = await this.#count(transaction, target, groups);
-      for (const { stackId, isNew, group } of kept) {
-        const ids = await this.#insert(transaction, target, stackId, group.events);
-        announce(publish, target, stackId, isNew, ids);
+      for (const portion of portions(groups, UPSERTED_ROWS)) {
+        const counted = await this.#count(transaction, target, portion);
+        await this.#insert(transaction, target, counted);
+        for (const stack of counted) announce(publish, target, stack);
       }
     });
   }
 
-  /** One upsert for all stacks of a batch: the row lock makes counts exact, the order makes deadlocks impossible. */
+  /** One upsert for many stacks: the row lock makes counts exact, the order makes deadlocks impossible. */
   async #count(
     transaction: Transaction,
     { organizationId, projectId }: IngestTarget,
     groups: readonly Group[],
-  ) {
+  ): Promise<Counted[]> {
     const rows = await transaction
       .insert(stacks)
       .values(
@@ -57,8 +70,14 @@ export class Ingest {
           title,
           type: own[0]?.type ?? 'error',
           totalOccurrences: own.reduce((sum, { count }) => sum + count, 0),
-          firstOccurrence: new Date(Math.min(...own.map(({ date }) => date.getTime()))),
-          lastOccurrence: new Date(Math.max(...own.map(({ date }) => date.getTime()))),
+          firstOccurrence: own.reduce(
+            (first, { date }) => (date < first ? date : first),
+            own[0]?.date ?? new Date(),
+          ),
+          lastOccurrence: own.reduce(
+            (last, { date }) => (date > last ? date : last),
+            own[0]?.date ?? new Date(),
+          ),
           tags: [...new Set(own.flatMap(({ tags }) => tags))].slice(0, MAX_STACK_TAGS),
         })),
       )
@@ -80,38 +99,36 @@ export class Ingest {
     const byHash = new Map(groups.map((group) => [group.hash, group]));
     return rows.flatMap(({ id, signature, isNew }) => {
       const group = byHash.get(signature);
-      return group === undefined ? [] : [{ stackId: id, isNew, group }];
+      return group === undefined ? [] : [{ stackId: id, isNew, events: group.events }];
     });
   }
 
+  /** Rows go as one JSON text: a batch may hold tens of thousands, and building a statement of so many takes seconds. */
   async #insert(
     transaction: Transaction,
     { organizationId, projectId }: IngestTarget,
-    stackId: string,
-    inputs: readonly EventInput[],
-  ): Promise<string[]> {
-    const ids: string[] = [];
-    for (let from = 0; from < inputs.length; from += INSERT_ROWS) {
-      const rows = await transaction
-        .insert(events)
-        .values(
-          inputs.slice(from, from + INSERT_ROWS).map(({ type, message, date, data, tags, referenceId }) => ({
-            organizationId,
-            projectId,
-            stackId,
-            type,
-            message: message ?? null,
-            date,
-            data,
-            tags,
-            referenceId: referenceId ?? null,
-          })),
-        )
-        .returning({ id: events.id });
-      ids.push(...rows.map(({ id }) => id));
+    counted: readonly Counted[],
+  ): Promise<void> {
+    const rows = counted.flatMap(({ stackId, events: own }) =>
+      own.map(({ id, type, message, date, data, tags, referenceId: reference_id }) => {
+        return { id, stack_id: stackId, type, message, date, data, tags, reference_id };
+      }),
+    );
+    for (const portion of portions(rows, INSERTED_ROWS)) {
+      await transaction.execute(sql`
+        INSERT INTO ${events} (id, organization_id, project_id, stack_id, type, message, date, data, tags, reference_id)
+        SELECT id, ${organizationId}::uuid, ${projectId}::uuid, stack_id, type, message, date, data, tags, reference_id
+        FROM jsonb_to_recordset(${JSON.stringify(portion)}::jsonb) AS row(
+          id uuid, stack_id uuid, type text, message text, date timestamptz, data jsonb, tags text[], reference_id text
+        )`);
     }
-    return ids;
   }
+}
+
+function portions<Row>(rows: readonly Row[], size: number): Row[][] {
+  return Array.from({ length: Math.ceil(rows.length / size) }, (_, index) =>
+    rows.slice(index * size, (index + 1) * size),
+  );
 }
 
 /** In the order of their signatures, so that concurrent batches lock stacks in the same order. */
@@ -120,7 +137,7 @@ function groupBySignature(batch: readonly EventInput[]): Group[] {
   for (const event of batch) {
     const { hash, title } = signatureOf(event);
     const group = groups.get(hash) ?? { hash, title, events: [] };
-    group.events.push(event);
+    group.events.push({ ...event, id: randomUUID() });
     groups.set(hash, group);
   }
   return [...groups.values()].sort((a, b) => (a.hash < b.hash ? -1 : 1));
@@ -129,12 +146,10 @@ function groupBySignature(batch: readonly EventInput[]): Group[] {
 function announce(
   publish: Publish,
   { organizationId, projectId }: IngestTarget,
-  stackId: string,
-  isNew: boolean,
-  eventIds: readonly string[],
+  { stackId, isNew, events: own }: Counted,
 ): void {
   const place = { organization_id: organizationId, project_id: projectId, data: {} };
-  const [id] = eventIds;
+  const [first] = own;
   publish({
     type: 'StackChanged',
     message: {
@@ -149,7 +164,7 @@ function announce(
     message: {
       ...place,
       type: 'PersistentEvent',
-      ...(id !== undefined && eventIds.length === 1 ? { id } : {}),
+      ...(first !== undefined && own.length === 1 ? { id: first.id } : {}),
       stack_id: stackId,
       change_type: ChangeType.Added,
     },
