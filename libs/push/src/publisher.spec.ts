@@ -1,8 +1,8 @@
-import { ChangeType, catalog, everyone, organization, user } from '@crossfade/protocol';
-import { describe, expect, it } from 'vitest';
+import { ChangeType, catalog, everyone, organization, user, type EntityChanged } from '@crossfade/protocol';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { StampedMessage } from './log.js';
 import { MemoryMessageLog } from './memory/log.js';
-import { Publisher } from './publisher.js';
+import { Publisher, type Publishable } from './publisher.js';
 import { manualClock, settled } from './scripted.spec-kit.js';
 
 function make() {
@@ -26,6 +26,14 @@ const event = (id: string) => ({
 });
 
 describe('the publisher', () => {
+  it('takes, of each type, the message of its schema and no other', () => {
+    type Own = Publishable<typeof catalog>;
+    expectTypeOf<{ type: 'PlanChanged'; message: { organization_id: string } }>().toExtend<Own>();
+    expectTypeOf<{ type: 'InvoiceChanged'; message: EntityChanged }>().toExtend<Own>();
+    expectTypeOf<{ type: 'PlanOverage'; message: { organization_id: string } }>().not.toExtend<Own>();
+    expectTypeOf<{ type: 'Nonsense'; message: object }>().not.toExtend<Own>();
+  });
+
   it('stamps audience, class, key and effect, so that readers need no catalog', async () => {
     const { publisher, appended } = make();
     await publisher.publish({ type: 'StackChanged', message: stack });
