@@ -140,6 +140,7 @@ export class WebSocketService {
         return this.#emit(envelope);
       case 'Connected':
         this.#keepAliveMs = control.message.keep_alive_seconds * 1000;
+        this.#expectLife(this.#keepAliveMs * SILENCE_INTERVALS);
         this.#become('open');
         if (control.message.resumed !== 'resumed') this.$rootScope.$emit('WebSocketReconnected');
         return;
