@@ -43,7 +43,7 @@ export class StacksController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
-    await this.organizations.organization(caller, id);
+    this.organizations.requireMember(caller, id);
     return this.#stacks(eq(stacks.organizationId, id), query, request, response);
   }
 

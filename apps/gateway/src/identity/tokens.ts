@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import { and, eq, gt, isNull, or, sql, type SQL } from 'drizzle-orm';
 import type { Database, Queries } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { memberships, tokens, users } from '../database/schema.js';
@@ -16,6 +16,13 @@ export const newToken = (): string => randomBytes(32).toString('base64url');
 
 type TokenRow = typeof tokens.$inferSelect;
 
+/** A token with what its user, if it has one, may do now. */
+interface ReadToken {
+  readonly token: TokenRow;
+  readonly roles: readonly string[] | null;
+  readonly organizationIds: readonly string[];
+}
+
 /** Tokens of all kinds. They are stored as hashes: what is lost from the database opens nothing. */
 @Injectable()
 export class Tokens {
@@ -23,27 +30,20 @@ export class Tokens {
 
   /** Who a token stands for now; undefined if it is unknown, expired or revoked. */
   async callerOf(token: string): Promise<Caller | undefined> {
-    const [row] = await this.database
-      .select({ token: tokens, roles: users.roles, organizationIds: organizationIdsOf(tokens.userId) })
-      .from(tokens)
-      .leftJoin(users, eq(users.id, tokens.userId))
-      .where(and(eq(tokens.hash, hashToken(token)), notExpired));
+    const [row] = await this.#read(eq(tokens.hash, hashToken(token)));
     if (row === undefined) return undefined;
     await this.#noteUse(row.token);
-    return toCaller(row.token, row.roles ?? [], row.organizationIds);
+    return toCaller(row);
   }
 
   /** The same for tokens that are known by id, in one query; those that are gone are missing. */
   async callersById(ids: readonly string[]): Promise<ReadonlyMap<string, Caller>> {
-    const rows = await this.database
-      .select({ token: tokens, roles: users.roles, organizationIds: organizationIdsOf(tokens.userId) })
-      .from(tokens)
-      .leftJoin(users, eq(users.id, tokens.userId))
-      .where(and(sql`${tokens.id} = ANY(${sql.param([...ids])}::uuid[])`, notExpired));
+    // One parameter, however many connections are asked about.
+    const rows = await this.#read(sql`${tokens.id} = ANY(${sql.param([...ids])}::uuid[])`);
     return new Map(
-      rows.flatMap(({ token, roles, organizationIds }) => {
-        const caller = toCaller(token, roles ?? [], organizationIds);
-        return caller === undefined ? [] : [[token.id, caller] as const];
+      rows.flatMap((row) => {
+        const caller = toCaller(row);
+        return caller === undefined ? [] : [[row.token.id, caller] as const];
       }),
     );
   }
@@ -62,6 +62,14 @@ export class Tokens {
     return token;
   }
 
+  #read(which: SQL): Promise<ReadToken[]> {
+    return this.database
+      .select({ token: tokens, roles: users.roles, organizationIds: organizationIdsOf(tokens.userId) })
+      .from(tokens)
+      .leftJoin(users, eq(users.id, tokens.userId))
+      .where(and(which, notExpired));
+  }
+
   async #noteUse({ id, lastUsed }: TokenRow): Promise<void> {
     if (lastUsed !== null && Date.now() - lastUsed.getTime() < LAST_USED_MS) return;
     await this.database.update(tokens).set({ lastUsed: new Date() }).where(eq(tokens.id, id));
@@ -76,11 +84,7 @@ function organizationIdsOf(userId: typeof tokens.userId) {
   >`ARRAY(SELECT ${memberships.organizationId}::text FROM ${memberships} WHERE ${memberships.userId} = ${userId})`;
 }
 
-function toCaller(
-  row: TokenRow,
-  roles: readonly string[],
-  organizationIds: readonly string[],
-): Caller | undefined {
+function toCaller({ token: row, roles, organizationIds }: ReadToken): Caller | undefined {
   const { id: tokenId, userId, organizationId, projectId, scopes } = row;
   switch (row.kind) {
     case 'login':
@@ -89,7 +93,7 @@ function toCaller(
         kind: 'user',
         tokenId,
         userId,
-        isAdministrator: roles.includes('administrator'),
+        isAdministrator: roles?.includes('administrator') ?? false,
         organizationIds,
       };
     case 'project':

@@ -68,7 +68,8 @@ export class OrganizationsController {
 
   @Get(':id')
   async one(@CallingUser() caller: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }) {
-    return view(await this.organizations.organization(caller, id));
+    this.organizations.requireMember(caller, id);
+    return view(await this.organizations.existing(id));
   }
 
   @Get(':id/users')
@@ -79,7 +80,7 @@ export class OrganizationsController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
-    await this.organizations.organization(caller, id);
+    this.organizations.requireMember(caller, id);
     const { limit, offset } = window(query);
     const rows = await this.database
       .select({ user: users })
@@ -98,7 +99,7 @@ export class OrganizationsController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: member }) { id, email }: z.output<typeof member>,
   ) {
-    await this.organizations.organization(caller, id);
+    this.organizations.requireMember(caller, id);
     return userView(await this.organizations.addMember(id, email));
   }
 
@@ -108,7 +109,7 @@ export class OrganizationsController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: member }) { id, email }: z.output<typeof member>,
   ): Promise<void> {
-    await this.organizations.organization(caller, id);
+    this.organizations.requireMember(caller, id);
     await this.organizations.removeMember(id, email);
   }
 }

@@ -26,9 +26,9 @@ export class Organizations {
     return found;
   }
 
-  async organization(caller: UserCaller, id: string): Promise<Organization> {
+  /** Says that there is no such organization to whoever is no member of it. */
+  requireMember(caller: UserCaller, id: string): void {
     if (!caller.organizationIds.includes(id)) throw notFound('organization');
-    return this.existing(id);
   }
 
   async project(caller: UserCaller, id: string): Promise<Project> {

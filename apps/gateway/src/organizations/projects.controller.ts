@@ -54,7 +54,7 @@ export class ProjectsController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
-    await this.organizations.organization(caller, id);
+    this.organizations.requireMember(caller, id);
     return this.#page(eq(projects.organizationId, id), query, request, response);
   }
 
@@ -63,7 +63,7 @@ export class ProjectsController {
     @CallingUser() caller: UserCaller,
     @Body({ schema: newProject }) body: z.output<typeof newProject>,
   ) {
-    await this.organizations.organization(caller, body.organization_id);
+    this.organizations.requireMember(caller, body.organization_id);
     return view(await this.organizations.createProject(body.organization_id, body.name));
   }
 
