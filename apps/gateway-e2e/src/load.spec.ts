@@ -1,11 +1,17 @@
 import { readFileSync } from 'node:fs';
-import { ApiClient, SseProbe, WebSocketProbe, eventually, sampleToken } from '@crossfade/test-hosts';
+import {
+  ApiClient,
+  LOAD_KINDS,
+  SseProbe,
+  WebSocketProbe,
+  eventually,
+  sampleToken,
+  sendLoad,
+} from '@crossfade/test-hosts';
 import { expect, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 
 const EVENTS = 4000;
-const SENDERS = 8;
-const KINDS = 5;
 /** More than one statement could carry. */
 const DIFFERENT = 7000;
 const MIB = 1024 * 1024;
@@ -22,9 +28,10 @@ onEachDatabase('load', {}, (gateway) => {
       await WebSocketProbe.open(gateway().url, { token: admin.token }),
     ];
     await Promise.all(probes.map((probe) => probe.message('Connected')));
-    const statuses = await sendAll(EVENTS / 2);
+    const client = new ApiClient(gateway().url, sampleToken.storefront);
+    const statuses = await sendLoad(client, EVENTS / 2);
     const before = residentBytes(gateway().pid);
-    statuses.push(...(await sendAll(EVENTS / 2)));
+    statuses.push(...(await sendLoad(client, EVENTS / 2)));
     expect(statuses).toHaveLength(EVENTS);
     expect(new Set(statuses)).toEqual(new Set([202]));
 
@@ -35,7 +42,7 @@ onEachDatabase('load', {}, (gateway) => {
       `/organizations/${acme}/stacks`,
     );
     expect(stacks.map(({ total_occurrences }) => total_occurrences)).toEqual(
-      Array.from({ length: KINDS }, () => EVENTS / KINDS),
+      Array.from({ length: LOAD_KINDS }, () => EVENTS / LOAD_KINDS),
     );
 
     // Nothing that the second half brought is kept: the bound is what one round of work needs, times five.
@@ -95,25 +102,6 @@ onEachDatabase('load', {}, (gateway) => {
     );
     expect(many.status).toBe(202);
   }, 120_000);
-
-  async function sendAll(count: number): Promise<number[]> {
-    let next = 0;
-    const statuses: number[] = [];
-    const client = new ApiClient(gateway().url, sampleToken.storefront);
-    await Promise.all(
-      Array.from({ length: SENDERS }, async () => {
-        for (let mine = next++; mine < count; mine = next++) {
-          const response = await client.call('POST', '/events', {
-            type: 'error',
-            message: `Load of kind ${'abcde'[mine % KINDS]}`,
-          });
-          await response.arrayBuffer();
-          statuses.push(response.status);
-        }
-      }),
-    );
-    return statuses;
-  }
 });
 
 function residentBytes(pid: number): number {

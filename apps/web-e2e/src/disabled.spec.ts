@@ -1,31 +1,23 @@
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Browsing, apps, connection, rows, signIn } from './browser.ts';
+import { ApiClient, sampleToken } from '@crossfade/test-hosts';
+import { describe, expect, it } from 'vitest';
+import { apps, connection, rows, signIn } from './browser.ts';
+import { startHosts } from './hosts.ts';
 
 const MINUTE_MS = 60_000;
 
 describe('push switched off', () => {
-  let gateway: GatewayHost;
-  let browsing: Browsing;
-  beforeAll(async () => {
-    gateway = await GatewayHost.start({ env: { ENABLE_PUSH: 'false' } });
-    browsing = await Browsing.start();
-  });
-  afterAll(async () => {
-    await browsing?.stop();
-    await gateway?.stop();
-  });
+  const hosts = startHosts({ ENABLE_PUSH: 'false' });
 
   it(
     'leaves both apps usable, and neither asks again within a minute',
     async () => {
-      await new ApiClient(gateway.url, sampleToken.storefront).json('POST', '/events', {
+      await new ApiClient(hosts.gateway.url, sampleToken.storefront).json('POST', '/events', {
         type: 'error',
         message: 'seen without push',
       });
       const seen = await Promise.all(
         apps.map(async ({ name, path }) => {
-          const page = await browsing.window(`${gateway.url}${path}`);
+          const page = await hosts.browsing.window(`${hosts.gateway.url}${path}`);
           const asked: string[] = [];
           page.on('request', (request) => {
             if (request.url().includes('/api/v2/push')) asked.push(request.url());

@@ -1,6 +1,7 @@
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Browsing, apps, connection } from './browser.ts';
+import { ApiClient, sampleToken } from '@crossfade/test-hosts';
+import { describe, expect, it } from 'vitest';
+import { apps, connection } from './browser.ts';
+import { startHosts } from './hosts.ts';
 
 const hostile = [
   '<img src=x onerror="window.hacked = 1">',
@@ -13,22 +14,13 @@ const hostile = [
 ];
 
 describe('hostile text', () => {
-  let gateway: GatewayHost;
-  let browsing: Browsing;
-  beforeAll(async () => {
-    gateway = await GatewayHost.start();
-    browsing = await Browsing.start();
-  });
-  afterAll(async () => {
-    await browsing?.stop();
-    await gateway?.stop();
-  });
+  const hosts = startHosts();
 
   for (const { name, path } of apps) {
     it(`is shown as it is, and executed nowhere, in the ${name} app`, async () => {
-      const page = await browsing.signedIn(`${gateway.url}${path}`, 'admin@crossfade.test');
+      const page = await hosts.browsing.signedIn(`${hosts.gateway.url}${path}`, 'admin@crossfade.test');
       await connection(page, 'open');
-      const client = new ApiClient(gateway.url, sampleToken.storefront);
+      const client = new ApiClient(hosts.gateway.url, sampleToken.storefront);
       for (const text of hostile) {
         const data = {
           [text]: text,
@@ -54,7 +46,7 @@ describe('hostile text', () => {
       }
       await page.getByRole('link', { name: hostile[0] ?? '', exact: true }).waitFor();
       expect(await page.evaluate(() => 'hacked' in window)).toBe(false);
-      expect(browsing.errors).toEqual([]);
+      expect(hosts.browsing.errors).toEqual([]);
       await connection(page, 'open');
       await page.context().close();
     });

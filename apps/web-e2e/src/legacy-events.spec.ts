@@ -1,7 +1,8 @@
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Browsing, connection } from './browser.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { connection } from './browser.ts';
+import { startHosts } from './hosts.ts';
 
 interface Emitted {
   name: string;
@@ -29,13 +30,10 @@ interface LegacyWindow {
 }
 
 describe("the legacy app's websocketService", () => {
-  let gateway: GatewayHost;
-  let browsing: Browsing;
+  const hosts = startHosts({ PUSH_KEEP_ALIVE_SECONDS: '1' });
   let page: Page;
   beforeAll(async () => {
-    gateway = await GatewayHost.start({ env: { PUSH_KEEP_ALIVE_SECONDS: '1' } });
-    browsing = await Browsing.start();
-    page = await browsing.signedIn(`${gateway.url}/`, 'member@crossfade.test');
+    page = await hosts.browsing.signedIn(`${hosts.gateway.url}/`, 'member@crossfade.test');
     await connection(page, 'open');
     await page.evaluate(() => {
       const legacy = window as unknown as LegacyWindow;
@@ -52,10 +50,6 @@ describe("the legacy app's websocketService", () => {
       }
     });
   });
-  afterAll(async () => {
-    await browsing?.stop();
-    await gateway?.stop();
-  });
 
   const emitted = () => page.evaluate(() => (window as unknown as LegacyWindow).emitted.splice(0));
   const service = (call: 'start' | 'stop' | 'startDelayed') =>
@@ -65,7 +59,7 @@ describe("the legacy app's websocketService", () => {
     }, call);
 
   it('emits each message under its type, with added, updated or deleted', async () => {
-    const client = new ApiClient(gateway.url, sampleToken.storefront);
+    const client = new ApiClient(hosts.gateway.url, sampleToken.storefront);
     for (const flags of [
       { added: true, updated: false, deleted: false },
       { added: false, updated: true, deleted: false },
@@ -76,7 +70,7 @@ describe("the legacy app's websocketService", () => {
   });
 
   it('emits a change of membership as one of organization and project, too', async () => {
-    const admin = await ApiClient.login(gateway.url, 'admin@crossfade.test');
+    const admin = await ApiClient.login(hosts.gateway.url, 'admin@crossfade.test');
     const organizations = await admin.json<{ id: string; name: string }[]>('GET', '/organizations');
     const path = `/organizations/${organizations.find(({ name }) => name === 'Acme')?.id}/users/member@crossfade.test`;
     await admin.json('DELETE', path);

@@ -1,29 +1,21 @@
 import { ApiClient, GatewayHost, eventually, sampleToken } from '@crossfade/test-hosts';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Browsing, apps, connection, rows, sendError, signIn } from './browser.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import { apps, connection, rows, sendError, signIn } from './browser.ts';
+import { startHosts } from './hosts.ts';
 
 /** Stated: a change is on both screens within a second. A test allows five times that. */
 const BOUND_MS = 5 * 1000;
 
 describe('an error comes in', () => {
-  let gateway: GatewayHost;
-  let browsing: Browsing;
-  beforeAll(async () => {
-    gateway = await GatewayHost.start();
-    browsing = await Browsing.start();
-  });
-  afterAll(async () => {
-    await browsing?.stop();
-    await gateway?.stop();
-  });
+  const hosts = startHosts();
   afterEach(() => {
-    expect(browsing.errors).toEqual([]);
+    expect(hosts.browsing.errors).toEqual([]);
   });
 
-  const urls = () => apps.map(({ path }) => `${gateway.url}${path}`);
+  const urls = () => apps.map(({ path }) => `${hosts.gateway.url}${path}`);
   const both = async (email: string): Promise<Page[]> => {
-    const pages = await Promise.all(urls().map((url) => browsing.signedIn(url, email)));
+    const pages = await Promise.all(urls().map((url) => hosts.browsing.signedIn(url, email)));
     await Promise.all(pages.map((page) => connection(page, 'open')));
     return pages;
   };
@@ -35,13 +27,13 @@ describe('an error comes in', () => {
         JSON.stringify(await rows(page)) === JSON.stringify(wanted) ? Date.now() : undefined,
       ),
     );
-    await sendError(gateway.url, kind);
+    await sendError(hosts.gateway.url, kind);
     return Math.max(...(await Promise.all(shown))) - (await newestEventTime());
   }
 
   /** When the client library noted the newest error of the storefront. */
   async function newestEventTime(): Promise<number> {
-    const admin = await ApiClient.login(gateway.url, 'admin@crossfade.test');
+    const admin = await ApiClient.login(hosts.gateway.url, 'admin@crossfade.test');
     const projects = await admin.json<{ id: string; name: string }[]>('GET', '/projects');
     const storefront = projects.find(({ name }) => name === 'Storefront')?.id;
     const [newest] = await admin.json<{ date: string }[]>('GET', `/projects/${storefront}/events?limit=1`);
@@ -76,7 +68,7 @@ describe('an error comes in', () => {
     for (const page of pages) await page.getByRole('link', { name: title }).click();
     for (const page of pages)
       await expect.poll(() => page.locator('[data-testid=events] details').count()).toBe(2);
-    await sendError(gateway.url, 'checkout');
+    await sendError(hosts.gateway.url, 'checkout');
     for (const page of pages) {
       await expect
         .poll(() => page.locator('[data-testid=events] details').count(), { timeout: BOUND_MS })
@@ -92,7 +84,7 @@ describe('an error comes in', () => {
       .locator('[data-testid=stack]')
       .getByText('fixed', { exact: true })
       .waitFor({ timeout: BOUND_MS });
-    await sendError(gateway.url, 'checkout');
+    await sendError(hosts.gateway.url, 'checkout');
     for (const page of pages)
       await page.locator('[data-testid=stack]').getByText('regressed').waitFor({ timeout: BOUND_MS });
     await legacy.getByRole('button', { name: 'Mark fixed' }).click();
@@ -105,7 +97,7 @@ describe('an error comes in', () => {
 
   it('someone who is taken out of the organization no longer sees it, and sees it again when added', async () => {
     const pages = await both('member@crossfade.test');
-    const admin = await ApiClient.login(gateway.url, 'admin@crossfade.test');
+    const admin = await ApiClient.login(hosts.gateway.url, 'admin@crossfade.test');
     const organizations = await admin.json<{ id: string; name: string }[]>('GET', '/organizations');
     const path = `/organizations/${organizations.find(({ name }) => name === 'Acme')?.id}/users/member@crossfade.test`;
     for (const page of pages)
@@ -113,18 +105,18 @@ describe('an error comes in', () => {
     await admin.json('DELETE', path);
     for (const page of pages)
       await page.getByText('You are in no organization').waitFor({ timeout: BOUND_MS });
-    browsing.errors.splice(0);
+    hosts.browsing.errors.splice(0);
     await admin.json('POST', path);
     for (const page of pages) {
       await page.getByRole('link', { name: 'Unexpected end of JSON input' }).waitFor({ timeout: BOUND_MS });
     }
     await Promise.all(pages.map((page) => page.context().close()));
-    browsing.errors.splice(0);
+    hosts.browsing.errors.splice(0);
   });
 
   for (const { name, path } of apps) {
     it(`the ${name} app says what is wrong at sign-in, and signs out everywhere in its browser`, async () => {
-      const page = await browsing.window(`${gateway.url}${path}`);
+      const page = await hosts.browsing.window(`${hosts.gateway.url}${path}`);
       await page.getByLabel('E-mail').fill('admin@crossfade.test');
       await page.getByLabel('Password').fill('wrong');
       await page.getByRole('button', { name: 'Sign in' }).click();
@@ -132,20 +124,20 @@ describe('an error comes in', () => {
       await signIn(page, 'admin@crossfade.test');
       await connection(page, 'open');
       const other = await page.context().newPage();
-      await other.goto(`${gateway.url}${path}`);
+      await other.goto(`${hosts.gateway.url}${path}`);
       await connection(other, 'open');
       if (name === 'modern') await page.getByRole('button', { name: 'Account' }).click();
       await page.getByText('Sign out').click();
       for (const one of [page, other]) await one.getByRole('button', { name: 'Sign in' }).waitFor();
       await page.context().close();
       // The refused password is a red line in the console, as it should be.
-      expect(browsing.errors.splice(0).every((error) => error.includes('401'))).toBe(true);
+      expect(hosts.browsing.errors.splice(0).every((error) => error.includes('401'))).toBe(true);
     });
 
     it(`the ${name} app signs out when its session is revoked elsewhere`, async () => {
-      const page = await browsing.signedIn(`${gateway.url}${path}`, 'member@crossfade.test');
+      const page = await hosts.browsing.signedIn(`${hosts.gateway.url}${path}`, 'member@crossfade.test');
       await connection(page, 'open');
-      const other = await ApiClient.login(gateway.url, 'member@crossfade.test');
+      const other = await ApiClient.login(hosts.gateway.url, 'member@crossfade.test');
       const sessions = await other.json<{ id: string; is_current: boolean }[]>('GET', '/users/me/tokens');
       await other.json(
         'DELETE',
@@ -156,20 +148,20 @@ describe('an error comes in', () => {
       );
       await page.getByText('Your session has ended').waitFor();
       await page.context().close();
-      browsing.errors.splice(0);
+      hosts.browsing.errors.splice(0);
     });
   }
 
   it('both apps come back by themselves, and are current, after the gateway was away', async () => {
-    const port = new URL(gateway.url).port;
-    const env = { PORT: port, DATA_DIR: `${gateway.folder}-kept` };
-    await gateway.stop();
-    gateway = await GatewayHost.start({ env });
+    const port = new URL(hosts.gateway.url).port;
+    const env = { PORT: port, DATA_DIR: `${hosts.gateway.folder}-kept` };
+    await hosts.gateway.stop();
+    hosts.gateway = await GatewayHost.start({ env });
     const pages = await both('admin@crossfade.test');
-    await gateway.stop();
+    await hosts.gateway.stop();
     for (const page of pages) await connection(page, 'waiting');
-    gateway = await GatewayHost.start({ env });
-    await new ApiClient(gateway.url, sampleToken.storefront).json('POST', '/events', {
+    hosts.gateway = await GatewayHost.start({ env });
+    await new ApiClient(hosts.gateway.url, sampleToken.storefront).json('POST', '/events', {
       type: 'error',
       message: 'while away',
     });
@@ -179,6 +171,6 @@ describe('an error comes in', () => {
     }
     await Promise.all(pages.map((page) => page.context().close()));
     // A server that is away is a red line in the console, as it should be.
-    browsing.errors.splice(0);
+    hosts.browsing.errors.splice(0);
   });
 });

@@ -1,26 +1,17 @@
-import { GatewayHost } from '@crossfade/test-hosts';
-import { afterAll, beforeAll, describe, it } from 'vitest';
-import { Browsing, apps, connection } from './browser.ts';
+import { describe, it } from 'vitest';
+import { apps, connection } from './browser.ts';
+import { startHosts } from './hosts.ts';
 
 describe('a stream that falls silent', () => {
-  let gateway: GatewayHost;
-  let browsing: Browsing;
-  beforeAll(async () => {
-    gateway = await GatewayHost.start({ env: { PUSH_KEEP_ALIVE_SECONDS: '1' } });
-    browsing = await Browsing.start();
-  });
-  afterAll(async () => {
-    await browsing?.stop();
-    await gateway?.stop();
-  });
+  const hosts = startHosts({ PUSH_KEEP_ALIVE_SECONDS: '1' });
 
   it('is noticed by both apps, although its connection stands, and they come back', async () => {
     const pages = await Promise.all(
-      apps.map(({ path }) => browsing.signedIn(`${gateway.url}${path}`, 'admin@crossfade.test')),
+      apps.map(({ path }) => hosts.browsing.signedIn(`${hosts.gateway.url}${path}`, 'admin@crossfade.test')),
     );
     await Promise.all(pages.map((page) => connection(page, 'open')));
     // A stopped process keeps its sockets: no end, no reset, only silence.
-    process.kill(gateway.pid, 'SIGSTOP');
+    process.kill(hosts.gateway.pid, 'SIGSTOP');
     try {
       await Promise.all(
         pages.map((page) =>
@@ -28,7 +19,7 @@ describe('a stream that falls silent', () => {
         ),
       );
     } finally {
-      process.kill(gateway.pid, 'SIGCONT');
+      process.kill(hosts.gateway.pid, 'SIGCONT');
     }
     await Promise.all(pages.map((page) => connection(page, 'open')));
   });

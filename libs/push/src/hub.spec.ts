@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Connection } from './connection.js';
 import { Hub } from './hub.js';
+import type { Principal } from './principal.js';
 import { ScriptedTransport, manualClock } from './scripted.spec-kit.js';
 
 const ids = ['a', 'b', 'c'] as const;
@@ -15,6 +16,20 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('add' as const), who: principal }),
   fc.record({ do: fc.constantFrom('remove', 'join', 'leave'), nth: fc.nat(10), id: fc.constantFrom(...ids) }),
 );
+
+function open(id: string, who: Principal): Connection {
+  return new Connection({
+    id,
+    principal: who,
+    transport: new ScriptedTransport(),
+    client: 'unknown',
+    types: undefined,
+    position: '0',
+    capacity: 1,
+    clock: manualClock().clock,
+    onClose: () => undefined,
+  });
+}
 
 it('finds exactly the connections of an audience, through any history, and holds nothing when all have left', () => {
   fc.assert(
@@ -29,20 +44,10 @@ it('finds exactly the connections of an audience, through any history, and holds
       for (const [index, one] of history.entries()) {
         if ('who' in one) {
           const { userId, tokenId, organizations } = one.who;
-          const connection = new Connection({
-            id: `c${index}`,
-            principal: {
-              ...(userId === undefined ? {} : { userId }),
-              tokenId,
-              organizationIds: new Set(organizations),
-            },
-            transport: new ScriptedTransport(),
-            client: 'unknown',
-            types: undefined,
-            position: '0',
-            capacity: 1,
-            clock: manualClock().clock,
-            onClose: () => undefined,
+          const connection = open(`c${index}`, {
+            ...(userId === undefined ? {} : { userId }),
+            tokenId,
+            organizationIds: new Set(organizations),
           });
           hub.add(connection);
           here.push({ connection, userId, tokenId, organizations: new Set(organizations) });
@@ -88,17 +93,7 @@ it('finds exactly the connections of an audience, through any history, and holds
 
 it('does not let a connection join that has left', () => {
   const hub = new Hub();
-  const connection = new Connection({
-    id: 'c',
-    principal: { tokenId: 't', organizationIds: new Set() },
-    transport: new ScriptedTransport(),
-    client: 'unknown',
-    types: undefined,
-    position: '0',
-    capacity: 1,
-    clock: manualClock().clock,
-    onClose: () => undefined,
-  });
+  const connection = open('c', { tokenId: 't', organizationIds: new Set() });
   hub.add(connection);
   hub.remove(connection);
   hub.join(connection, 'o');
