@@ -7,21 +7,29 @@ import type { OpenDatabase } from './database/database.js';
 import { Transactions } from './database/transactions.js';
 import { Ingest } from './events/ingest.js';
 import { IngestController } from './events/ingest.controller.js';
+import { Stacks } from './events/stacks.js';
 import { StacksController } from './events/stacks.controller.js';
 import { HealthController } from './health.controller.js';
+import { Housekeeping } from './housekeeping.js';
 import { logging } from './http/logging.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { FailedLogins, Throttle } from './http/throttle.js';
+import { ThrottleGuard } from './http/throttle.guard.js';
 import { ValidationPipe } from './http/validation.pipe.js';
 import { AuthController } from './identity/auth.controller.js';
-import { CallerGuard } from './identity/caller.guard.js';
+import { AuthenticationGuard } from './identity/authentication.guard.js';
+import { ExpiredTokens } from './identity/expired-tokens.js';
 import { IdentityModule } from './identity/identity.module.js';
+import { RightGuard } from './identity/right.guard.js';
 import { TokensController } from './identity/tokens.controller.js';
 import { UsersController } from './identity/users.controller.js';
+import { NotificationsController } from './notifications/notifications.controller.js';
 import { Organizations } from './organizations/organizations.js';
 import { OrganizationsController } from './organizations/organizations.controller.js';
 import { ProjectsController } from './organizations/projects.controller.js';
+import { UsageMeter } from './organizations/usage.js';
 import { GatewayAuthenticator } from './push/authenticator.js';
-import type { Settings } from './settings.js';
+import { SETTINGS, type Settings } from './settings.js';
 
 @Module({})
 export class AppModule {
@@ -56,12 +64,29 @@ export class AppModule {
         // Before the stacks: its `projects/config` must not be read as a project's id.
         IngestController,
         StacksController,
+        NotificationsController,
       ],
       providers: [
+        { provide: SETTINGS, useValue: settings },
+        {
+          provide: Throttle,
+          useValue: new Throttle({
+            api: settings.API_THROTTLE_PER_MINUTE,
+            ingest: settings.INGEST_THROTTLE_PER_MINUTE,
+          }),
+        },
+        FailedLogins,
         Transactions,
+        UsageMeter,
         Organizations,
         Ingest,
-        { provide: APP_GUARD, useClass: CallerGuard },
+        Stacks,
+        ExpiredTokens,
+        Housekeeping,
+        // In this order: who calls, how often, and whether it may.
+        { provide: APP_GUARD, useClass: AuthenticationGuard },
+        { provide: APP_GUARD, useClass: ThrottleGuard },
+        { provide: APP_GUARD, useClass: RightGuard },
         { provide: APP_PIPE, useClass: ValidationPipe },
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],

@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { type RequestHandler } from 'express';
+import { pageHeaders } from './http/security-headers.js';
 
 /** The built browser apps, beside this one. */
 const modern = fileURLToPath(new URL('../../web/build', import.meta.url));
 const legacy = fileURLToPath(new URL('../../legacy/dist', import.meta.url));
 
-const NOT_A_PAGE = /^\/(api|health)(\/|$)/;
+const NOT_A_PAGE = /^\/(api|health|docs)(\/|$)/;
 const YEAR_SECONDS = 31_536_000;
 
 /**
@@ -16,15 +17,21 @@ const YEAR_SECONDS = 31_536_000;
  */
 export function browserApps(): RequestHandler {
   const router = express.Router();
-  router.use('/next', files(modern), page(modern));
-  router.use('/', files(legacy));
+  router.use('/next', ...headersOf(modern), files(modern), page(modern));
+  router.use('/', ...headersOf(legacy), files(legacy));
   return (request, response, next) =>
     NOT_A_PAGE.test(request.path) ? next() : router(request, response, next);
 }
 
 /** What of it is not there, for a warning at start. */
 export function missingBrowserApps(): string[] {
-  return [modern, legacy].filter((folder) => !existsSync(join(folder, 'index.html')));
+  return [modern, legacy].filter((folder) => !existsSync(indexOf(folder)));
+}
+
+const indexOf = (folder: string): string => join(folder, 'index.html');
+
+function headersOf(folder: string): RequestHandler[] {
+  return existsSync(indexOf(folder)) ? [pageHeaders(indexOf(folder))] : [];
 }
 
 function files(folder: string): RequestHandler {

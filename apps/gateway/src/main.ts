@@ -9,7 +9,11 @@ import { browserApps, missingBrowserApps } from './browser-apps.js';
 import { openDatabase, type Database } from './database/database.js';
 import { createFirstAdministrator } from './first-administrator.js';
 import { readBody } from './http/body.js';
+import { compressAnswers } from './http/compression.js';
 import { cors } from './http/cors.js';
+import { apiDocs } from './http/docs.js';
+import { describeApi } from './http/openapi.js';
+import { apiHeaders } from './http/security-headers.js';
 import { createSampleData, hasSampleSecrets } from './sample-data.js';
 import { readSettings, type Settings } from './settings.js';
 import { StartupError } from './startup-error.js';
@@ -41,7 +45,13 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   app.disable('x-powered-by');
   app.set('trust proxy', settings.TRUST_PROXY);
   app.useWebSocketAdapter(new PushWsAdapter(app));
+  app.use(compressAnswers);
+  app.use(
+    '/docs',
+    apiDocs(() => describeApi(app)),
+  );
   app.use(browserApps());
+  app.use(apiHeaders);
   app.use(readBody);
   const logger = new NestLogger('Gateway');
   for (const warning of settings.warnings) logger.warn(warning);

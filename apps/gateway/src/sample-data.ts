@@ -1,6 +1,7 @@
 import { inArray } from 'drizzle-orm';
 import type { Database, Transaction } from './database/database.js';
 import { memberships, organizations, projects, tokens, users } from './database/schema.js';
+import type { PlanId } from './organizations/plans.js';
 import { hashPassword, verifyPassword } from './identity/passwords.js';
 import { hashToken } from './identity/tokens.js';
 
@@ -75,7 +76,7 @@ export async function hasSampleSecrets(database: Database): Promise<boolean> {
 async function createOrganization(
   transaction: Transaction,
   name: string,
-  planId: string,
+  planId: PlanId,
   userIds: readonly string[],
 ): Promise<string> {
   const [made] = await transaction.insert(organizations).values({ name, planId }).returning();

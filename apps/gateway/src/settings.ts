@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { StartupError } from './startup-error.js';
 
@@ -17,6 +18,21 @@ const list = z.string().transform((text) =>
     .map((one) => one.trim())
     .filter(Boolean),
 );
+
+const PROXIES = 'must be true (one proxy), a number of proxies, or their addresses, separated by commas';
+/**
+ * Whose `X-Forwarded-*` is believed. Not Express' `true`, which believes whatever the client itself sent: with it, each
+ * request could come from an address of its own choice.
+ */
+const proxies = z.string().transform((text, context): number | string[] | false => {
+  if (text === 'false' || text === '0') return false;
+  if (text === 'true') return 1;
+  if (/^\d{1,2}$/.test(text)) return Number(text);
+  const addresses = text.split(',').map((one) => one.trim());
+  if (addresses.every((one) => ipaddr.isValid(one) || ipaddr.isValidCIDR(one))) return addresses;
+  context.addIssue(PROXIES);
+  return z.NEVER;
+});
 
 const DEPRECATED_PUSH = ['ENABLE_WEB_SOCKETS', 'EnableWebSockets'] as const;
 
@@ -37,6 +53,7 @@ const environment = z.object({
   EnablePush: truth.optional(),
   ENABLE_WEB_SOCKETS: truth.optional(),
   EnableWebSockets: truth.optional(),
+  ENABLE_SIGNUP: truth.default(false),
   ADMIN_EMAIL: z.email('must be an e-mail address').optional(),
   ADMIN_PASSWORD: z.string().min(8, 'must have at least 8 characters').optional(),
   SAMPLE_DATA: truth.default(false),
@@ -46,7 +63,9 @@ const environment = z.object({
       'must be origins like https://app.example.com, separated by commas',
     )
     .default([]),
-  TRUST_PROXY: truth.default(false),
+  TRUST_PROXY: proxies.default(false),
+  API_THROTTLE_PER_MINUTE: whole(0, 1_000_000).default(600),
+  INGEST_THROTTLE_PER_MINUTE: whole(0, 1_000_000).default(6000),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
       error: 'must be fatal, error, warn, info, debug, trace or silent',
@@ -68,6 +87,9 @@ export interface Settings extends Omit<
   /** What the operator should know about the settings themselves. */
   readonly warnings: readonly string[];
 }
+
+/** Where the settings are injected. */
+export const SETTINGS = Symbol('SETTINGS');
 
 /**
  * Reads all settings at once; an empty value counts as absent.

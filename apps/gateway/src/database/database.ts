@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PGlite } from '@electric-sql/pglite';
+import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { Logger } from '@nestjs/common';
 import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres';
 import { migrate as migratePg } from 'drizzle-orm/node-postgres/migrator';
@@ -39,7 +40,7 @@ export async function openDatabase(settings: Settings): Promise<OpenDatabase> {
 async function openEmbedded(folder: string): Promise<OpenDatabase> {
   const giveBack = holdDataFolder(folder);
   try {
-    const client = await PGlite.create(join(folder, 'postgres'));
+    const client = await PGlite.create(join(folder, 'postgres'), { extensions: { pg_trgm } });
     const database = drizzlePGlite({ client, schema });
     await migratePGlite(database, migrations);
     return {

@@ -11,6 +11,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import { planIds } from '../organizations/plans.js';
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
 const texts = (name: string) =>
@@ -34,9 +35,25 @@ export const users = pgTable('users', {
 export const organizations = pgTable('organizations', {
   id: id(),
   name: text('name').notNull(),
-  planId: text('plan_id').notNull().default('free'),
+  planId: text('plan_id', { enum: planIds }).notNull().default('free'),
   created: created(),
 });
+
+/** How many events an organization has sent in each month and hour, and whether some were refused for it. */
+export const usage = pgTable(
+  'usage',
+  {
+    organizationId: uuid('organization_id')
+      .notNull()
+      .references(() => organizations.id, { onDelete: 'cascade' }),
+    period: text('period', { enum: ['month', 'hour'] }).notNull(),
+    start: instant('start_utc').notNull(),
+    total: bigint('total', { mode: 'number' }).notNull().default(0),
+    /** A batch did not fit, and the organization was told. */
+    isOver: boolean('is_over').notNull().default(false),
+  },
+  (table) => [primaryKey({ columns: [table.organizationId, table.period, table.start] })],
+);
 
 const organizationId = () =>
   uuid('organization_id')
@@ -86,7 +103,13 @@ export const tokens = pgTable(
     lastUsed: instant('last_used_utc'),
     expires: instant('expires_utc'),
   },
-  (table) => [index('tokens_user').on(table.userId), index('tokens_project').on(table.projectId)],
+  (table) => [
+    index('tokens_user').on(table.userId),
+    index('tokens_project').on(table.projectId),
+    index('tokens_expires')
+      .on(table.expires)
+      .where(sql`${table.expires} IS NOT NULL`),
+  ],
 );
 
 export const stackStatuses = ['open', 'fixed', 'regressed', 'snoozed', 'ignored', 'discarded'] as const;
@@ -112,8 +135,19 @@ export const stacks = pgTable(
   },
   (table) => [
     uniqueIndex('stacks_signature').on(table.projectId, table.signature),
-    index('stacks_organization_last').on(table.organizationId, table.lastOccurrence.desc(), table.id.desc()),
-    index('stacks_project_last').on(table.projectId, table.lastOccurrence.desc(), table.id.desc()),
+    // Ascending, and read backwards: an index that descends with its nulls last serves no plain ORDER BY … DESC.
+    index('stacks_organization_last').on(table.organizationId, table.lastOccurrence, table.id),
+    index('stacks_organization_first').on(table.organizationId, table.firstOccurrence, table.id),
+    index('stacks_organization_occurrences').on(table.organizationId, table.totalOccurrences, table.id),
+    index('stacks_organization_status').on(table.organizationId, table.status),
+    index('stacks_project_last').on(table.projectId, table.lastOccurrence, table.id),
+    index('stacks_project_first').on(table.projectId, table.firstOccurrence, table.id),
+    index('stacks_project_occurrences').on(table.projectId, table.totalOccurrences, table.id),
+    index('stacks_project_status').on(table.projectId, table.status),
+    index('stacks_title').using('gin', table.title.op('gin_trgm_ops')),
+    index('stacks_snoozed')
+      .on(table.snoozeUntil)
+      .where(sql`${table.status} = 'snoozed'`),
   ],
 );
 
@@ -135,8 +169,33 @@ export const events = pgTable(
     created: created(),
   },
   (table) => [
-    index('events_stack').on(table.stackId, table.date.desc(), table.id.desc()),
-    index('events_project').on(table.projectId, table.date.desc(), table.id.desc()),
+    index('events_stack').on(table.stackId, table.date, table.id),
+    index('events_project').on(table.projectId, table.date, table.id),
     index('events_reference').on(table.projectId, table.referenceId),
+  ],
+);
+
+export const notificationLevels = ['Error', 'Info', 'Warning'] as const;
+export const notificationTargets = ['Both', 'Legacy', 'Modern'] as const;
+
+/** What administrators told everyone. The system notification that stands is the newest that was not cleared. */
+export const notifications = pgTable(
+  'notifications',
+  {
+    id: id(),
+    kind: text('kind', { enum: ['release', 'system'] }).notNull(),
+    message: text('message').notNull(),
+    critical: boolean('critical').notNull().default(false),
+    level: text('level', { enum: notificationLevels }),
+    target: text('target', { enum: notificationTargets }),
+    date: instant('date').notNull(),
+    cleared: instant('cleared_utc'),
+    createdBy: uuid('created_by').references(() => users.id, { onDelete: 'set null' }),
+  },
+  (table) => [
+    // One stands at a time.
+    uniqueIndex('notifications_standing')
+      .on(table.kind)
+      .where(sql`${table.kind} = 'system' AND ${table.cleared} IS NULL`),
   ],
 );

@@ -28,7 +28,8 @@ const text = (most: number) =>
     .optional()
     .catch(undefined);
 
-const event = z.object({
+/** What client libraries send; nothing of it is required, and a field that is not valid counts as absent. */
+export const eventSchema = z.object({
   type: text(100),
   source: text(2000),
   message: text(2000),
@@ -41,7 +42,7 @@ const event = z.object({
 
 /** Reads one element of a batch; undefined if it is not even an object. */
 export function readEvent(raw: unknown, now: Date): EventInput | undefined {
-  const parsed = event.safeParse(cleanJson(raw));
+  const parsed = eventSchema.safeParse(cleanJson(raw));
   if (!parsed.success) return undefined;
   const { type, source, message, date, data, tags, reference_id: referenceId, count } = parsed.data;
   const hasError = data['@error'] !== undefined || data['@simple_error'] !== undefined;

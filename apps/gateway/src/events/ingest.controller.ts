@@ -1,28 +1,20 @@
-import {
-  Body,
-  Controller,
-  Get,
-  HttpCode,
-  Inject,
-  Param,
-  Post,
-  Query,
-  Res,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Body, Controller, Get, Inject, Param, Post, Query, Res, UseInterceptors } from '@nestjs/common';
 import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { events } from '../database/schema.js';
+import { ApiBody } from '@nestjs/swagger';
+import { Answers } from '../http/answers.js';
 import { forbidden, invalid } from '../http/problem.js';
 import { idSchema } from '../http/schemas.js';
 import { cleanText } from '../http/text.js';
+import { CountsAgainst } from '../http/throttle.js';
 import { Allow, Calling, type Caller, type UserCaller } from '../identity/caller.js';
 import { Organizations } from '../organizations/organizations.js';
 import { ConfigVersionInterceptor, CONFIG_VERSION } from './config-version.interceptor.js';
-import { readEvent } from './event-input.js';
+import { eventSchema, readEvent } from './event-input.js';
 import { Ingest, type IngestTarget } from './ingest.js';
 
 const text = (most: number) => z.string().transform((value) => cleanText(value).slice(0, most));
@@ -33,7 +25,19 @@ const description = z.object({
 });
 const heartbeat = z.object({ id: text(200).optional(), close: z.string().optional() });
 const reference = z.object({ reference_id: text(100) });
+const settingsView = z.object({ version: z.int(), settings: z.record(z.string(), z.string()) });
 const version = z.object({ v: z.coerce.number('must be a number').optional() });
+
+/** One event or a list of them; what is not valid in one is left out. */
+const batchBody = (() => {
+  const one = z.toJSONSchema(eventSchema, { io: 'input', target: 'openapi-3.0' });
+  return { oneOf: [one, { type: 'array', items: one }] } as Parameters<typeof ApiBody>[0] extends {
+    schema: infer S;
+  }
+    ? S
+    : never;
+})();
+const overPlan = { 402: 'The batch does not fit the plan; nothing of it was kept.' };
 
 /** What client libraries call with a project's token. */
 @Controller('api/v2')
@@ -47,14 +51,22 @@ export class IngestController {
 
   @Post('events')
   @Allow('client')
-  @HttpCode(202)
+  @CountsAgainst('ingest')
+  @ApiBody({ schema: batchBody })
+  @Answers("Takes one event or many for the token's project", { status: 202, also: overPlan })
   async post(@Calling() caller: Caller, @Body() body: unknown): Promise<void> {
-    await this.ingest.accept(targetOf(caller), readBatch(body));
+    const now = new Date();
+    await this.ingest.accept(targetOf(caller), readBatch(body, now), now);
   }
 
   @Post('projects/:id/events')
   @Allow('client')
-  @HttpCode(202)
+  @CountsAgainst('ingest')
+  @ApiBody({ schema: batchBody })
+  @Answers('Takes one event or many for a project', {
+    status: 202,
+    also: { ...overPlan, 404: 'There is no such project for the caller.' },
+  })
   async postToProject(
     @Calling() caller: Caller,
     @Param({ schema: idSchema }) { id }: { id: string },
@@ -62,13 +74,15 @@ export class IngestController {
   ): Promise<void> {
     const target = caller.kind === 'user' ? await this.#projectOf(caller, id) : targetOf(caller);
     if (target.projectId !== id) throw forbidden('The token belongs to another project.');
-    await this.ingest.accept(target, readBatch(body));
+    const now = new Date();
+    await this.ingest.accept(target, readBatch(body, now), now);
   }
 
   /** Kept with every event that has the reference, which may be still on its way: then nothing is described. */
   @Post('events/by-ref/:reference_id/user-description')
   @Allow('client')
-  @HttpCode(202)
+  @CountsAgainst('ingest')
+  @Answers('Keeps what a user said with the newest event of the reference', { status: 202 })
   async describe(
     @Calling() caller: Caller,
     @Param({ schema: reference }) { reference_id: referenceId }: z.output<typeof reference>,
@@ -79,6 +93,8 @@ export class IngestController {
 
   @Get('events/session/heartbeat')
   @Allow('client')
+  @CountsAgainst('none')
+  @Answers("Notes activity with the session's event")
   async heartbeat(
     @Calling() caller: Caller,
     @Query({ schema: heartbeat }) { id, close }: z.output<typeof heartbeat>,
@@ -90,6 +106,11 @@ export class IngestController {
 
   @Get('projects/config')
   @Allow('client')
+  @CountsAgainst('none')
+  @Answers("A project's settings for client libraries", {
+    body: settingsView,
+    also: { 304: 'The version that the client has is current.' },
+  })
   config(
     @Query({ schema: version }) { v }: z.output<typeof version>,
     @Res({ passthrough: true }) response: Response,
@@ -125,10 +146,9 @@ function targetOf(caller: Caller): IngestTarget {
   throw forbidden("Use a project's token, or name the project: /api/v2/projects/{id}/events.");
 }
 
-function readBatch(body: unknown) {
+function readBatch(body: unknown, now: Date) {
   if (typeof body !== 'object' || body === null) {
     throw invalid([{ path: '', message: 'must be an event (a JSON object) or an array of events' }]);
   }
-  const now = new Date();
   return (Array.isArray(body) ? body : [body]).flatMap((raw) => readEvent(raw, now) ?? []);
 }

@@ -5,6 +5,7 @@ import { sql } from 'drizzle-orm';
 import type { Transaction } from '../database/database.js';
 import { events, stacks } from '../database/schema.js';
 import { Transactions, type Publish } from '../database/transactions.js';
+import { OverPlan, UsageMeter } from '../organizations/usage.js';
 import type { EventInput } from './event-input.js';
 import { signatureOf } from './signature.js';
 
@@ -39,18 +40,33 @@ const MAX_STACK_TAGS = 50;
 /** Takes events in: groups them into stacks, counts them, and tells of each stack once. */
 @Injectable()
 export class Ingest {
-  constructor(private readonly transactions: Transactions) {}
+  constructor(
+    private readonly transactions: Transactions,
+    private readonly usage: UsageMeter,
+  ) {}
 
-  /** Resolves after commit. */
-  async accept(target: IngestTarget, batch: readonly EventInput[]): Promise<void> {
+  /** Resolves after commit. @throws ProblemException 402 if the batch does not fit the organization's plan. */
+  async accept(target: IngestTarget, batch: readonly EventInput[], now: Date): Promise<void> {
     if (batch.length === 0) return;
-    const groups = groupBySignature(batch);
-    await this.transactions.run(async (transaction, publish) => {
+    try {
+      await this.usage.requireRoom(target.organizationId, now);
+      await this.#store(target, groupBySignature(batch), now);
+    } catch (error) {
+      if (error instanceof OverPlan) throw await this.usage.refuse(target.organizationId, error, now);
+      throw error;
+    }
+  }
+
+  #store(target: IngestTarget, groups: readonly Group[], now: Date): Promise<void> {
+    return this.transactions.run(async (transaction, publish) => {
+      let kept = 0;
       for (const portion of portions(groups, UPSERTED_ROWS)) {
         const counted = await this.#count(transaction, target, portion);
         await this.#insert(transaction, target, counted);
         for (const stack of counted) announce(publish, target, stack);
+        kept += counted.reduce((sum, { events: own }) => sum + own.length, 0);
       }
+      await this.usage.count(transaction, target.organizationId, kept, now);
     });
   }
 

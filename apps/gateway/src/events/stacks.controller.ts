@@ -1,20 +1,31 @@
-import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { ChangeType } from '@crossfade/protocol';
-import { and, desc, eq, inArray, type SQL } from 'drizzle-orm';
+import { Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { and, desc, eq, ilike, type SQL } from 'drizzle-orm';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { events, stacks, stackStatuses } from '../database/schema.js';
-import { Transactions } from '../database/transactions.js';
+import { Answers } from '../http/answers.js';
 import { notFound } from '../http/problem.js';
 import { pageOf, window } from '../http/page.js';
 import { idSchema, idsSchema, paging, type Paging } from '../http/schemas.js';
+import { cleanText } from '../http/text.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
 import { Organizations } from '../organizations/organizations.js';
+import { eventView, stackView, toEventView, toStackView } from './stack-view.js';
+import { Stacks, statusChange } from './stacks.js';
 
+/** Words of a search that are looked at. */
+const MOST_WORDS = 10;
+
+const status = z.enum(stackStatuses, `must be one of ${stackStatuses.join(', ')}`);
 const listing = paging.extend({
-  status: z.enum(stackStatuses, `must be one of ${stackStatuses.join(', ')}`).optional(),
+  status: status.optional(),
+  q: z
+    .string()
+    .max(200, 'must have at most 200 characters')
+    .transform((text) => cleanText(text).split(/\s+/).filter(Boolean).slice(0, MOST_WORDS))
+    .optional(),
   sort: z.enum(['last', 'first', 'occurrences'], 'must be last, first or occurrences').default('last'),
 });
 type Listing = z.output<typeof listing>;
@@ -25,17 +36,34 @@ const orders = {
   occurrences: [desc(stacks.totalOccurrences), desc(stacks.id)],
 } as const;
 
+const newStatus = z.object({ status });
+const snooze = z.object({
+  snoozeUntilUtc: z.iso
+    .datetime({ offset: true, local: true, error: 'must be a date like 2030-01-31T09:00:00Z' })
+    // A date without an offset is UTC, as the name says.
+    .transform((text) => new Date(/(Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`))
+    .refine((date) => date.getTime() > Date.now(), 'must be in the future'),
+});
+
+const foreign = { 404: 'There is no such stack for the caller.' };
+const oneIsForeign = { 404: 'One of them does not exist for the caller; none was changed.' };
+
 /** Stacks and their events, for people. */
 @Controller('api/v2')
 @Allow('user')
 export class StacksController {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
-    private readonly transactions: Transactions,
+    private readonly stacks: Stacks,
     private readonly organizations: Organizations,
   ) {}
 
   @Get('organizations/:id/stacks')
+  @Answers("An organization's stacks; `q`: words that are in the title", {
+    body: stackView,
+    list: true,
+    also: { 404: 'There is no such organization for the caller.' },
+  })
   async listOfOrganization(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
@@ -48,6 +76,11 @@ export class StacksController {
   }
 
   @Get('projects/:id/stacks')
+  @Answers("A project's stacks; `q`: words that are in the title", {
+    body: stackView,
+    list: true,
+    also: { 404: 'There is no such project for the caller.' },
+  })
   async listOfProject(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
@@ -60,11 +93,13 @@ export class StacksController {
   }
 
   @Get('stacks/:id')
+  @Answers('A stack', { body: stackView, also: foreign })
   async one(@CallingUser() caller: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }) {
-    return stackView(await this.#stack(caller, id));
+    return toStackView(await this.stacks.one(caller, id));
   }
 
   @Get('stacks/:id/events')
+  @Answers("A stack's events, newest first", { body: eventView, list: true, also: foreign })
   async eventsOfStack(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
@@ -72,11 +107,16 @@ export class StacksController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
-    await this.#stack(caller, id);
+    await this.stacks.one(caller, id);
     return this.#events(eq(events.stackId, id), query, request, response);
   }
 
   @Get('projects/:id/events')
+  @Answers("A project's events, newest first", {
+    body: eventView,
+    list: true,
+    also: { 404: 'There is no such project for the caller.' },
+  })
   async eventsOfProject(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
@@ -89,68 +129,86 @@ export class StacksController {
   }
 
   @Get('events/:id')
+  @Answers('An event', { body: eventView, also: { 404: 'There is no such event for the caller.' } })
   async event(@CallingUser() caller: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }) {
     const [found] = await this.database.select().from(events).where(eq(events.id, id));
     if (found === undefined || !caller.organizationIds.includes(found.organizationId))
       throw notFound('event');
-    return eventView(found);
+    return toEventView(found);
+  }
+
+  @Post('stacks/:ids/change-status')
+  @Answers('Changes the status of stacks', { also: oneIsForeign })
+  changeStatus(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: idsSchema }) { ids }: { ids: string[] },
+    @Query({ schema: newStatus }) query: z.output<typeof newStatus>,
+  ): Promise<void> {
+    return this.stacks.change(caller, ids, statusChange(query.status, new Date()));
   }
 
   @Post('stacks/:ids/mark-fixed')
-  @HttpCode(200)
-  async markFixed(
+  @Answers('Marks stacks fixed; the next event makes one regressed', { also: oneIsForeign })
+  markFixed(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idsSchema }) { ids }: { ids: string[] },
   ): Promise<void> {
-    await this.transactions.run(async (transaction, publish) => {
-      // In the order of their ids, so that two requests cannot wait for each other.
-      const rows = await transaction
-        .select()
-        .from(stacks)
-        .where(inArray(stacks.id, ids))
-        .orderBy(stacks.id)
-        .for('update');
-      const visible = rows.every(({ organizationId }) => caller.organizationIds.includes(organizationId));
-      if (rows.length < ids.length || !visible) throw notFound('stack');
-      await transaction
-        .update(stacks)
-        .set({ status: 'fixed', dateFixed: new Date(), snoozeUntil: null })
-        .where(inArray(stacks.id, ids));
-      for (const { id, organizationId, projectId, status } of rows) {
-        if (status === 'fixed') continue;
-        publish({
-          type: 'StackChanged',
-          message: {
-            type: 'Stack',
-            id,
-            organization_id: organizationId,
-            project_id: projectId,
-            change_type: ChangeType.Saved,
-            data: {},
-          },
-        });
-      }
-    });
+    return this.stacks.change(caller, ids, statusChange('fixed', new Date()));
   }
 
-  async #stack(caller: UserCaller, id: string) {
-    const [found] = await this.database.select().from(stacks).where(eq(stacks.id, id));
-    if (found === undefined || !caller.organizationIds.includes(found.organizationId))
-      throw notFound('stack');
-    return found;
+  @Post('stacks/:ids/mark-snoozed')
+  @Answers('Snoozes stacks; at that date they are open again', { also: oneIsForeign })
+  markSnoozed(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: idsSchema }) { ids }: { ids: string[] },
+    @Query({ schema: snooze }) { snoozeUntilUtc }: z.output<typeof snooze>,
+  ): Promise<void> {
+    return this.stacks.change(caller, ids, statusChange('snoozed', new Date(), snoozeUntilUtc));
+  }
+
+  @Post('stacks/:ids/mark-critical')
+  @Answers('Says that occurrences of these stacks are critical', { also: oneIsForeign })
+  markCritical(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: idsSchema }) { ids }: { ids: string[] },
+  ): Promise<void> {
+    return this.stacks.change(caller, ids, { occurrencesAreCritical: true });
+  }
+
+  @Delete('stacks/:ids/mark-critical')
+  @Answers('Takes that back', { also: oneIsForeign })
+  unmarkCritical(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: idsSchema }) { ids }: { ids: string[] },
+  ): Promise<void> {
+    return this.stacks.change(caller, ids, { occurrencesAreCritical: false });
+  }
+
+  @Delete('stacks/:ids')
+  @Answers('Deletes stacks with their events', { status: 204, also: oneIsForeign })
+  remove(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: idsSchema }) { ids }: { ids: string[] },
+  ): Promise<void> {
+    return this.stacks.remove(caller, ids);
   }
 
   async #stacks(of: SQL, query: Listing, request: Request, response: Response) {
     const { limit, offset } = window(query);
-    const status = query.status === undefined ? undefined : eq(stacks.status, query.status);
     const rows = await this.database
       .select()
       .from(stacks)
-      .where(and(of, status))
+      .where(
+        and(
+          of,
+          query.status === undefined ? undefined : eq(stacks.status, query.status),
+          ...(query.q ?? []).map((word) => ilike(stacks.title, `%${word.replace(/[\\%_]/g, '\\$&')}%`)),
+        ),
+      )
       .orderBy(...orders[query.sort])
       .limit(limit)
       .offset(offset);
-    return pageOf(rows, query, request, response).map(stackView);
+    return pageOf(rows, query, request, response).map(toStackView);
   }
 
   async #events(of: SQL, query: Paging, request: Request, response: Response) {
@@ -162,39 +220,6 @@ export class StacksController {
       .orderBy(desc(events.date), desc(events.id))
       .limit(limit)
       .offset(offset);
-    return pageOf(rows, query, request, response).map(eventView);
+    return pageOf(rows, query, request, response).map(toEventView);
   }
-}
-
-function stackView(row: typeof stacks.$inferSelect) {
-  return {
-    id: row.id,
-    organization_id: row.organizationId,
-    project_id: row.projectId,
-    type: row.type,
-    status: row.status,
-    title: row.title,
-    total_occurrences: row.totalOccurrences,
-    first_occurrence: row.firstOccurrence,
-    last_occurrence: row.lastOccurrence,
-    snooze_until_utc: row.snoozeUntil,
-    date_fixed: row.dateFixed,
-    occurrences_are_critical: row.occurrencesAreCritical,
-    tags: row.tags,
-  };
-}
-
-function eventView(row: typeof events.$inferSelect) {
-  return {
-    id: row.id,
-    stack_id: row.stackId,
-    project_id: row.projectId,
-    organization_id: row.organizationId,
-    type: row.type,
-    message: row.message,
-    date: row.date,
-    data: row.data,
-    tags: row.tags,
-    reference_id: row.referenceId,
-  };
 }

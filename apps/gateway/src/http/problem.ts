@@ -1,19 +1,19 @@
 import { STATUS_CODES } from 'node:http';
 import { HttpException } from '@nestjs/common';
+import { z } from 'zod';
 
-export interface Fault {
-  readonly path: string;
-  readonly message: string;
-}
+const fault = z.object({ path: z.string(), message: z.string() });
+export type Fault = z.infer<typeof fault>;
 
-/** RFC 9457. */
-export interface Problem {
-  readonly type: 'about:blank';
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly errors?: readonly Fault[];
-}
+/** RFC 9457; `errors` says what of the input was not valid. */
+export const problem = z.object({
+  type: z.literal('about:blank'),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  errors: z.array(fault).readonly().optional(),
+});
+export type Problem = z.infer<typeof problem>;
 
 export function problemOf(status: number, detail: string, errors?: readonly Fault[]): Problem {
   return {

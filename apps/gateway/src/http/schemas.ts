@@ -9,6 +9,24 @@ export const line = (most: number) =>
     .refine((text) => text.length > 0, 'must not be empty')
     .refine((text) => text.length <= most, `must have at most ${most} characters`);
 
+/** An address as accounts have it: in lower case. */
+export const emailAddress = z
+  .string()
+  .transform((text) => text.trim().toLowerCase())
+  .pipe(z.email('must be an e-mail address').max(320, 'must have at most 320 characters'));
+
+/** An instant as it leaves: ISO 8601, UTC. */
+export const instant = z
+  .date()
+  .transform((date) => date.toISOString())
+  .pipe(z.iso.datetime());
+
+/** A flag in a query. */
+export const flag = z
+  .enum(['true', 'false'], 'must be true or false')
+  .default('false')
+  .transform((text) => text === 'true');
+
 export const idSchema = z.object({ id: z.uuid('must be a UUID') });
 export const idsSchema = z.object({
   ids: z

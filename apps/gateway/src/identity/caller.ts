@@ -1,4 +1,5 @@
-import { createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common';
+import { applyDecorators, createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common';
+import { ApiExtension } from '@nestjs/swagger';
 import type { Request } from 'express';
 
 /** A person, by a login token. */
@@ -37,7 +38,8 @@ export type Right = 'anyone' | 'user' | 'client' | 'administrator';
 
 export const RIGHT = 'crossfade:right';
 /** Every route says who may call it; one that does not is for nobody. */
-export const Allow = (right: Right) => SetMetadata(RIGHT, right);
+export const Allow = (right: Right) =>
+  applyDecorators(SetMetadata(RIGHT, right), ApiExtension('x-right', right));
 
 export type CalledRequest = Request & { caller?: Caller };
 

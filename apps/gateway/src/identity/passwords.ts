@@ -14,3 +14,33 @@ export async function verifyNobody(password: string): Promise<false> {
   await verifyPassword(await nobody, password);
   return false;
 }
+
+const FEWEST = 8;
+const MOST = 200;
+/** Of zxcvbn's scale from 0 to 4: below it, a password falls to a list of common ones within hours. */
+const LEAST_SCORE = 2;
+
+/**
+ * What is wrong with a password that someone chooses; undefined: nothing. Length and how hard it is to guess count,
+ * not which characters it has (NIST SP 800-63B). `about`: words that say who it is for.
+ */
+export async function weaknessOf(password: string, about: readonly string[]): Promise<string | undefined> {
+  if (password.length < FEWEST) return `must have at least ${FEWEST} characters`;
+  if (password.length > MOST) return `must have at most ${MOST} characters`;
+  guesser ??= openGuesser();
+  const known = about.flatMap((text) => text.toLowerCase().split(/[^\p{L}\p{N}]+/u)).filter(Boolean);
+  return (await guesser).check(password, known).score < LEAST_SCORE
+    ? 'is too easy to guess; use a few words that do not belong together'
+    : undefined;
+}
+
+let guesser: ReturnType<typeof openGuesser> | undefined;
+
+/** Its lists take some megabytes: only a gateway that lets people choose passwords reads them. */
+async function openGuesser() {
+  const [{ ZxcvbnFactory }, { dictionary, adjacencyGraphs }] = await Promise.all([
+    import('@zxcvbn-ts/core'),
+    import('@zxcvbn-ts/language-common'),
+  ]);
+  return new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs });
+}

@@ -1,13 +1,16 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol';
 import { desc, eq, inArray } from 'drizzle-orm';
+import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { tokens } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';
+import { Answers } from '../http/answers.js';
+import { pageOf, window } from '../http/page.js';
 import { notFound } from '../http/problem.js';
-import { idSchema, idsSchema, line } from '../http/schemas.js';
+import { idSchema, idsSchema, instant, line, paging, type Paging } from '../http/schemas.js';
 import { Organizations } from '../organizations/organizations.js';
 import { Allow, CallingUser, type UserCaller } from './caller.js';
 import { tokenChanged } from './token-changed.js';
@@ -28,6 +31,16 @@ const serviceToken = z.object({
   notes: line(500).optional(),
 });
 
+const tokenView = z.object({
+  id: z.uuid(),
+  organization_id: z.uuid().nullable(),
+  project_id: z.uuid().nullable(),
+  scopes: z.array(z.string()),
+  notes: z.string().nullable(),
+  created_utc: instant,
+});
+const newTokenView = tokenView.extend({ token: z.string().meta({ description: 'Shown this once.' }) });
+
 type TokenRow = typeof tokens.$inferSelect;
 
 /** Ingest tokens of projects, tokens of services, and the end of any of them. */
@@ -41,18 +54,37 @@ export class TokensController {
 
   @Get('projects/:id/tokens')
   @Allow('user')
-  async list(@CallingUser() caller: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }) {
+  @Answers("A project's ingest tokens, newest first, without their secrets", {
+    body: tokenView,
+    list: true,
+    also: { 404: 'There is no such project for the caller.' },
+  })
+  async list(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: idSchema }) { id }: { id: string },
+    @Query({ schema: paging }) query: Paging,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ) {
     const project = await this.organizations.project(caller, id);
+    const { limit, offset } = window(query);
     const rows = await this.database
       .select()
       .from(tokens)
       .where(eq(tokens.projectId, project.id))
-      .orderBy(desc(tokens.created), tokens.id);
-    return rows.map(view);
+      .orderBy(desc(tokens.created), tokens.id)
+      .limit(limit)
+      .offset(offset);
+    return pageOf(rows, query, request, response).map(toTokenView);
   }
 
   @Post('projects/:id/tokens')
   @Allow('user')
+  @Answers('Makes an ingest token of a project', {
+    status: 201,
+    body: newTokenView,
+    also: { 404: 'There is no such project for the caller.' },
+  })
   async createForProject(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
@@ -71,6 +103,11 @@ export class TokensController {
 
   @Post('tokens')
   @Allow('administrator')
+  @Answers('Makes a token of a service, which may publish: to one organization, or to all', {
+    status: 201,
+    body: newTokenView,
+    also: { 404: 'There is no such organization.' },
+  })
   async createForService(@Body({ schema: serviceToken }) body: z.output<typeof serviceToken>) {
     const organizationId = body.organization_id ?? null;
     if (organizationId !== null) await this.organizations.existing(organizationId);
@@ -79,7 +116,10 @@ export class TokensController {
 
   @Delete('tokens/:ids')
   @Allow('user')
-  @HttpCode(204)
+  @Answers('Revokes tokens, all or none; their streams end at once', {
+    status: 204,
+    also: { 404: 'One of them does not exist for the caller; none was revoked.' },
+  })
   async remove(@CallingUser() caller: UserCaller, @Param({ schema: idsSchema }) { ids }: { ids: string[] }) {
     await this.transactions.run(async (transaction, publish) => {
       const rows = await transaction.select().from(tokens).where(inArray(tokens.id, ids)).for('update');
@@ -98,7 +138,7 @@ export class TokensController {
         .returning();
       if (row === undefined) throw new Error('an insert returned no row');
       publish(tokenChanged(row, ChangeType.Added));
-      return { ...view(row), token };
+      return { ...toTokenView(row), token };
     });
   }
 }
@@ -114,6 +154,13 @@ function mayRemove(caller: UserCaller, row: TokenRow): boolean {
   }
 }
 
-function view({ id, organizationId, projectId, scopes, notes, created }: TokenRow) {
+function toTokenView({
+  id,
+  organizationId,
+  projectId,
+  scopes,
+  notes,
+  created,
+}: TokenRow): z.input<typeof tokenView> {
   return { id, organization_id: organizationId, project_id: projectId, scopes, notes, created_utc: created };
 }

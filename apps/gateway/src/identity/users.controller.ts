@@ -1,11 +1,32 @@
-import { Controller, Get, Inject } from '@nestjs/common';
+import { Controller, Get, Inject, Query, Req, Res } from '@nestjs/common';
 import { and, desc, eq } from 'drizzle-orm';
+import type { Request, Response } from 'express';
+import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { tokens, users } from '../database/schema.js';
+import { Answers } from '../http/answers.js';
+import { pageOf, window } from '../http/page.js';
 import { notFound } from '../http/problem.js';
+import { instant, paging, type Paging } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from './caller.js';
 import { notExpired } from './tokens.js';
+
+export const userView = z.object({
+  id: z.uuid(),
+  email_address: z.string(),
+  full_name: z.string(),
+  roles: z.array(z.string()),
+});
+const meView = userView.extend({ organization_ids: z.array(z.uuid()).readonly() });
+const sessionView = z.object({
+  id: z.uuid(),
+  created_utc: instant,
+  last_used_utc: instant.nullable(),
+  expires_utc: instant.nullable(),
+  user_agent: z.string().nullable(),
+  is_current: z.boolean(),
+});
 
 @Controller('api/v2/users/me')
 @Allow('user')
@@ -13,20 +34,30 @@ export class UsersController {
   constructor(@Inject(DATABASE) private readonly database: Database) {}
 
   @Get()
+  @Answers('The caller', { body: meView })
   async me(@CallingUser() { userId, organizationIds }: UserCaller) {
     const [found] = await this.database.select().from(users).where(eq(users.id, userId));
     if (found === undefined) throw notFound('user');
-    return { ...userView(found), organization_ids: organizationIds };
+    return { ...toUserView(found), organization_ids: organizationIds };
   }
 
   @Get('tokens')
-  async sessions(@CallingUser() { userId, tokenId }: UserCaller) {
+  @Answers("The caller's sessions, newest first", { body: sessionView, list: true })
+  async sessions(
+    @CallingUser() { userId, tokenId }: UserCaller,
+    @Query({ schema: paging }) query: Paging,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ) {
+    const { limit, offset } = window(query);
     const rows = await this.database
       .select()
       .from(tokens)
       .where(and(eq(tokens.userId, userId), eq(tokens.kind, 'login'), notExpired))
-      .orderBy(desc(tokens.created), tokens.id);
-    return rows.map((row) => ({
+      .orderBy(desc(tokens.created), tokens.id)
+      .limit(limit)
+      .offset(offset);
+    return pageOf(rows, query, request, response).map((row): z.input<typeof sessionView> => ({
       id: row.id,
       created_utc: row.created,
       last_used_utc: row.lastUsed,
@@ -37,6 +68,11 @@ export class UsersController {
   }
 }
 
-export function userView({ id, email, fullName, roles }: typeof users.$inferSelect) {
+export function toUserView({
+  id,
+  email,
+  fullName,
+  roles,
+}: typeof users.$inferSelect): z.input<typeof userView> {
   return { id, email_address: email, full_name: fullName, roles };
 }

@@ -1,36 +1,38 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Inject,
-  Param,
-  Post,
-  Query,
-  Req,
-  Res,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { asc, eq, inArray } from 'drizzle-orm';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { memberships, organizations, users } from '../database/schema.js';
+import { Answers } from '../http/answers.js';
 import { pageOf, window } from '../http/page.js';
-import { idSchema, line, paging, type Paging } from '../http/schemas.js';
+import { emailAddress, idSchema, instant, line, paging, type Paging } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
-import { userView } from '../identity/users.controller.js';
+import { toUserView, userView } from '../identity/users.controller.js';
 import { Organizations, type Organization } from './organizations.js';
+import { planIds } from './plans.js';
+import { UsageMeter, type PeriodUsage } from './usage.js';
 
 const newOrganization = z.object({ name: line(100) });
-const member = z.object({
-  id: z.uuid('must be a UUID'),
-  email: z
-    .string()
-    .max(320)
-    .transform((email) => email.trim().toLowerCase().replaceAll('\0', '')),
+const member = idSchema.extend({ email: emailAddress });
+const planChoice = z.object({ planId: z.enum(planIds, `must be one of ${planIds.join(', ')}`) });
+
+const periodUsageView = z.object({
+  total: z.int(),
+  limit: z.int().nullable().meta({ description: 'null: any number' }),
 });
+const organizationView = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  plan_id: z.enum(planIds),
+  created_utc: instant,
+  usage: z.object({ month: periodUsageView, hour: periodUsageView }),
+  is_over_monthly_limit: z.boolean(),
+  is_over_hourly_limit: z.boolean(),
+});
+
+const foreign = { 404: 'There is no such organization for the caller.' };
 
 @Controller('api/v2/organizations')
 @Allow('user')
@@ -38,9 +40,11 @@ export class OrganizationsController {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
     private readonly organizations: Organizations,
+    private readonly usage: UsageMeter,
   ) {}
 
   @Get()
+  @Answers("The caller's organizations, by name", { body: organizationView, list: true })
   async list(
     @CallingUser() { organizationIds }: UserCaller,
     @Query({ schema: paging }) query: Paging,
@@ -55,24 +59,44 @@ export class OrganizationsController {
       .orderBy(asc(organizations.name), organizations.id)
       .limit(limit)
       .offset(offset);
-    return pageOf(rows, query, request, response).map(view);
+    return this.#view(pageOf(rows, query, request, response));
   }
 
   @Post()
+  @Answers('Makes an organization with the caller as its first member', {
+    status: 201,
+    body: organizationView,
+  })
   async create(
     @CallingUser() { userId }: UserCaller,
     @Body({ schema: newOrganization }) { name }: z.output<typeof newOrganization>,
   ) {
-    return view(await this.organizations.create(userId, name));
+    return this.#viewOne(await this.organizations.create(userId, name));
   }
 
   @Get(':id')
+  @Answers('An organization', { body: organizationView, also: foreign })
   async one(@CallingUser() caller: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }) {
     this.organizations.requireMember(caller, id);
-    return view(await this.organizations.existing(id));
+    return this.#viewOne(await this.organizations.existing(id));
+  }
+
+  @Post(':id/change-plan')
+  @Answers('Changes the plan; what was refused under the old one is forgiven', {
+    body: organizationView,
+    also: foreign,
+  })
+  async changePlan(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: idSchema }) { id }: { id: string },
+    @Query({ schema: planChoice }) { planId }: z.output<typeof planChoice>,
+  ) {
+    this.organizations.requireMember(caller, id);
+    return this.#viewOne(await this.organizations.changePlan(id, planId));
   }
 
   @Get(':id/users')
+  @Answers('The members, by address', { body: userView, list: true, also: foreign })
   async members(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
@@ -90,21 +114,30 @@ export class OrganizationsController {
       .orderBy(asc(users.email))
       .limit(limit)
       .offset(offset);
-    return pageOf(rows, query, request, response).map(({ user }) => userView(user));
+    return pageOf(rows, query, request, response).map(({ user }) => toUserView(user));
   }
 
   @Post(':id/users/:email')
-  @HttpCode(200)
+  @Answers('Adds an account to the members, if it is not one already', {
+    body: userView,
+    also: { 404: 'There is no such organization for the caller, or no such account.' },
+  })
   async addMember(
     @CallingUser() caller: UserCaller,
     @Param({ schema: member }) { id, email }: z.output<typeof member>,
   ) {
     this.organizations.requireMember(caller, id);
-    return userView(await this.organizations.addMember(id, email));
+    return toUserView(await this.organizations.addMember(id, email));
   }
 
   @Delete(':id/users/:email')
-  @HttpCode(204)
+  @Answers('Removes a member, perhaps the caller', {
+    status: 204,
+    also: {
+      404: 'There is no such organization for the caller, or no such member.',
+      409: 'It is the last member.',
+    },
+  })
   async removeMember(
     @CallingUser() caller: UserCaller,
     @Param({ schema: member }) { id, email }: z.output<typeof member>,
@@ -112,8 +145,34 @@ export class OrganizationsController {
     this.organizations.requireMember(caller, id);
     await this.organizations.removeMember(id, email);
   }
+
+  async #viewOne(organization: Organization) {
+    const [view] = await this.#view([organization]);
+    return view;
+  }
+
+  async #view(rows: readonly Organization[]) {
+    const now = new Date();
+    const current = await this.usage.of(
+      rows.map(({ id }) => id),
+      now,
+    );
+    return rows.flatMap(({ id, name, created }): z.input<typeof organizationView>[] => {
+      const { planId, usage } = current.get(id) ?? {};
+      if (planId === undefined || usage === undefined) return [];
+      return [
+        {
+          id,
+          name,
+          plan_id: planId,
+          created_utc: created,
+          usage: { month: toPeriodView(usage.month), hour: toPeriodView(usage.hour) },
+          is_over_monthly_limit: usage.month.isOver,
+          is_over_hourly_limit: usage.hour.isOver,
+        },
+      ];
+    });
+  }
 }
 
-function view({ id, name, planId, created }: Organization) {
-  return { id, name, plan_id: planId, created_utc: created };
-}
+const toPeriodView = ({ total, limit }: PeriodUsage) => ({ total, limit });

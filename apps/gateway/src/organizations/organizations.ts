@@ -7,6 +7,8 @@ import { memberships, organizations, projects, users } from '../database/schema.
 import { Transactions, type Publish } from '../database/transactions.js';
 import { conflict, notFound } from '../http/problem.js';
 import type { UserCaller } from '../identity/caller.js';
+import type { PlanId } from './plans.js';
+import { UsageMeter } from './usage.js';
 
 export type Organization = typeof organizations.$inferSelect;
 export type Project = typeof projects.$inferSelect;
@@ -18,6 +20,7 @@ export class Organizations {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
     private readonly transactions: Transactions,
+    private readonly usage: UsageMeter,
   ) {}
 
   async existing(id: string): Promise<Organization> {
@@ -38,8 +41,25 @@ export class Organizations {
     return found;
   }
 
+  /** Says so if the plan is another one than before. */
+  changePlan(id: string, planId: PlanId): Promise<Organization> {
+    return this.transactions.run(async (transaction, publish) => {
+      const [before] = await transaction
+        .select()
+        .from(organizations)
+        .where(eq(organizations.id, id))
+        .for('update');
+      if (before === undefined) throw notFound('organization');
+      if (before.planId === planId) return before;
+      await transaction.update(organizations).set({ planId }).where(eq(organizations.id, id));
+      await this.usage.forgive(transaction, id, new Date());
+      publish({ type: 'PlanChanged', message: { organization_id: id } });
+      return { ...before, planId };
+    });
+  }
+
   /** Makes an organization with its maker as the first member. */
-  create(userId: string, name: string, planId = 'free'): Promise<Organization> {
+  create(userId: string, name: string, planId: PlanId = 'free'): Promise<Organization> {
     return this.transactions.run(async (transaction, publish) => {
       const [made] = await transaction.insert(organizations).values({ name, planId }).returning();
       if (made === undefined) throw new Error('an insert returned no row');

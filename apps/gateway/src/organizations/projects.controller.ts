@@ -1,16 +1,4 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Inject,
-  Param,
-  Post,
-  Query,
-  Req,
-  Res,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol';
 import { asc, eq, inArray, type SQL } from 'drizzle-orm';
 import type { Request, Response } from 'express';
@@ -19,13 +7,24 @@ import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { projects, tokens } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';
+import { Answers } from '../http/answers.js';
 import { pageOf, window } from '../http/page.js';
-import { idSchema, line, paging, type Paging } from '../http/schemas.js';
+import { idSchema, instant, line, paging, type Paging } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
 import { tokenChanged } from '../identity/token-changed.js';
 import { entity, Organizations, type Project } from './organizations.js';
 
 const newProject = z.object({ organization_id: z.uuid('must be a UUID'), name: line(100) });
+
+const projectView = z.object({
+  id: z.uuid(),
+  organization_id: z.uuid(),
+  name: z.string(),
+  created_utc: instant,
+});
+
+const foreign = { 404: 'There is no such project for the caller.' };
+const foreignOrganization = { 404: 'There is no such organization for the caller.' };
 
 @Controller('api/v2')
 @Allow('user')
@@ -37,6 +36,7 @@ export class ProjectsController {
   ) {}
 
   @Get('projects')
+  @Answers("The projects of the caller's organizations, by name", { body: projectView, list: true })
   list(
     @CallingUser() { organizationIds }: UserCaller,
     @Query({ schema: paging }) query: Paging,
@@ -47,6 +47,11 @@ export class ProjectsController {
   }
 
   @Get('organizations/:id/projects')
+  @Answers("An organization's projects, by name", {
+    body: projectView,
+    list: true,
+    also: foreignOrganization,
+  })
   async listOfOrganization(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
@@ -59,21 +64,23 @@ export class ProjectsController {
   }
 
   @Post('projects')
+  @Answers('Makes a project', { status: 201, body: projectView, also: foreignOrganization })
   async create(
     @CallingUser() caller: UserCaller,
     @Body({ schema: newProject }) body: z.output<typeof newProject>,
   ) {
     this.organizations.requireMember(caller, body.organization_id);
-    return view(await this.organizations.createProject(body.organization_id, body.name));
+    return toProjectView(await this.organizations.createProject(body.organization_id, body.name));
   }
 
   @Get('projects/:id')
+  @Answers('A project', { body: projectView, also: foreign })
   async one(@CallingUser() caller: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }) {
-    return view(await this.organizations.project(caller, id));
+    return toProjectView(await this.organizations.project(caller, id));
   }
 
   @Delete('projects/:id')
-  @HttpCode(204)
+  @Answers('Deletes a project with its tokens, stacks and events', { status: 204, also: foreign })
   async remove(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
@@ -96,10 +103,10 @@ export class ProjectsController {
       .orderBy(asc(projects.name), projects.id)
       .limit(limit)
       .offset(offset);
-    return pageOf(rows, query, request, response).map(view);
+    return pageOf(rows, query, request, response).map(toProjectView);
   }
 }
 
-function view({ id, organizationId, name, created }: Project) {
+function toProjectView({ id, organizationId, name, created }: Project): z.input<typeof projectView> {
   return { id, organization_id: organizationId, name, created_utc: created };
 }

@@ -1,0 +1,117 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ChangeType } from '@crossfade/protocol';
+import { and, eq, inArray, lte } from 'drizzle-orm';
+import type { Database, Transaction } from '../database/database.js';
+import { DATABASE } from '../database/database.token.js';
+import { stacks, type StackStatus } from '../database/schema.js';
+import { Transactions, type Publish } from '../database/transactions.js';
+import { notFound } from '../http/problem.js';
+import type { UserCaller } from '../identity/caller.js';
+
+export type Stack = typeof stacks.$inferSelect;
+/** What people change about a stack. */
+type Change = Partial<Pick<Stack, 'status' | 'dateFixed' | 'snoozeUntil' | 'occurrencesAreCritical'>>;
+
+/** A status with the dates that belong to it. A stack may be snoozed without an end. */
+export function statusChange(status: StackStatus, now: Date, snoozeUntil: Date | null = null): Change {
+  return { status, dateFixed: status === 'fixed' ? now : null, snoozeUntil };
+}
+
+/** Stacks as people change them. What the caller may not see does not exist for it. */
+@Injectable()
+export class Stacks {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    private readonly transactions: Transactions,
+  ) {}
+
+  async one(caller: UserCaller, id: string): Promise<Stack> {
+    const [found] = await this.database.select().from(stacks).where(eq(stacks.id, id));
+    if (found === undefined || !caller.organizationIds.includes(found.organizationId))
+      throw notFound('stack');
+    return found;
+  }
+
+  /** Changes stacks, all or none, and tells of those that are not so already. */
+  async change(caller: UserCaller, ids: readonly string[], change: Change): Promise<void> {
+    await this.transactions.run(async (transaction, publish) => {
+      const rows = await lockVisible(transaction, caller, ids);
+      const changing = rows.filter((row) => !isSo(row, change));
+      if (changing.length === 0) return;
+      await transaction
+        .update(stacks)
+        .set(change)
+        .where(
+          inArray(
+            stacks.id,
+            changing.map(({ id }) => id),
+          ),
+        );
+      for (const stack of changing) tell(publish, stack, ChangeType.Saved);
+    });
+  }
+
+  /** Deletes stacks with their events, all or none. */
+  async remove(caller: UserCaller, ids: readonly string[]): Promise<void> {
+    await this.transactions.run(async (transaction, publish) => {
+      const rows = await lockVisible(transaction, caller, ids);
+      await transaction.delete(stacks).where(inArray(stacks.id, [...ids]));
+      for (const stack of rows) tell(publish, stack, ChangeType.Removed);
+    });
+  }
+
+  /** Opens the stacks whose snooze is over. Any replica may do it, and one does it for each stack. */
+  async endSnoozes(now: Date): Promise<void> {
+    await this.transactions.run(async (transaction, publish) => {
+      const rows = await transaction
+        .update(stacks)
+        .set({ status: 'open', snoozeUntil: null })
+        .where(and(eq(stacks.status, 'snoozed'), lte(stacks.snoozeUntil, now)))
+        .returning();
+      for (const stack of rows) tell(publish, stack, ChangeType.Saved);
+    });
+  }
+}
+
+async function lockVisible(
+  transaction: Transaction,
+  caller: UserCaller,
+  ids: readonly string[],
+): Promise<Stack[]> {
+  // In the order of their ids, so that two requests cannot wait for each other.
+  const rows = await transaction
+    .select()
+    .from(stacks)
+    .where(inArray(stacks.id, [...ids]))
+    .orderBy(stacks.id)
+    .for('update');
+  const visible = rows.every(({ organizationId }) => caller.organizationIds.includes(organizationId));
+  if (rows.length < ids.length || !visible) throw notFound('stack');
+  return rows;
+}
+
+/** A stack that is fixed stays fixed since when it was. */
+function isSo(row: Stack, change: Change): boolean {
+  return (Object.keys(change) as (keyof Change)[])
+    .filter((name) => name !== 'dateFixed')
+    .every((name) => {
+      const [is, becomes] = [row[name], change[name]];
+      return is instanceof Date && becomes instanceof Date
+        ? is.getTime() === becomes.getTime()
+        : is === becomes;
+    });
+}
+
+function tell(publish: Publish, { id, organizationId, projectId }: Stack, change: ChangeType): void {
+  publish({
+    type: 'StackChanged',
+    message: {
+      type: 'Stack',
+      id,
+      organization_id: organizationId,
+      project_id: projectId,
+      change_type: change,
+      data: {},
+    },
+  });
+}

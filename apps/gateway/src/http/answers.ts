@@ -1,0 +1,48 @@
+import {
+  applyDecorators,
+  HttpCode,
+  SerializeOptions,
+  StandardSchemaSerializerInterceptor,
+  UseInterceptors,
+} from '@nestjs/common';
+import { ApiOperation, ApiResponse } from '@nestjs/swagger';
+import type { z } from 'zod';
+
+interface Answer {
+  /** Of the success; 200 by default. */
+  readonly status?: 200 | 201 | 202 | 204;
+  /** Reads what the handler returns, so that nothing leaves which is not documented. Without it there is no body. */
+  readonly body?: z.ZodType;
+  /** The body is a list of these, one page of it. */
+  readonly list?: true;
+  /** Other answers that are particular to this route, with the reason of each. */
+  readonly also?: Readonly<Record<number, string>>;
+}
+
+/**
+ * What a route does and answers: for the framework, which reads every body with the schema, and for OpenAPI alike.
+ * Answers that follow from a route's shape (its right, parameters, body, throttle) are documented in `openapi.ts`.
+ */
+export function Answers(summary: string, { status = 200, body, list, also = {} }: Answer = {}) {
+  return applyDecorators(
+    HttpCode(status),
+    ApiOperation({ summary }),
+    ApiResponse({
+      status,
+      description: body === undefined ? 'Done; there is no body.' : 'Done.',
+      ...(body === undefined ? {} : { standardSchema: body, isArray: list === true }),
+      ...(list === true ? { headers: nextLink } : {}),
+    }),
+    ...Object.entries(also).map(([code, description]) => ApiResponse({ status: Number(code), description })),
+    ...(body === undefined
+      ? []
+      : [SerializeOptions({ schema: body }), UseInterceptors(StandardSchemaSerializerInterceptor)]),
+  );
+}
+
+const nextLink = {
+  Link: {
+    description: '`<…>; rel="next"` while there is another page.',
+    schema: { type: 'string' as const },
+  },
+};

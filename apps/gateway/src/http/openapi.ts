@@ -1,0 +1,124 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { PUSH_PATH, PUSH_SETTINGS_PATH, pushSettings, refusalTable } from '@crossfade/protocol';
+import * as z from 'zod';
+import type { Right } from '../identity/caller.js';
+import { problem } from './problem.js';
+import type { Budget } from './throttle.js';
+
+type PathItem = OpenAPIObject['paths'][string];
+type Operation = NonNullable<PathItem['get']>;
+type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
+
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
+
+const who: Record<Right, string> = {
+  anyone: 'Anyone may call it; no token is needed.',
+  user: 'Needs the login token of a person.',
+  client: "Needs a project's token with the scope `client`, or the login token of a person.",
+  administrator: 'Needs the login token of an administrator.',
+};
+
+/** The API's description: from the routes and the schemas that read what they take and what they answer. */
+export function describeApi(app: INestApplication): OpenAPIObject {
+  const info = new DocumentBuilder()
+    .setTitle('Crossfade')
+    .setDescription(
+      'Errors come in, become stacks, and every change is pushed. Refusals are `application/problem+json` (RFC 9457).',
+    )
+    .setVersion('2')
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A login, project or service token.' })
+    .build();
+  const document = SwaggerModule.createDocument(app, info, {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
+  });
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, Problem: toOpenApi(problem) },
+  };
+  describePush(document.paths);
+  for (const item of Object.values(document.paths)) {
+    for (const method of METHODS) if (item[method] !== undefined) complete(item[method]);
+  }
+  return document;
+}
+
+/** What follows from the shape of a route. */
+function complete(operation: Operation & { 'x-right'?: Right; 'x-throttle'?: Budget }): void {
+  const { 'x-right': right, 'x-throttle': budget = 'api', responses } = operation;
+  const takesInput = operation.requestBody !== undefined || (operation.parameters ?? []).length > 0;
+  const refusals: Record<number, string | false> = {
+    400: takesInput && 'Something of the input is not valid; `errors` says what.',
+    401: right !== undefined && right !== 'anyone' && 'The token is missing, unknown, expired or revoked.',
+    403: right !== undefined && right !== 'anyone' && 'The token is not one that may do this.',
+    413: operation.requestBody !== undefined && 'The body is too large.',
+    415: operation.requestBody !== undefined && 'The body is not JSON.',
+    429:
+      budget !== 'none' && right !== undefined && 'Too many requests; `Retry-After` says how long to wait.',
+  };
+  for (const [status, description] of Object.entries(refusals)) {
+    if (description !== false) responses[status] ??= { description };
+  }
+  for (const [status, response] of Object.entries(responses)) {
+    if (
+      Number(status) < 400 ||
+      response === undefined ||
+      '$ref' in response ||
+      response.content !== undefined
+    )
+      continue;
+    response.content = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
+  }
+  if (right === undefined) return;
+  operation.description = who[right];
+  if (right !== 'anyone') operation.security = [{ bearer: [] }];
+}
+
+/** The push library's routes, whose contract is PROTOCOL.md; the library knows nothing of OpenAPI. */
+function describePush(paths: OpenAPIObject['paths']): void {
+  const refusals = Object.fromEntries(
+    Object.values(refusalTable).map(({ http }) => [http, { description: 'Refused; see PROTOCOL.md.' }]),
+  );
+  const stream = paths[PUSH_PATH]?.get;
+  if (stream !== undefined) {
+    stream.summary = 'Opens a stream of messages; with `Upgrade: websocket`, over WebSocket';
+    stream.description =
+      'A login token, or a project token with the scope `push:subscribe`. See PROTOCOL.md.';
+    stream.security = [{ bearer: [] }];
+    stream.parameters = [
+      parameter('query', 'access_token', 'The token, where a client cannot set headers.'),
+      parameter('header', 'Last-Event-ID', 'The cursor to go on from.'),
+      parameter('query', 'last_event_id', 'The same, where a client cannot set headers.'),
+      parameter('query', 'client', 'Which app and build this is: NAME/VERSION.'),
+      parameter('query', 'types', 'Only these message types, separated by commas.'),
+      parameter('query', 'replaces', 'The `connection_id` of the stream whose place this one takes.'),
+    ];
+    stream.responses = {
+      200: {
+        description: 'The stream.',
+        content: { 'text/event-stream': { schema: { type: 'string' } } },
+      },
+      ...refusals,
+    };
+  }
+  const settings = paths[PUSH_SETTINGS_PATH]?.get;
+  if (settings !== undefined) {
+    settings.summary = 'What an app needs to know before it connects';
+    settings.description = who.anyone;
+    settings.responses = {
+      200: { description: 'Done.', content: { 'application/json': { schema: toOpenApi(pushSettings) } } },
+    };
+  }
+}
+
+const parameter = (where: 'query' | 'header', name: string, description: string) => ({
+  name,
+  in: where,
+  description,
+  required: false,
+  schema: { type: 'string' as const },
+});
+
+const toOpenApi = (schema: z.core.$ZodType): Schema =>
+  z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'output' }) as Schema;

@@ -1,0 +1,27 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { Response } from 'express';
+import type { CalledRequest } from '../identity/caller.js';
+import { BUDGET, networkOf, Throttle, type Budget } from './throttle.js';
+
+/** Counts each request against its token, or its address where it needs none. After authentication, before rights. */
+@Injectable()
+export class ThrottleGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly throttle: Throttle,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (context.getType() !== 'http') return true;
+    const http = context.switchToHttp();
+    const { caller, ip } = http.getRequest<CalledRequest>();
+    const budget =
+      this.reflector.getAllAndOverride<Budget | undefined>(BUDGET, [
+        context.getHandler(),
+        context.getClass(),
+      ]) ?? 'api';
+    await this.throttle.count(budget, caller?.tokenId ?? networkOf(ip), http.getResponse<Response>());
+    return true;
+  }
+}

@@ -1,0 +1,103 @@
+import { applyDecorators, SetMetadata } from '@nestjs/common';
+import { ApiExtension } from '@nestjs/swagger';
+import type { Response } from 'express';
+import ipaddr from 'ipaddr.js';
+import { RateLimiterMemory, RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible';
+import { ProblemException } from './problem.js';
+
+/** What a request counts against; `none`: it is not throttled. */
+export type Budget = 'api' | 'ingest' | 'none';
+
+export const BUDGET = 'crossfade:budget';
+/** Routes count against `api` unless they say otherwise. */
+export const CountsAgainst = (budget: Budget) =>
+  applyDecorators(SetMetadata(BUDGET, budget), ApiExtension('x-throttle', budget));
+
+const MINUTE_SECONDS = 60;
+
+/**
+ * Requests a minute, for each caller. In the memory of this process; a limiter over Redis has the same methods, and
+ * takes its place where several replicas share one.
+ */
+export class Throttle {
+  readonly #limiters: Readonly<Record<Exclude<Budget, 'none'>, RateLimiterAbstract | undefined>>;
+
+  /** Requests a minute; 0: no limit. */
+  constructor(limits: Readonly<Record<Exclude<Budget, 'none'>, number>>) {
+    this.#limiters = { api: limiter(limits.api), ingest: limiter(limits.ingest) };
+  }
+
+  /** Counts one request, and tells the caller what is left. @throws ProblemException 429 when nothing is. */
+  async count(budget: Budget, caller: string, response: Response): Promise<void> {
+    const limiter = budget === 'none' ? undefined : this.#limiters[budget];
+    if (limiter === undefined) return;
+    const { allowed, state } = await consume(limiter, caller);
+    response.setHeader('X-RateLimit-Limit', limiter.points);
+    response.setHeader('X-RateLimit-Remaining', state.remainingPoints);
+    response.setHeader('X-RateLimit-Reset', Math.ceil((Date.now() + state.msBeforeNext) / 1000));
+    if (!allowed) {
+      throw tooMany(
+        response,
+        state,
+        `You may send ${limiter.points} requests a minute; slow down and try again.`,
+      );
+    }
+  }
+}
+
+/** Failed logins: few for one account from one address, more for one address whatever accounts it tries. */
+export class FailedLogins {
+  readonly #ofAccount = limiterOf(10);
+  readonly #ofAddress = limiterOf(100);
+
+  /** Counts an attempt as failed until it has succeeded. @throws ProblemException 429 when there were too many. */
+  async begin(address: string, account: string, response: Response): Promise<{ succeeded(): Promise<void> }> {
+    const pair = `${address} ${account}`;
+    for (const [limiter, key] of [
+      [this.#ofAccount, pair],
+      [this.#ofAddress, address],
+    ] as const) {
+      const { allowed, state } = await consume(limiter, key);
+      if (!allowed) throw tooMany(response, state, 'Too many failed logins; wait a minute and try again.');
+    }
+    return {
+      succeeded: async () => {
+        await this.#ofAccount.delete(pair);
+        await this.#ofAddress.reward(address);
+      },
+    };
+  }
+}
+
+/** Who calls without a token: an address, or the network that one subscriber has in IPv6. */
+export function networkOf(address: string | undefined): string {
+  if (address === undefined || !ipaddr.isValid(address)) return 'unknown';
+  const parsed = ipaddr.process(address);
+  return parsed.kind() === 'ipv4'
+    ? parsed.toString()
+    : `${(parsed as ipaddr.IPv6).parts
+        .slice(0, 4)
+        .map((part) => part.toString(16))
+        .join(':')}::/64`;
+}
+
+const limiterOf = (points: number) => new RateLimiterMemory({ points, duration: MINUTE_SECONDS });
+const limiter = (points: number) => (points === 0 ? undefined : limiterOf(points));
+
+async function consume(
+  limiter: RateLimiterAbstract,
+  key: string,
+): Promise<{ allowed: boolean; state: RateLimiterRes }> {
+  try {
+    return { allowed: true, state: await limiter.consume(key) };
+  } catch (refused) {
+    // The library refuses by throwing the state.
+    if (refused instanceof RateLimiterRes) return { allowed: false, state: refused };
+    throw refused;
+  }
+}
+
+function tooMany(response: Response, { msBeforeNext }: RateLimiterRes, detail: string): ProblemException {
+  response.setHeader('Retry-After', Math.max(1, Math.ceil(msBeforeNext / 1000)));
+  return new ProblemException(429, detail);
+}

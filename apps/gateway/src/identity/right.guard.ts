@@ -1,0 +1,40 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { forbidden } from '../http/problem.js';
+import { OWN_ADMISSION } from './authentication.guard.js';
+import { RIGHT, type Caller, type CalledRequest, type Right } from './caller.js';
+
+/** Lets nobody in whom the route does not allow. */
+@Injectable()
+export class RightGuard implements CanActivate {
+  constructor(private readonly reflector: Reflector) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    if (context.getType() !== 'http') return true;
+    const { path, caller } = context.switchToHttp().getRequest<CalledRequest>();
+    if (OWN_ADMISSION.includes(path)) return true;
+    const right = this.reflector.getAllAndOverride<Right | undefined>(RIGHT, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (right === 'anyone') return true;
+    const refused =
+      right === undefined || caller === undefined ? 'Nobody may call this.' : refusal(right, caller);
+    if (refused !== undefined) throw forbidden(refused);
+    return true;
+  }
+}
+
+function refusal(right: Exclude<Right, 'anyone'>, caller: Caller): string | undefined {
+  switch (right) {
+    case 'user':
+      return caller.kind === 'user' ? undefined : 'Only people may do this; log in and use that token.';
+    case 'administrator':
+      return caller.kind === 'user' && caller.isAdministrator
+        ? undefined
+        : 'Only an administrator may do this.';
+    case 'client':
+      if (caller.kind === 'user') return undefined;
+      return caller.scopes.includes('client') ? undefined : 'The token lacks the scope "client".';
+  }
+}

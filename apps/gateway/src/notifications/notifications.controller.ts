@@ -1,0 +1,124 @@
+import { Body, Controller, Delete, Get, Inject, Post, Query, Res } from '@nestjs/common';
+import { sql } from 'drizzle-orm';
+import type { Response } from 'express';
+import { z } from 'zod';
+import type { Database, Queries } from '../database/database.js';
+import { DATABASE } from '../database/database.token.js';
+import { notificationLevels, notifications, notificationTargets } from '../database/schema.js';
+import { Transactions } from '../database/transactions.js';
+import { Answers } from '../http/answers.js';
+import { flag, instant, line } from '../http/schemas.js';
+import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
+
+const release = z.object({ critical: flag });
+const releaseText = z.object({ value: line(1000) });
+const systemText = z.object({
+  value: line(1000),
+  level: z.enum(notificationLevels, `must be one of ${notificationLevels.join(', ')}`).default('Info'),
+  target: z.enum(notificationTargets, `must be one of ${notificationTargets.join(', ')}`).default('Both'),
+});
+
+const releaseView = z.object({ critical: z.boolean(), date: instant, message: z.string() });
+const systemView = z.object({
+  date: instant,
+  message: z.string(),
+  level: z.enum(notificationLevels),
+  target: z.enum(notificationTargets),
+});
+
+/** What administrators tell everyone who is signed in. */
+@Controller('api/v2/notifications')
+export class NotificationsController {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    private readonly transactions: Transactions,
+  ) {}
+
+  @Post('release')
+  @Allow('administrator')
+  @Answers('Tells every app that there is a new version; a critical one makes them load it soon', {
+    body: releaseView,
+  })
+  async release(
+    @CallingUser() { userId }: UserCaller,
+    @Query({ schema: release }) { critical }: z.output<typeof release>,
+    @Body({ schema: releaseText }) { value }: z.output<typeof releaseText>,
+  ) {
+    const date = new Date();
+    await this.transactions.run(async (transaction, publish) => {
+      await transaction
+        .insert(notifications)
+        .values({ kind: 'release', message: value, critical, date, createdBy: userId });
+      publish({
+        type: 'ReleaseNotification',
+        message: { critical, date: date.toISOString(), message: value },
+      });
+    });
+    return { critical, date, message: value };
+  }
+
+  @Get('system')
+  @Allow('user')
+  @Answers('The system notification that stands', {
+    body: systemView,
+    also: { 204: 'There is none.' },
+  })
+  async system(
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<z.input<typeof systemView> | undefined> {
+    const [standing] = await this.database.select().from(notifications).where(isStanding);
+    if (standing === undefined) return void response.status(204);
+    const { date, message, level, target } = standing;
+    return { date, message, level: level ?? 'Info', target: target ?? 'Both' };
+  }
+
+  @Post('system')
+  @Allow('administrator')
+  @Answers('Shows a notification in the apps, in place of the one that stands', { body: systemView })
+  async announce(
+    @CallingUser() { userId }: UserCaller,
+    @Body({ schema: systemText }) { value, level, target }: z.output<typeof systemText>,
+  ) {
+    const date = new Date();
+    await this.transactions.run(async (transaction, publish) => {
+      await clear(transaction, date);
+      await transaction
+        .insert(notifications)
+        .values({ kind: 'system', message: value, level, target, date, createdBy: userId })
+        // Another administrator was first by a moment.
+        .onConflictDoUpdate({
+          target: notifications.kind,
+          targetWhere: isStanding,
+          set: { message: value, level, target, date, createdBy: userId },
+        });
+      publish({
+        type: 'SystemNotification',
+        message: { date: date.toISOString(), message: value, level, target },
+      });
+    });
+    return { date, message: value, level, target };
+  }
+
+  @Delete('system')
+  @Allow('administrator')
+  @Answers('Takes the system notification away', { status: 204 })
+  async clear(): Promise<void> {
+    const date = new Date();
+    await this.transactions.run(async (transaction, publish) => {
+      if ((await clear(transaction, date)) === 0) return;
+      publish({ type: 'SystemNotification', message: { date: date.toISOString() } });
+    });
+  }
+}
+
+// The literal lets PostgreSQL see that the index fits.
+const isStanding = sql`${notifications.kind} = 'system' AND ${notifications.cleared} IS NULL`;
+
+async function clear(queries: Queries, date: Date): Promise<number> {
+  const cleared = await queries
+    .update(notifications)
+    .set({ cleared: date })
+    .where(isStanding)
+    .returning({ id: notifications.id });
+  return cleared.length;
+}

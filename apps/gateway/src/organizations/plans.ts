@@ -1,0 +1,27 @@
+/** What an organization may send: events a month and an hour (UTC); null: any number. */
+export const plans = {
+  free: { month: 3000, hour: 300 },
+  small: { month: 15_000, hour: 1500 },
+  unlimited: { month: null, hour: null },
+} as const;
+
+export type PlanId = keyof typeof plans;
+export const planIds = Object.keys(plans) as [PlanId, ...PlanId[]];
+
+export const periods = ['hour', 'month'] as const;
+export type Period = (typeof periods)[number];
+
+/** When the period that holds `now` began, UTC. */
+export function startOf(period: Period, now: Date): Date {
+  return period === 'hour'
+    ? new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate(), now.getUTCHours()))
+    : new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth()));
+}
+
+/** When the next one begins. */
+export function endOf(period: Period, now: Date): Date {
+  const start = startOf(period, now);
+  if (period === 'hour') start.setUTCHours(start.getUTCHours() + 1);
+  else start.setUTCMonth(start.getUTCMonth() + 1);
+  return start;
+}
