@@ -60,9 +60,9 @@ export class AppModule {
         UsersController,
         TokensController,
         OrganizationsController,
-        ProjectsController,
-        // Before the stacks: its `projects/config` must not be read as a project's id.
+        // First of these: its `projects/config` must not be read as a project's id.
         IngestController,
+        ProjectsController,
         StacksController,
         NotificationsController,
       ],

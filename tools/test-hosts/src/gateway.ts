@@ -13,6 +13,7 @@ export const sampleToken = {
   storefrontPush: 'demo-storefront-push-token-00000000000',
   rocket: 'demo-rocket-token-00000000000000000000',
   intranet: 'demo-intranet-token-00000000000000000',
+  service: 'demo-service-token-000000000000000000',
 };
 
 export interface GatewayOptions {

@@ -85,6 +85,21 @@ export function newDatabase(port: number): string {
   return `postgres://postgres@127.0.0.1:${port}/${name}`;
 }
 
+/** Takes a database away from whoever uses it. */
+export function dropDatabase(url: string): void {
+  const { port, pathname } = new URL(url);
+  execFileSync(join(binaries(), 'dropdb'), [
+    '--force',
+    '-h',
+    '127.0.0.1',
+    '-p',
+    port,
+    '-U',
+    'postgres',
+    pathname.slice(1),
+  ]);
+}
+
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();

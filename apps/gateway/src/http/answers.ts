@@ -15,8 +15,8 @@ interface Answer {
   readonly body?: z.ZodType;
   /** The body is a list of these, one page of it. */
   readonly list?: true;
-  /** Other answers that are particular to this route, with the reason of each. */
-  readonly also?: Readonly<Record<number, string>>;
+  /** Other answers that are particular to this route: why, and what they hold where that is not a problem. */
+  readonly also?: Readonly<Record<number, string | { readonly why: string; readonly body: z.ZodType }>>;
 }
 
 /**
@@ -33,7 +33,14 @@ export function Answers(summary: string, { status = 200, body, list, also = {} }
       ...(body === undefined ? {} : { standardSchema: body, isArray: list === true }),
       ...(list === true ? { headers: nextLink } : {}),
     }),
-    ...Object.entries(also).map(([code, description]) => ApiResponse({ status: Number(code), description })),
+    ...Object.entries(also).map(([code, answer]) =>
+      ApiResponse({
+        status: Number(code),
+        ...(typeof answer === 'string'
+          ? { description: answer }
+          : { description: answer.why, standardSchema: answer.body }),
+      }),
+    ),
     ...(body === undefined
       ? []
       : [SerializeOptions({ schema: body }), UseInterceptors(StandardSchemaSerializerInterceptor)]),

@@ -1,7 +1,7 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { Response } from 'express';
-import type { CalledRequest } from '../identity/caller.js';
+import { OWN_ADMISSION, type CalledRequest } from '../identity/caller.js';
 import { BUDGET, networkOf, Throttle, type Budget } from './throttle.js';
 
 /** Counts each request against its token, or its address where it needs none. After authentication, before rights. */
@@ -15,7 +15,8 @@ export class ThrottleGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (context.getType() !== 'http') return true;
     const http = context.switchToHttp();
-    const { caller, ip } = http.getRequest<CalledRequest>();
+    const { caller, ip, path } = http.getRequest<CalledRequest>();
+    if (OWN_ADMISSION.includes(path)) return true;
     const budget =
       this.reflector.getAllAndOverride<Budget | undefined>(BUDGET, [
         context.getHandler(),

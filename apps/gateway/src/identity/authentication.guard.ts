@@ -1,14 +1,10 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { PUSH_PATH, PUSH_SETTINGS_PATH } from '@crossfade/protocol';
 import type { Response } from 'express';
 import { unauthorized } from '../http/problem.js';
 import { networkOf, Throttle } from '../http/throttle.js';
-import { RIGHT, type CalledRequest, type Right } from './caller.js';
+import { OWN_ADMISSION, RIGHT, type CalledRequest, type Right } from './caller.js';
 import { Tokens } from './tokens.js';
-
-/** The push library has an admission of its own. */
-export const OWN_ADMISSION: readonly string[] = [PUSH_PATH, PUSH_SETTINGS_PATH];
 
 /** Reads the bearer token of every route that needs one. */
 @Injectable()

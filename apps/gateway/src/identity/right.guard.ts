@@ -1,8 +1,7 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { forbidden } from '../http/problem.js';
-import { OWN_ADMISSION } from './authentication.guard.js';
-import { RIGHT, type Caller, type CalledRequest, type Right } from './caller.js';
+import { OWN_ADMISSION, RIGHT, type Caller, type CalledRequest, type Right } from './caller.js';
 
 /** Lets nobody in whom the route does not allow. */
 @Injectable()

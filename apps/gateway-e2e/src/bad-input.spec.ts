@@ -1,0 +1,232 @@
+import { createConnection } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { ApiClient } from '@crossfade/test-hosts';
+import { beforeAll, expect, it } from 'vitest';
+import { onEachDatabase } from './databases.ts';
+import { exercises } from './exercises.ts';
+import { operationsOf, type Answered, type Operation } from './operations.ts';
+import { makeWorld, type World } from './world.ts';
+
+const LONG = 'x'.repeat(5000);
+const SQL = "'; DROP TABLE users; SELECT pg_sleep(10); --";
+const HTML = '<img src=x onerror=alert(1)>';
+/** Values that a field may get; where one happens to be right, the route says so, harmlessly. */
+const VALUES: readonly unknown[] = [
+  null,
+  true,
+  -1,
+  1e308,
+  0.5,
+  '',
+  ' ',
+  LONG,
+  SQL,
+  HTML,
+  'nul \u0000 inside',
+  'lone \ud800 surrogate',
+  '\u202eright to left',
+  [],
+  [[]],
+  ['a', 1, null],
+  {},
+  { $ne: null },
+  { toString: 'x', constructor: { prototype: {} } },
+  crypto.randomUUID(),
+  '2026-13-45T99:99:99Z',
+];
+/** Parameters as they stand in a URL. */
+const PARAMETERS: readonly string[] = [
+  '',
+  '%20',
+  '-1',
+  '0',
+  '1.5',
+  '1e999',
+  'NaN',
+  'null',
+  'undefined',
+  '%00',
+  '%ED%A0%80',
+  '%',
+  '%2e%2e%2f%2e%2e%2fetc%2fpasswd',
+  encodeURIComponent(SQL),
+  encodeURIComponent(HTML),
+  '%25%25%5F%5C',
+  'x'.repeat(3000),
+  ','.repeat(300),
+  'constructor',
+  '__proto__',
+  '2026-13-45T99:99:99Z',
+];
+const deep = (open: string, close: string, levels: number) => open.repeat(levels) + close.repeat(levels);
+/** Bodies as they come over the wire. */
+const BODIES: readonly string[] = [
+  '',
+  ' ',
+  'null',
+  'true',
+  '0',
+  '"text"',
+  '[]',
+  '{}',
+  '[null, 1, "text", [], {}]',
+  '{"broken',
+  '{"a":1}{"b":2}',
+  '{"a":1,}',
+  '\ufeff{}',
+  '{"__proto__":{"admin":true},"constructor":{"prototype":{"admin":true}}}',
+  deep('[', ']', 100_000),
+  `${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`,
+  `{"message":${deep('[', ']', 5000)}}`,
+  '{"message":"\\ud800\\u0000"}',
+  `{"${'k'.repeat(10_000)}":1}`,
+  `{${Array.from({ length: 5000 }, (_, index) => `"k${index}":${index}`).join(',')}}`,
+];
+const LEAKS = /node_modules|\bat \S+ \(|SELECT |INSERT |postgres|pglite|drizzle|\/src\/|argon2/i;
+
+onEachDatabase(
+  'bad input on every route',
+  { ENABLE_SIGNUP: 'true', API_THROTTLE_PER_MINUTE: '0', INGEST_THROTTLE_PER_MINUTE: '0' },
+  (gateway) => {
+    let operations: Operation[];
+    let world: World;
+    let looked = 0;
+    beforeAll(async () => {
+      ({ operations } = await operationsOf(gateway().url));
+      operations = operations.filter(({ name }) => name !== 'GET /api/v2/push');
+      world = await makeWorld(gateway());
+    });
+
+    /** A described answer that is no fault of ours, and tells nothing of the inside or of others. */
+    function isHarmless(operation: Operation, { status, text }: Answered): void {
+      looked += 1;
+      expect(status, `${operation.name}: ${text}`).toBeLessThan(500);
+      if (status >= 400) expect(text, operation.name).not.toMatch(LEAKS);
+      expect(text, operation.name).not.toContain(world.foreign.stacks);
+      expect(text, operation.name).not.toContain('of Globex only');
+    }
+
+    it('as a parameter', { timeout: 120_000 }, async () => {
+      for (const operation of operations) {
+        for (const where of ['path', 'query'] as const) {
+          for (const parameter of operation.parameters(where)) {
+            const asked = await harmless(operation, world);
+            for (const value of PARAMETERS) {
+              const given = asked[where];
+              const bad =
+                where === 'query'
+                  ? `${parameter}=${value}`
+                  : {
+                      ...(typeof given === 'object' ? given : {}),
+                      [parameter]: value === '' ? '%20' : value,
+                    };
+              isHarmless(operation, await operation.call({ ...asked, [where]: bad }));
+            }
+            if (where === 'path') continue;
+            for (const query of [
+              `${parameter}[a]=1`,
+              `${parameter}[]=1`,
+              `${parameter}=1&${parameter}=2`,
+              parameter,
+            ])
+              isHarmless(operation, await operation.call({ ...asked, query }));
+          }
+        }
+      }
+    });
+
+    it('as a field of a body', { timeout: 120_000 }, async () => {
+      for (const operation of operations) {
+        const fields = fieldsOf(operation);
+        if (fields.length === 0) continue;
+        const asked = await harmless(operation, world);
+        const body = typeof asked.body === 'object' && !Array.isArray(asked.body) ? asked.body : {};
+        for (const field of fields) {
+          for (const value of VALUES) {
+            isHarmless(operation, await operation.call({ ...asked, body: { ...body, [field]: value } }));
+          }
+          const { [field]: _absent, ...rest } = { ...body } as Record<string, unknown>;
+          isHarmless(operation, await operation.call({ ...asked, body: rest }));
+        }
+      }
+    });
+
+    it('as a body', { timeout: 120_000 }, async () => {
+      for (const operation of operations.filter(({ bodySchema }) => bodySchema !== undefined)) {
+        const asked = await harmless(operation, world);
+        for (const body of BODIES) isHarmless(operation, await operation.call({ ...asked, body }));
+        for (const headers of [
+          { 'Content-Type': 'application/json; charset=latin1' },
+          { 'Content-Type': 'application/json; charset=utf-16' },
+          { 'Content-Type': 'text/plain' },
+          { 'Content-Type': 'nonsense' },
+          { 'Content-Encoding': 'gzip' },
+          { 'Content-Encoding': 'nonsense' },
+        ])
+          isHarmless(operation, await operation.call({ ...asked, body: '{"a":1}', headers }));
+      }
+    });
+
+    it('as compressed bytes that grow, and as a body that never ends', async () => {
+      const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, 0x20));
+      const response = await fetch(`${world.url}/api/v2/events`, {
+        method: 'POST',
+        body: new Uint8Array(bomb),
+        headers: {
+          Authorization: `Bearer ${world.client.token}`,
+          'Content-Type': 'application/json',
+          'Content-Encoding': 'gzip',
+        },
+      });
+      expect(response.status).toBe(413);
+      const socket = createConnection(Number(new URL(world.url).port), '127.0.0.1');
+      socket.write(
+        'POST /api/v2/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"a":',
+      );
+      socket.destroy();
+    });
+
+    it('as a token', async () => {
+      for (const value of [
+        '',
+        ' ',
+        'Bearer',
+        'Bearer ',
+        'Basic YTpi',
+        `Bearer ${LONG}`,
+        `Bearer ${SQL}`,
+        'Bearer a b',
+      ]) {
+        const response = await fetch(`${world.url}/api/v2/users/me`, { headers: { Authorization: value } });
+        expect(response.status, value).toBe(401);
+      }
+    });
+
+    it('does no harm', async () => {
+      console.log(`${looked} bad requests`);
+      expect(looked).toBeGreaterThan(1000);
+      expect((await fetch(`${world.url}/health/ready`)).status).toBe(200);
+      expect((await ApiClient.login(world.url, 'member@crossfade.test')).token).toBeDefined();
+      expect((await world.member.call('GET', `/stacks/${world.own.stacks}`)).status).toBe(200);
+      expect((await world.admin.call('GET', `/stacks/${world.foreign.stacks}`)).status).toBe(200);
+      expect(
+        gateway()
+          .output.split('\n')
+          .filter((line) => line.includes('"level":50')),
+      ).toEqual([]);
+    });
+  },
+);
+
+/** A request that would succeed, on things that later rounds do not need. */
+async function harmless(operation: Operation, world: World) {
+  const exercise = exercises[operation.name];
+  if (exercise === undefined) throw new Error(`${operation.name} has no exercise`);
+  return exercise.good(world);
+}
+
+function fieldsOf({ bodySchema }: Operation): string[] {
+  if (bodySchema === undefined) return [];
+  const [one = bodySchema] = bodySchema.oneOf ?? bodySchema.anyOf ?? [];
+  return Object.keys(one.properties ?? {});
+}

@@ -1,0 +1,234 @@
+import { ApiClient, sampleToken } from '@crossfade/test-hosts';
+import type { Asked } from './operations.ts';
+import { word, type World } from './world.ts';
+
+type Ask = (world: World) => Asked | Promise<Asked>;
+
+/** What a route's success looks like, and how its particular refusals come about. */
+export interface Exercise {
+  readonly good: Ask;
+  readonly is: number;
+  readonly also?: Readonly<Record<number, Ask>>;
+}
+
+let accounts = 0;
+const newAccount = () => ({
+  email: `new-${word(++accounts)}@example.com`,
+  password: 'plain otters juggle',
+  full_name: 'New Person',
+});
+const asMember: Ask = ({ member }) => ({ as: member });
+const asAdministrator: Ask = ({ admin }) => ({ as: admin });
+const ofOrganization: Ask = ({ member, own }) => ({ as: member, path: { id: own.organizations } });
+const ofProject: Ask = ({ member, own }) => ({ as: member, path: { id: own.projects } });
+const ofStack: Ask = ({ member, own }) => ({ as: member, path: { id: own.stacks } });
+const ofNewStack: Ask = async ({ member, stack }) => ({ as: member, path: { ids: await stack() } });
+const fresh: Ask = async (world) => ({ as: await session(world) });
+
+async function session({ url, secrets }: World) {
+  const client = await ApiClient.login(url, 'member@crossfade.test');
+  if (client.token !== undefined) secrets.add(client.token);
+  return client;
+}
+
+/** Every route of the API, as `docs/api.md` lists them. What has no exercise here fails the suite. */
+export const exercises: Readonly<Record<string, Exercise>> = {
+  'GET /health/live': { good: () => ({}), is: 200 },
+  'GET /health/ready': { good: () => ({}), is: 200 },
+
+  'POST /api/v2/auth/login': {
+    good: () => ({ body: { email: ' Member@Crossfade.test ', password: 'tester' } }),
+    is: 200,
+    also: { 401: () => ({ body: { email: 'member@crossfade.test', password: 'wrong' } }) },
+  },
+  'POST /api/v2/auth/signup': {
+    good: () => ({ body: newAccount() }),
+    is: 201,
+    also: { 409: () => ({ body: { ...newAccount(), email: 'MEMBER@crossfade.test' } }) },
+  },
+  'GET /api/v2/auth/logout': { good: fresh, is: 204 },
+  'POST /api/v2/auth/logout': { good: fresh, is: 204 },
+  'GET /api/v2/users/me': { good: asMember, is: 200 },
+  'GET /api/v2/users/me/tokens': { good: asMember, is: 200 },
+  'GET /api/v2/projects/{id}/tokens': { good: ofProject, is: 200 },
+  'POST /api/v2/projects/{id}/tokens': {
+    good: async (world) => ({ ...(await ofProject(world)), body: { notes: 'CI' } }),
+    is: 201,
+  },
+  'POST /api/v2/tokens': {
+    good: ({ admin, own }) => ({
+      as: admin,
+      body: { scopes: ['push:publish'], organization_id: own.organizations },
+    }),
+    is: 201,
+    also: {
+      404: ({ admin }) => ({
+        as: admin,
+        body: { scopes: ['push:publish'], organization_id: crypto.randomUUID() },
+      }),
+    },
+  },
+  'DELETE /api/v2/tokens/{ids}': {
+    good: async ({ member, projectToken }) => ({
+      as: member,
+      path: { ids: `${await projectToken()},${await projectToken()}` },
+    }),
+    is: 204,
+  },
+
+  'GET /api/v2/organizations': { good: asMember, is: 200 },
+  'POST /api/v2/organizations': { good: ({ admin }) => ({ as: admin, body: { name: 'Initech' } }), is: 201 },
+  'GET /api/v2/organizations/{id}': { good: ofOrganization, is: 200 },
+  'POST /api/v2/organizations/{id}/change-plan': {
+    good: async (world) => ({ ...(await ofOrganization(world)), query: { planId: 'unlimited' } }),
+    is: 200,
+  },
+  'GET /api/v2/organizations/{id}/users': { good: ofOrganization, is: 200 },
+  'POST /api/v2/organizations/{id}/users/{email}': {
+    good: ({ member, own }) => ({
+      as: member,
+      path: { id: own.organizations, email: 'member@crossfade.test' },
+    }),
+    is: 200,
+    also: {
+      404: ({ member, own }) => ({
+        as: member,
+        path: { id: own.organizations, email: 'nobody@example.com' },
+      }),
+    },
+  },
+  'DELETE /api/v2/organizations/{id}/users/{email}': {
+    good: async ({ member, own, anyone }) => {
+      const { email, password, full_name } = newAccount();
+      await anyone.json('POST', '/auth/signup', { email, password, full_name });
+      await member.json('POST', `/organizations/${own.organizations}/users/${email}`);
+      return { as: member, path: { id: own.organizations, email } };
+    },
+    is: 204,
+    also: {
+      404: ({ member, own }) => ({
+        as: member,
+        path: { id: own.organizations, email: 'nobody@example.com' },
+      }),
+      409: ({ admin, foreign }) => ({
+        as: admin,
+        path: { id: foreign.organizations, email: 'admin@crossfade.test' },
+      }),
+    },
+  },
+  'GET /api/v2/organizations/{id}/projects': { good: ofOrganization, is: 200 },
+  'GET /api/v2/projects': { good: asMember, is: 200 },
+  'POST /api/v2/projects': {
+    good: ({ member, own }) => ({ as: member, body: { organization_id: own.organizations, name: 'New' } }),
+    is: 201,
+    also: {
+      404: ({ member, foreign }) => ({
+        as: member,
+        body: { organization_id: foreign.organizations, name: 'Foreign' },
+      }),
+    },
+  },
+  'GET /api/v2/projects/{id}': { good: ofProject, is: 200 },
+  'DELETE /api/v2/projects/{id}': {
+    good: async ({ member, project }) => ({ as: member, path: { id: await project() } }),
+    is: 204,
+  },
+
+  'POST /api/v2/events': {
+    good: ({ client }) => ({ as: client, body: [{ message: 'one' }, { message: 'two' }] }),
+    is: 202,
+    also: { 402: overPlan },
+  },
+  'POST /api/v2/projects/{id}/events': {
+    good: async (world) => ({ ...(await ofProject(world)), body: { message: 'by a member' } }),
+    is: 202,
+    also: {
+      402: (world) => ({
+        ...overPlan(world),
+        as: world.admin,
+        path: { id: world.foreign.projects },
+      }),
+    },
+  },
+  'POST /api/v2/events/by-ref/{reference_id}/user-description': {
+    good: ({ client }) => ({
+      as: client,
+      path: { reference_id: 'abc' },
+      body: { email_address: 'a@example.com', description: 'It broke.' },
+    }),
+    is: 202,
+  },
+  'GET /api/v2/events/session/heartbeat': {
+    good: ({ client }) => ({ as: client, query: { id: 'abc', close: 'true' } }),
+    is: 200,
+  },
+  'GET /api/v2/projects/config': {
+    good: ({ client }) => ({ as: client, query: { v: '0' } }),
+    is: 200,
+    also: { 304: ({ client }) => ({ as: client, query: { v: '1' } }) },
+  },
+
+  'GET /api/v2/organizations/{id}/stacks': {
+    good: async (world) => ({
+      ...(await ofOrganization(world)),
+      query: { q: 'made for', status: 'open', sort: 'occurrences' },
+    }),
+    is: 200,
+  },
+  'GET /api/v2/projects/{id}/stacks': { good: ofProject, is: 200 },
+  'GET /api/v2/stacks/{id}': { good: ofStack, is: 200 },
+  'GET /api/v2/stacks/{id}/events': { good: ofStack, is: 200 },
+  'GET /api/v2/projects/{id}/events': { good: ofProject, is: 200 },
+  'GET /api/v2/events/{id}': {
+    good: ({ member, own }) => ({ as: member, path: { id: own.events } }),
+    is: 200,
+  },
+  'POST /api/v2/stacks/{ids}/change-status': {
+    good: async (world) => ({ ...(await ofNewStack(world)), query: { status: 'ignored' } }),
+    is: 200,
+  },
+  'POST /api/v2/stacks/{ids}/mark-fixed': { good: ofNewStack, is: 200 },
+  'POST /api/v2/stacks/{ids}/mark-snoozed': {
+    good: async (world) => ({
+      ...(await ofNewStack(world)),
+      query: { snoozeUntilUtc: '2099-01-01T00:00:00' },
+    }),
+    is: 200,
+  },
+  'POST /api/v2/stacks/{ids}/mark-critical': { good: ofNewStack, is: 200 },
+  'DELETE /api/v2/stacks/{ids}/mark-critical': { good: ofNewStack, is: 200 },
+  'DELETE /api/v2/stacks/{ids}': { good: ofNewStack, is: 204 },
+
+  'POST /api/v2/notifications/release': {
+    good: ({ admin }) => ({ as: admin, query: { critical: 'true' }, body: { value: 'Version 2 is out' } }),
+    is: 200,
+  },
+  'POST /api/v2/notifications/system': {
+    good: ({ admin }) => ({ as: admin, body: { value: 'Maintenance at noon', level: 'Warning' } }),
+    is: 200,
+  },
+  'DELETE /api/v2/notifications/system': { good: asAdministrator, is: 204 },
+  'GET /api/v2/notifications/system': {
+    good: async (world) => {
+      await world.admin.json('POST', '/notifications/system', { value: 'Back soon', target: 'Modern' });
+      return { as: world.member };
+    },
+    is: 200,
+    also: {
+      204: async (world) => {
+        await world.admin.json('DELETE', '/notifications/system');
+        return { as: world.member };
+      },
+    },
+  },
+
+  'GET /api/v2/push/settings': { good: () => ({}), is: 200 },
+};
+
+/** The other organization has the free plan, which this batch does not fit. */
+function overPlan({ url }: World): Asked {
+  return {
+    as: new ApiClient(url, sampleToken.intranet),
+    body: Array.from({ length: 301 }, () => ({ message: 'one of very many' })),
+  };
+}

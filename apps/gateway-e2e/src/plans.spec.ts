@@ -1,0 +1,107 @@
+import { ApiClient, SseProbe, eventually, sampleToken } from '@crossfade/test-hosts';
+import { beforeAll, expect, it } from 'vitest';
+import { onEachDatabase } from './databases.ts';
+
+interface Organization {
+  id: string;
+  name: string;
+  plan_id: string;
+  usage: { month: { total: number; limit: number | null }; hour: { total: number; limit: number | null } };
+  is_over_monthly_limit: boolean;
+  is_over_hourly_limit: boolean;
+}
+
+onEachDatabase('plans', {}, (gateway) => {
+  let admin: ApiClient;
+  const intranet = () => new ApiClient(gateway().url, sampleToken.intranet);
+  const globex = async (): Promise<Organization> => {
+    const all = await admin.json<Organization[]>('GET', '/organizations');
+    const found = all.find(({ name }) => name === 'Globex');
+    if (found === undefined) throw new Error('there is no Globex');
+    return found;
+  };
+  const batch = (size: number) => Array.from({ length: size }, () => ({ message: 'counted' }));
+  beforeAll(async () => {
+    admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
+  });
+
+  it('count each event once, and never more than fit, however many senders there are at once', async () => {
+    const probe = await SseProbe.open(gateway().url, { token: admin.token });
+    await probe.message('Connected');
+    // 40 batches of 9 are 360; 33 of them fit into 300.
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, () => intranet().call('POST', '/events', batch(9))),
+    );
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 202)).toHaveLength(33);
+    expect(statuses.filter((status) => status === 402)).toHaveLength(7);
+    const refused = await answers.find(({ status }) => status === 402)?.json();
+    expect(refused).toMatchObject({ detail: expect.stringContaining('300 events an hour') as string });
+    const { usage, is_over_hourly_limit, is_over_monthly_limit } = await globex();
+    expect(usage).toEqual({ hour: { total: 297, limit: 300 }, month: { total: 297, limit: 3000 } });
+    expect({ is_over_hourly_limit, is_over_monthly_limit }).toEqual({
+      is_over_hourly_limit: true,
+      is_over_monthly_limit: false,
+    });
+    const [stack] = await admin.json<{ total_occurrences: number }[]>(
+      'GET',
+      `/organizations/${(await globex()).id}/stacks`,
+    );
+    expect(stack?.total_occurrences).toBe(297);
+    // Told once, whoever was refused.
+    await probe.message('PlanOverage');
+    await intranet().call('POST', '/events', batch(9));
+    expect((await intranet().call('POST', '/events', batch(3))).status).toBe(202);
+    await eventually('change after the overage', () =>
+      probe.received.at(-1)?.type === 'PersistentEventChanged' ? true : undefined,
+    );
+    const overages = probe.received.filter(({ type }) => type === 'PlanOverage');
+    expect(overages.map(({ message }) => message)).toEqual([
+      { organization_id: (await globex()).id, is_hourly: true },
+    ]);
+    probe.close();
+  });
+
+  it('are changed by a member: everyone hears of it, what was refused is forgiven, and more fits', async () => {
+    const probe = await SseProbe.open(gateway().url, { token: admin.token });
+    await probe.message('Connected');
+    const { id } = await globex();
+    const changed = await admin.json<Organization>('POST', `/organizations/${id}/change-plan?planId=small`);
+    expect(changed).toMatchObject({
+      plan_id: 'small',
+      usage: { hour: { total: 300, limit: 1500 } },
+      is_over_hourly_limit: false,
+    });
+    expect((await probe.message('PlanChanged')).message).toEqual({ organization_id: id });
+    expect((await intranet().call('POST', '/events', batch(9))).status).toBe(202);
+    await admin.json('POST', `/organizations/${id}/change-plan?planId=small`);
+    await admin.json('POST', `/organizations/${id}/change-plan?planId=free`);
+    await eventually('second change', () =>
+      probe.received.filter(({ type }) => type === 'PlanChanged').length === 2 ? true : undefined,
+    );
+    // 309 were sent in this hour, more than the smaller plan allows.
+    expect(await globex()).toMatchObject({ plan_id: 'free', is_over_hourly_limit: true });
+    const member = await ApiClient.login(gateway().url, 'member@crossfade.test');
+    expect((await member.call('POST', `/organizations/${id}/change-plan?planId=small`)).status).toBe(404);
+    probe.close();
+  });
+
+  it('do not count what a discarded stack drops', async () => {
+    const { id } = await globex();
+    await admin.json('POST', `/organizations/${id}/change-plan?planId=unlimited`);
+    const before = (await globex()).usage.hour.total;
+    const [stack] = await admin.json<{ id: string }[]>('GET', `/organizations/${id}/stacks`);
+    await admin.json('POST', `/stacks/${stack?.id}/change-status?status=discarded`);
+    await intranet().json('POST', '/events', batch(5));
+    await intranet().json('POST', '/events', [...batch(5), { message: 'of another kind' }]);
+    expect((await globex()).usage).toEqual({
+      hour: { total: before + 1, limit: null },
+      month: { total: before + 1, limit: null },
+    });
+  });
+
+  it('do not hold back an organization that has an unlimited one', async () => {
+    const storefront = new ApiClient(gateway().url, sampleToken.storefront);
+    expect((await storefront.call('POST', '/events', batch(4000))).status).toBe(202);
+  });
+});
