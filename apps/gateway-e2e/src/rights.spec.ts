@@ -1,5 +1,14 @@
-import { ApiClient, eventually, sampleToken, type Probe } from '@crossfade/test-hosts';
-import { expect, it } from 'vitest';
+import {
+  ApiClient,
+  GatewayHost,
+  SseProbe,
+  eventually,
+  newDatabase,
+  runSql,
+  sampleToken,
+  type Probe,
+} from '@crossfade/test-hosts';
+import { describe, expect, inject, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 import { transports } from './transports.ts';
 
@@ -153,3 +162,29 @@ onEachDatabase('rights', {}, (gateway) => {
 
 const later = (probe: Probe, from: number, type: string) =>
   eventually(type, () => probe.received.slice(from).find((one) => one.type === type));
+
+describe('a token that expires', () => {
+  it('opens nothing from that second on, and its streams end within seconds', async () => {
+    const databaseUrl = newDatabase(inject('postgresPort'));
+    const host = await GatewayHost.start({ databaseUrl });
+    const client = await ApiClient.login(host.url, MEMBER);
+    const other = await ApiClient.login(host.url, MEMBER);
+    const probes = await Promise.all(transports.map(({ open }) => open(host.url, { token: client.token })));
+    const kept = await SseProbe.open(host.url, { token: other.token });
+    for (const probe of [...probes, kept]) await probe.message('Connected');
+    // Thirty days are too long to wait for.
+    const [session] = (
+      await client.json<{ id: string; is_current: boolean }[]>('GET', '/users/me/tokens')
+    ).filter(({ is_current }) => is_current);
+    runSql(databaseUrl, `UPDATE tokens SET expires_utc = now() WHERE id = '${session?.id}'`);
+    expect((await client.call('GET', '/users/me')).status).toBe(401);
+    for (const probe of probes) {
+      await probe.end();
+      expect(probe.received.at(-1)?.type).toBe('Revoked');
+    }
+    expect((await other.call('GET', '/users/me')).status).toBe(200);
+    expect(kept.ended).toBe(false);
+    kept.close();
+    await host.stop();
+  });
+});

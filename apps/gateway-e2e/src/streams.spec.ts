@@ -110,7 +110,24 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
     own.close();
   });
 
-  it('tells a client that brings a cursor that it has a gap, and to fetch again', async () => {
+  for (const { name, open } of transports) {
+    it(`publishes whoever listens: with no stream open anywhere, a resume over ${name} gets the message`, async () => {
+      const { token } = await admin();
+      const before = await open(gateway().url, { token });
+      const cursor = (await before.message('Connected')).id ?? '';
+      before.close();
+      await new ApiClient(gateway().url, sampleToken.storefront).json('POST', '/events', {
+        message: `while nobody listens over ${name}`,
+      });
+      const after = await open(gateway().url, { token, query: { last_event_id: cursor } });
+      expect((await after.message('Connected')).message).toMatchObject({ resumed: 'resumed' });
+      await after.message('StackChanged');
+      expect(after.received.map(({ type }) => type)).not.toContain('Resync');
+      after.close();
+    });
+  }
+
+  it('tells a client that brings an unknown cursor that it has a gap, and to fetch again', async () => {
     const { token } = await admin();
     const probe = await SseProbe.open(gateway().url, { token, headers: { 'Last-Event-ID': 'long-gone' } });
     expect((await probe.message('Connected')).message).toMatchObject({ resumed: 'gap' });

@@ -28,7 +28,10 @@ export class HealthController {
   }
 
   @Get('ready')
-  @Answers('Whether it can serve', { body: ready, also: { 503: { why: 'The database does not answer.', body: ready } } })
+  @Answers('Whether it can serve', {
+    body: ready,
+    also: { 503: { why: 'The database does not answer.', body: ready } },
+  })
   @Header('Cache-Control', 'no-store')
   async ready(@Res({ passthrough: true }) response: Response) {
     const database = await this.#checkDatabase();

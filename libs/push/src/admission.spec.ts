@@ -148,6 +148,60 @@ describe('admission', () => {
     });
   });
 
+  it('brings a client what was published while nobody listened, in order, from its cursor on', async () => {
+    const { connect, publisher } = await make();
+    const before = await connect();
+    await settled();
+    const cursor = before.transport?.written.flat().at(-1)?.id ?? '';
+    before.transport?.close();
+    before.gone.abort();
+    const changed = (id: string, organization: string) =>
+      ({ ...stackChanged, message: { ...stackChanged.message, id, organization_id: organization } }) as const;
+    await publisher.publish(changed('1', 'o'));
+    await publisher.publish(changed('2', 'another'));
+    await publisher.publish(changed('3', 'o'));
+    await settled();
+    const back = await connect({ cursor });
+    await settled();
+    const frames = back.transport?.written.flat() ?? [];
+    expect(frames[0]).toMatchObject({
+      id: cursor,
+      envelope: { type: 'Connected', message: { resumed: 'resumed' } },
+    });
+    expect(frames.slice(1).map(({ envelope }) => (envelope.message as { id: string }).id)).toEqual([
+      '1',
+      '3',
+    ]);
+    const caughtUp = await connect({ cursor: frames.at(-1)?.id });
+    await settled();
+    expect(caughtUp.transport?.types).toEqual(['Connected']);
+  });
+
+  it('has a gap for a client that missed more than a write queue holds', async () => {
+    const { connect, publisher } = await make();
+    const before = await connect();
+    await settled();
+    const cursor = before.transport?.written.flat().at(-1)?.id ?? '';
+    const miss = async (many: number) => {
+      for (let id = 0; id < many; id += 1)
+        await publisher.publish({ ...stackChanged, message: { ...stackChanged.message, id: String(id) } });
+      await settled();
+    };
+    await miss(63);
+    const just = await connect({ cursor });
+    await settled();
+    expect(just.transport?.types).toHaveLength(64);
+    just.transport?.close();
+    await miss(1);
+    const tooMany = await connect({ cursor });
+    await settled();
+    expect(tooMany.transport?.types).toEqual(['Connected', 'Resync']);
+    tooMany.transport?.close();
+    const filtered = await connect({ cursor, types: new Set(['PlanChanged']) });
+    await settled();
+    expect(filtered.transport?.types).toEqual(['Connected']);
+  });
+
   it('says Connected with the head first, and a gap to whoever brings a cursor', async () => {
     const { connect } = await make();
     const fresh = await connect();

@@ -3,13 +3,14 @@ import type { RefusalReason } from '@crossfade/protocol';
 import type { Clock } from './clock.js';
 import { Connection, type Transport } from './connection.js';
 import type { Delivery } from './delivery.js';
+import { Frame } from './frame.js';
 import type { Hub } from './hub.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { ConnectionId } from './lease.js';
-import type { Cursor } from './log.js';
+import type { Cursor, LogRecord } from './log.js';
 import type { ResolvedPushOptions } from './options.js';
 import { ownerOf, type OwnerId, type Principal } from './principal.js';
-import { concerns, route } from './router.js';
+import { concerns, isFor, route } from './router.js';
 
 /** What a client asks for, read from its request by either transport. */
 export interface ConnectRequest {
@@ -200,14 +201,14 @@ export class Admission {
 
   #open(ticket: Ticket, transport: Transport): Connection {
     const { connectionId, request, principal, owner } = ticket;
-    const head = this.delivery.head;
+    const missed = this.#missed(ticket);
     const connection = new Connection({
       id: connectionId,
       principal,
       transport,
       client: request.client,
       types: request.types,
-      position: head,
+      position: missed === undefined ? this.delivery.head : (request.cursor ?? this.delivery.head),
       capacity: this.options.writeQueueCapacity,
       clock: this.clock,
       onClose: (closed) => {
@@ -222,9 +223,10 @@ export class Admission {
     connection.say('Connected', {
       connection_id: connectionId,
       keep_alive_seconds: this.options.keepAliveSeconds,
-      resumed: request.cursor === undefined ? 'fresh' : 'gap',
+      resumed: request.cursor === undefined ? 'fresh' : missed === undefined ? 'gap' : 'resumed',
     });
-    if (request.cursor !== undefined) {
+    for (const record of missed ?? []) connection.offer(Frame.of(record));
+    if (request.cursor !== undefined && missed === undefined) {
       connection.say('Resync', {
         reason: 'gap',
         delay_ms: Math.round(this.random() * 2000),
@@ -234,6 +236,18 @@ export class Admission {
     const replaced = request.replaces === undefined ? undefined : this.hub.get(request.replaces);
     if (replaced !== undefined && ownerOf(replaced.principal) === owner) replaced.close('replaced');
     return connection;
+  }
+
+  /**
+   * What a client that brings a cursor has missed; undefined if it brings none, or if it has missed more than a write
+   * queue holds beside the word that it is connected.
+   */
+  #missed({ request: { cursor, types }, principal }: Ticket): readonly LogRecord[] | undefined {
+    if (cursor === undefined) return undefined;
+    const own = this.delivery
+      .handedOverSince(cursor)
+      ?.filter(({ audience, type }) => isFor(audience, principal) && (types?.has(type) ?? true));
+    return own !== undefined && own.length < this.options.writeQueueCapacity ? own : undefined;
   }
 
   #mayComeFrom({ origin, host }: ConnectRequest): boolean {

@@ -53,6 +53,15 @@ export class Delivery {
     return this.#window;
   }
 
+  /** The records that were handed to the hub after `cursor`; undefined if they are not all held. */
+  handedOverSince(cursor: Cursor): readonly LogRecord[] | undefined {
+    const records = this.window.since(cursor);
+    if (records === undefined) return undefined;
+    // The last ones may still wait for their effect; they are handed over when it is applied.
+    const last = records.findLastIndex((record) => record.cursor === this.#head);
+    return records.slice(0, last + 1);
+  }
+
   async #deliver(record: LogRecord): Promise<void> {
     try {
       this.window.push(record);

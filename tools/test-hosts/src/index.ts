@@ -1,5 +1,5 @@
 export { GatewayHost, sampleToken, type GatewayOptions } from './gateway.ts';
-export { PostgresHost, dropDatabase, freePort, newDatabase } from './postgres.ts';
+export { PostgresHost, dropDatabase, freePort, newDatabase, runSql } from './postgres.ts';
 export { ApiClient } from './api-client.ts';
 export { LOAD_KINDS, sendLoad } from './load.ts';
 export { type Probe, type ProbeOptions, type Received } from './probe.ts';

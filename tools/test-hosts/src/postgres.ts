@@ -88,16 +88,12 @@ export function newDatabase(port: number): string {
 /** Takes a database away from whoever uses it. */
 export function dropDatabase(url: string): void {
   const { port, pathname } = new URL(url);
-  execFileSync(join(binaries(), 'dropdb'), [
-    '--force',
-    '-h',
-    '127.0.0.1',
-    '-p',
-    port,
-    '-U',
-    'postgres',
-    pathname.slice(1),
-  ]);
+  runSql(`postgres://postgres@127.0.0.1:${port}/postgres`, `DROP DATABASE ${pathname.slice(1)} WITH (FORCE)`);
+}
+
+/** Changes what no request can change, such as the past. */
+export function runSql(url: string, statement: string): void {
+  execFileSync(join(binaries(), 'psql'), ['-q', '-v', 'ON_ERROR_STOP=1', '-c', statement, url]);
 }
 
 /** A port that was free a moment ago. */
