@@ -20,9 +20,25 @@ export interface StackEvent {
   data: Record<string, unknown>;
 }
 
+interface PeriodUsage {
+  total: number;
+  limit: number | null;
+}
+
 export interface Organization {
   id: string;
   name: string;
+  plan_id: string;
+  usage: { month: PeriodUsage; hour: PeriodUsage };
+  is_over_monthly_limit: boolean;
+  is_over_hourly_limit: boolean;
+}
+
+export interface SystemNotification {
+  date: string;
+  message: string;
+  level: 'Error' | 'Info' | 'Warning';
+  target: 'Both' | 'Legacy' | 'Modern';
 }
 
 export interface User {
@@ -59,6 +75,23 @@ export class Api {
 
   organizations(): angular.IPromise<Organization[]> {
     return this.#call<Organization[]>('GET', '/organizations?limit=100').then(({ data }) => data);
+  }
+
+  organization(id: string): angular.IPromise<Organization> {
+    return this.#call<Organization>('GET', `/organizations/${id}`).then(({ data }) => data);
+  }
+
+  hasProject(organizationId: string): angular.IPromise<boolean> {
+    return this.#call<unknown[]>('GET', `/organizations/${organizationId}/projects?limit=1`).then(
+      ({ data }) => data.length > 0,
+    );
+  }
+
+  /** The one that stands, if any. */
+  systemNotification(): angular.IPromise<SystemNotification | undefined> {
+    return this.#call<SystemNotification>('GET', '/notifications/system').then(({ data, status }) =>
+      status === 204 ? undefined : data,
+    );
   }
 
   stacks(organizationId: string, page: number): angular.IPromise<Page<Stack>> {

@@ -4,10 +4,13 @@ import 'angular-route';
 import 'bootstrap/dist/css/bootstrap.min.css';
 import { agoFilter } from './ago';
 import { Api } from './api';
+import { banners } from './banners';
 import { connectionState } from './connection-state';
 import { LoginController } from './login-controller';
 import login from './login.html?raw';
 import { NavController } from './nav-controller';
+import { Notices } from './notices';
+import { organizationNotices } from './organization-notices';
 import { refreshOn } from './refresh-on';
 import { Session } from './session';
 import { StackController } from './stack-controller';
@@ -48,8 +51,11 @@ angular
   .service('session', Session)
   .service('api', Api)
   .service('websocketService', WebSocketService)
+  .service('notices', Notices)
   .controller('NavController', NavController)
   .component('connectionState', connectionState)
+  .component('banners', banners)
+  .component('organizationNotices', organizationNotices)
   .directive('refreshOn', refreshOn)
   .filter('ago', agoFilter)
   .run(run);

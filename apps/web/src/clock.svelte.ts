@@ -22,3 +22,9 @@ export function ago(date: string): string {
   }
   return 'just now';
 }
+
+/** How many seconds are left until then, at least 0, kept true while it is shown. */
+export function secondsUntil(milliseconds: number): number {
+  subscribe();
+  return Math.max(0, Math.ceil((milliseconds - Date.now()) / 1000));
+}

@@ -17,7 +17,15 @@ class Session {
   }
 
   async signIn(email: string, password: string): Promise<void> {
-    const { token } = await new Api(undefined).post('/auth/login', { email, password }, login);
+    this.#begin(await new Api(undefined).post('/auth/login', { email, password }, login));
+  }
+
+  async signUp(email: string, password: string, fullName: string): Promise<void> {
+    const account = { email, password, full_name: fullName };
+    this.#begin(await new Api(undefined).post('/auth/signup', account, login));
+  }
+
+  #begin({ token }: { token: string }): void {
     localStorage.setItem(KEY, token);
     this.expired = false;
     this.token = token;

@@ -29,6 +29,15 @@ export class Api {
     return schema.parse(await (await this.#call('GET', path)).json());
   }
 
+  /** For what there may be nothing of. */
+  async getIfAny<Schema extends z.ZodMiniType>(
+    path: string,
+    schema: Schema,
+  ): Promise<z.infer<Schema> | null> {
+    const response = await this.#call('GET', path);
+    return response.status === 204 ? null : schema.parse(await response.json());
+  }
+
   async list<Schema extends z.ZodMiniType>(path: string, schema: Schema): Promise<Page<z.infer<Schema>>> {
     const response = await this.#call('GET', path);
     const rows: unknown = await response.json();
@@ -48,8 +57,8 @@ export class Api {
   }
 
   /** For what answers with nothing. */
-  async send(method: 'POST' | 'DELETE', path: string): Promise<void> {
-    await this.#call(method, path);
+  async send(method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<void> {
+    await this.#call(method, path, body);
   }
 
   async #call(method: string, path: string, body?: unknown): Promise<Response> {

@@ -1,16 +1,22 @@
 import * as z from 'zod/mini';
 
+export const stackStatuses = ['open', 'fixed', 'regressed', 'snoozed', 'ignored', 'discarded'] as const;
+export type StackStatus = (typeof stackStatuses)[number];
+export const planIds = ['free', 'small', 'unlimited'] as const;
+
 /** What the REST API answers, as far as this app reads it. */
 export const stack = z.object({
   id: z.string(),
   organization_id: z.string(),
   project_id: z.string(),
   type: z.string(),
-  status: z.enum(['open', 'fixed', 'regressed', 'snoozed', 'ignored', 'discarded']),
+  status: z.enum(stackStatuses),
   title: z.string(),
   total_occurrences: z.number(),
   first_occurrence: z.string(),
   last_occurrence: z.string(),
+  snooze_until_utc: z.nullable(z.string()),
+  occurrences_are_critical: z.boolean(),
   tags: z.array(z.string()),
 });
 export type Stack = z.infer<typeof stack>;
@@ -27,10 +33,44 @@ export const event = z.object({
 });
 export type Event = z.infer<typeof event>;
 
-export const organization = z.object({ id: z.string(), name: z.string(), plan_id: z.string() });
+const periodUsage = z.object({ total: z.number(), limit: z.nullable(z.number()) });
+export const organization = z.object({
+  id: z.string(),
+  name: z.string(),
+  plan_id: z.enum(planIds),
+  usage: z.object({ month: periodUsage, hour: periodUsage }),
+  is_over_monthly_limit: z.boolean(),
+  is_over_hourly_limit: z.boolean(),
+});
 export type Organization = z.infer<typeof organization>;
 
 export const project = z.object({ id: z.string(), organization_id: z.string(), name: z.string() });
+
+export const token = z.object({
+  id: z.string(),
+  scopes: z.array(z.string()),
+  notes: z.nullable(z.string()),
+  created_utc: z.string(),
+});
+export const newToken = z.extend(token, { token: z.string() });
+
+export const loginSession = z.object({
+  id: z.string(),
+  created_utc: z.string(),
+  last_used_utc: z.nullable(z.string()),
+  user_agent: z.nullable(z.string()),
+  is_current: z.boolean(),
+});
+
+export const notificationLevels = ['Info', 'Warning', 'Error'] as const;
+export const notificationTargets = ['Both', 'Modern', 'Legacy'] as const;
+export const notification = z.object({
+  date: z.string(),
+  message: z.string(),
+  level: z._default(z.enum(notificationLevels), 'Info'),
+  target: z._default(z.enum(notificationTargets), 'Both'),
+});
+export type Notification = z.infer<typeof notification>;
 
 export const me = z.object({
   id: z.string(),

@@ -1,4 +1,4 @@
-import { catalog, readControl, readMessage, type Envelope } from '@crossfade/protocol';
+import { catalog, readControl, readMessage, type Envelope, type Message } from '@crossfade/protocol';
 import type { QueryKey } from '@tanstack/svelte-query';
 import { RecentIds } from './recent-ids';
 import { everything, staleAfter } from './stale';
@@ -10,12 +10,16 @@ const HIDDEN_MS = 5000;
 /** How many critical messages are remembered to drop repeats. */
 const REMEMBERED = 200;
 
+type MessageOfType<Type extends Message['type']> = Extract<Message, { type: Type }>;
+
 /** What the app brings to its stream. */
 interface PushBinding {
   readonly token: string;
   readonly client: string;
   /** Something that was fetched is stale. */
   stale(keys: readonly QueryKey[]): void;
+  /** A message came that is shown as it is. */
+  notified(message: MessageOfType<'ReleaseNotification' | 'SystemNotification'>): void;
   /** The token is no longer good. */
   signedOut(): void;
 }
@@ -116,6 +120,8 @@ class Push {
     }
     const message = readMessage(envelope);
     if (message === undefined || this.#isRepeated(id, message.type)) return;
+    if (message.type === 'ReleaseNotification' || message.type === 'SystemNotification')
+      this.#binding?.notified(message);
     this.#binding?.stale(staleAfter(message));
   }
 

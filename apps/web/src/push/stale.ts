@@ -4,24 +4,32 @@ import type { QueryKey } from '@tanstack/svelte-query';
 /** Everything that this app fetches, so that a stream which missed something can refetch it all. */
 export const everything: QueryKey = [];
 
+/** The key of the system notification that stands, which its message brings along. */
+export const systemNotification: QueryKey = ['system notification'];
+
 /** What of it a message makes stale. */
 export function staleAfter({ type, message }: Message): readonly QueryKey[] {
   switch (type) {
     case 'StackChanged':
       return [['stacks'], ...(message.id === undefined ? [] : [['stack', message.id]])];
     case 'PersistentEventChanged':
-      return message.stack_id === undefined ? [['events']] : [['events', message.stack_id]];
+      return [
+        message.stack_id === undefined ? ['events'] : ['events', message.stack_id],
+        ['usage', message.organization_id],
+      ];
     case 'ProjectChanged':
-      return [['projects'], ['stacks']];
+      return [['projects'], ['project', message.id], ['stacks']];
     case 'OrganizationChanged':
+      return [['organizations'], ['usage', message.id]];
     case 'PlanChanged':
-      return [['organizations']];
-    case 'UserMembershipChanged':
-      return [['organizations'], ['me'], ['projects'], ['stacks']];
-    case 'UserChanged':
-      return [['me']];
-    case 'TokenChanged':
     case 'PlanOverage':
+      return [['organizations'], ['usage', message.organization_id]];
+    case 'UserMembershipChanged':
+      return [['organizations'], ['me'], ['projects'], ['stacks'], ['members', message.organization_id]];
+    case 'UserChanged':
+      return [['me'], ['members']];
+    case 'TokenChanged':
+      return message.project_id === undefined ? [['sessions']] : [['tokens', message.project_id]];
     case 'ReleaseNotification':
     case 'SystemNotification':
     case 'WebHookChanged':

@@ -1,0 +1,88 @@
+import type { Api, SystemNotification } from './api';
+import type { Session } from './session';
+
+const DISMISSED = 'crossfade.dismissed-notification';
+/** How long a critical release gives notice before it loads itself. */
+const NOTICE_MS = 60_000;
+
+/** A release that this page is older than. */
+interface Release {
+  readonly critical: boolean;
+  readonly message?: string;
+  /** When the page is loaded anew, if nobody does it before. */
+  readonly dueAt?: number;
+}
+
+/** What everyone is told: the system notification, its dismissal, and releases. */
+export class Notices {
+  static readonly $inject = ['$rootScope', '$timeout', 'api', 'session'];
+  release: Release | undefined;
+  system: SystemNotification | undefined;
+
+  constructor(
+    $rootScope: angular.IRootScopeService,
+    private readonly $timeout: angular.ITimeoutService,
+    private readonly api: Api,
+    private readonly session: Session,
+  ) {
+    $rootScope.$on('ReleaseNotification', (_event, release: Release) => this.#released(release));
+    $rootScope.$on('SystemNotification', (_event, message: SystemNotification) => this.#show(message));
+    $rootScope.$on('WebSocketReconnected', () => this.#load());
+    $rootScope.$on('SessionChanged', () => this.#load());
+    document.addEventListener('visibilitychange', () => {
+      if (document.hidden && this.release?.critical) this.reload();
+    });
+    this.#load();
+  }
+
+  dismiss(): void {
+    if (this.system !== undefined) localStorage.setItem(DISMISSED, this.system.date);
+    this.system = undefined;
+  }
+
+  /** A critical one cannot be put off. */
+  dismissRelease(): void {
+    if (!this.release?.critical) this.release = undefined;
+  }
+
+  secondsLeft(): number {
+    return Math.max(0, Math.ceil(((this.release?.dueAt ?? 0) - Date.now()) / 1000));
+  }
+
+  reload(): void {
+    location.reload();
+  }
+
+  /** A critical one loads the page when the tab is next hidden, or after a minute. */
+  #released({ critical, message }: Release): void {
+    if (this.release?.critical) return;
+    this.release = {
+      critical,
+      ...(message === undefined ? {} : { message }),
+      ...(critical ? { dueAt: Date.now() + NOTICE_MS } : {}),
+    };
+    if (critical) void this.$timeout(() => this.reload(), NOTICE_MS);
+  }
+
+  #load(): void {
+    if (this.session.token === undefined) {
+      this.system = undefined;
+      return;
+    }
+    this.api.systemNotification().then(
+      (message) => this.#show(message),
+      () => undefined,
+    );
+  }
+
+  /** One that is meant for the other app, was dismissed, or says nothing is not shown. */
+  #show(message: Partial<SystemNotification> | undefined): void {
+    const { date, message: text, level = 'Info', target = 'Both' } = message ?? {};
+    const isShown =
+      text !== undefined &&
+      date !== undefined &&
+      target !== 'Modern' &&
+      date !== localStorage.getItem(DISMISSED);
+    this.system = isShown ? { date, message: text, level, target } : undefined;
+  }
+}

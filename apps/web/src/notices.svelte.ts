@@ -1,0 +1,58 @@
+import type { Notification } from './api/schemas';
+
+const DISMISSED = 'crossfade.dismissed-notification';
+/** How long a critical release gives notice before it loads itself. */
+const NOTICE_MS = 60_000;
+
+/** A release that this page is older than. */
+interface Release {
+  readonly critical: boolean;
+  readonly message: string | undefined;
+  /** When the page is loaded anew, if nobody does it before. */
+  readonly dueAt: number | undefined;
+}
+
+/** What everyone is told: the system notification's dismissal, and releases. */
+class Notices {
+  release = $state.raw<Release>();
+  #dismissed = $state(localStorage.getItem(DISMISSED));
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    document.addEventListener('visibilitychange', () => {
+      if (document.hidden && this.release?.critical) this.reload();
+    });
+    addEventListener('storage', ({ key, newValue }) => {
+      if (key === DISMISSED) this.#dismissed = newValue;
+    });
+  }
+
+  /** Whether this app shows it: it is meant for this one, and was not dismissed. A new message is a new one. */
+  shows({ target, date }: Notification): boolean {
+    return target !== 'Legacy' && date !== this.#dismissed;
+  }
+
+  dismiss({ date }: Notification): void {
+    localStorage.setItem(DISMISSED, date);
+    this.#dismissed = date;
+  }
+
+  /** A critical one loads the page when the tab is next hidden, or after a minute. */
+  released({ critical, message }: { critical: boolean; message?: string | undefined }): void {
+    if (this.release?.critical) return;
+    this.release = { critical, message, dueAt: critical ? Date.now() + NOTICE_MS : undefined };
+    if (critical) this.#timer = setTimeout(() => this.reload(), NOTICE_MS);
+  }
+
+  /** A critical one cannot be put off. */
+  dismissRelease(): void {
+    if (!this.release?.critical) this.release = undefined;
+  }
+
+  reload(): void {
+    clearTimeout(this.#timer);
+    location.reload();
+  }
+}
+
+export const notices = new Notices();
