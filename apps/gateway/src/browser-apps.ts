@@ -31,7 +31,7 @@ export function missingBrowserApps(): string[] {
 const indexOf = (folder: string): string => join(folder, 'index.html');
 
 function headersOf(folder: string): RequestHandler[] {
-  return existsSync(indexOf(folder)) ? [pageHeaders(indexOf(folder))] : [];
+  return existsSync(indexOf(folder)) ? [pageHeaders(folder)] : [];
 }
 
 function files(folder: string): RequestHandler {

@@ -32,7 +32,7 @@ export function apiDocs(describe: () => unknown): RequestHandler {
   router.get('/openapi.json', apiHeaders, (_request, response) => {
     response.type('json').send((described ??= JSON.stringify(describe())));
   });
-  router.use(policyFor([]));
+  router.use(policyFor());
   router.get('/', (_request, response) => void response.type('html').send(page));
   router.get('/start.js', (_request, response) => void response.type('js').send(start));
   for (const file of FILES) {

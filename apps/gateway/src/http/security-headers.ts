@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { RequestHandler } from 'express';
 import helmet from 'helmet';
 
@@ -7,17 +8,26 @@ import helmet from 'helmet';
 export const apiHeaders: RequestHandler = withPolicy({ defaultSrc: ["'none'"], sandbox: [] });
 
 /**
- * A page may run its own files and what its build wrote into it, known by hash; nothing inline beside that, and no
- * text as code. Read once: a page that was built anew needs a restart.
+ * A page may run its own files and what its build wrote into it, known by hash: scripts of the page, and style
+ * attributes in its scripts' templates. Nothing inline beside that, and no text as code. Read once: a page that was
+ * built anew needs a restart.
  */
-export const pageHeaders = (page: string): RequestHandler => policyFor(inlineScripts(page));
+export function pageHeaders(folder: string): RequestHandler {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const scripts = files.filter((file) => file.endsWith('.js')).map((file) => read(folder, file));
+  return policyFor(
+    allOf(read(folder, 'index.html'), /<script(?![^>]*\ssrc=)[^>]*>([^]*?)<\/script>/g),
+    scripts.flatMap((script) => allOf(script, /<[a-z][^<>]*?\sstyle="([^"<>$]+)"/g)),
+  );
+}
 
-/** For pages of this origin that have these scripts written into them. */
-export function policyFor(scripts: readonly string[]): RequestHandler {
+/** For pages of this origin that have these scripts and style attributes written into them. */
+export function policyFor(scripts: readonly string[] = [], styles: readonly string[] = []): RequestHandler {
   return withPolicy({
     defaultSrc: ["'none'"],
-    scriptSrc: ["'self'", ...scripts.map((script) => `'sha256-${sha256(script)}'`)],
+    scriptSrc: ["'self'", ...hashesOf(scripts)],
     styleSrc: ["'self'"],
+    styleSrcAttr: styles.length === 0 ? ["'none'"] : ["'unsafe-hashes'", ...hashesOf(styles)],
     imgSrc: ["'self'", 'data:'],
     fontSrc: ["'self'"],
     connectSrc: ["'self'"],
@@ -43,10 +53,10 @@ function withPolicy(directives: Directives): RequestHandler {
   });
 }
 
-function inlineScripts(page: string): string[] {
-  return [...readFileSync(page, 'utf8').matchAll(/<script(?![^>]*\ssrc=)[^>]*>([^]*?)<\/script>/g)].map(
-    ([, script = '']) => script,
-  );
-}
+const read = (folder: string, file: string): string => readFileSync(join(folder, file), 'utf8');
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64');
+const allOf = (text: string, pattern: RegExp): string[] =>
+  [...text.matchAll(pattern)].map(([, found = '']) => found);
+
+const hashesOf = (texts: readonly string[]): string[] =>
+  [...new Set(texts)].map((text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`);

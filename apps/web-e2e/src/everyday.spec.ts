@@ -1,0 +1,372 @@
+import { ApiClient, GatewayHost, eventually, sampleToken } from '@crossfade/test-hosts';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { connection, signIn } from './browser.ts';
+import { startHosts } from './hosts.ts';
+
+/** Stated: what is done in one app is seen in the other within a second. A test allows five times that. */
+const BOUND_MS = 5 * 1000;
+const ADMIN = 'admin@crossfade.test';
+const MEMBER = 'member@crossfade.test';
+
+describe('both apps side by side', () => {
+  const hosts = startHosts();
+  let admin: ApiClient;
+  let modern: Page;
+  let legacy: Page;
+  beforeAll(async () => {
+    admin = await ApiClient.login(hosts.gateway.url, ADMIN);
+    [modern, legacy] = (await Promise.all([
+      hosts.browsing.signedIn(`${hosts.gateway.url}/next/`, ADMIN),
+      hosts.browsing.signedIn(`${hosts.gateway.url}/`, ADMIN),
+    ])) as [Page, Page];
+    await Promise.all([modern, legacy].map((page) => connection(page, 'open')));
+  });
+  afterEach(() => {
+    expect(hosts.browsing.errors.splice(0)).toEqual([]);
+  });
+
+  const inMain = async (link: string) => {
+    const anchor = modern.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: link });
+    const href = await anchor.getAttribute('href');
+    await anchor.click();
+    // A click begins a navigation; whoever types sees the page that it ends at.
+    await modern.waitForURL(`${hosts.gateway.url}${href}`);
+    await modern.getByRole('heading', { level: 1, name: link }).waitFor();
+    await modern.getByText('Loading').first().waitFor({ state: 'detached' });
+  };
+  /** How long after an action in one app the other shows what it did, milliseconds. */
+  async function seenAfter(
+    what: string,
+    act: () => Promise<unknown>,
+    seen: () => Promise<unknown>,
+  ): Promise<void> {
+    const waiting = seen();
+    await act();
+    const begun = performance.now();
+    await waiting;
+    const delay = Math.round(performance.now() - begun);
+    console.log(`${what}: seen after ${delay} ms`);
+    expect(delay).toBeLessThan(BOUND_MS);
+  }
+  const appears = (page: Page, testId: string, text: string) =>
+    page.getByTestId(testId).getByText(text).waitFor({ timeout: 20_000 });
+  const disappears = (page: Page, testId: string) =>
+    page.getByTestId(testId).waitFor({ state: 'detached', timeout: 20_000 });
+  const chooseOrganization = async (name: string) => {
+    await legacy.getByLabel('Organization').selectOption({ label: name });
+    await inMain('Stacks');
+    await modern.getByLabel('Organization').click();
+    await modern.getByRole('option', { name }).click();
+  };
+
+  it('a system notification comes, is for the app that it is meant for, and goes', async () => {
+    await inMain('Notifications');
+    const announce = async (message: string, where: string) => {
+      await modern.getByLabel('Message').fill(message);
+      await modern.getByLabel('Level').selectOption('Warning');
+      await modern.getByLabel('Where').selectOption(where);
+      await modern.getByRole('button', { name: 'Show it' }).click();
+    };
+    await seenAfter(
+      'system notification',
+      () => announce('Maintenance at noon', 'Both'),
+      () =>
+        Promise.all(
+          [modern, legacy].map((page) => appears(page, 'system-notification', 'Maintenance at noon')),
+        ),
+    );
+    // Dismissed in one app of this browser profile only, and remembered.
+    await legacy.getByTestId('system-notification').getByRole('button', { name: 'Dismiss' }).click();
+    await legacy.reload();
+    await connection(legacy, 'open');
+    expect(await legacy.getByTestId('system-notification').count()).toBe(0);
+    await modern.reload();
+    await appears(modern, 'system-notification', 'Maintenance at noon');
+
+    await announce('For the modern app', 'Modern');
+    await appears(modern, 'system-notification', 'For the modern app');
+    await announce('For the legacy app', 'Legacy');
+    await seenAfter(
+      'system notification of another target',
+      () => Promise.resolve(),
+      () => appears(legacy, 'system-notification', 'For the legacy app'),
+    );
+    await disappears(modern, 'system-notification');
+    await seenAfter(
+      'end of the system notification',
+      () => modern.getByRole('button', { name: 'Take it away' }).click(),
+      () => disappears(legacy, 'system-notification'),
+    );
+  });
+
+  it('a release is offered, and can be put off', async () => {
+    await inMain('Notifications');
+    await modern.getByLabel('What is new').fill('Faster lists');
+    await seenAfter(
+      'release notification',
+      () => modern.getByRole('button', { name: 'Tell everyone' }).click(),
+      () =>
+        Promise.all([modern, legacy].map((page) => appears(page, 'release-notification', 'Faster lists'))),
+    );
+    for (const page of [modern, legacy]) {
+      await page.getByTestId('release-notification').getByRole('button', { name: 'Later' }).click();
+      await disappears(page, 'release-notification');
+    }
+  });
+
+  it('a critical release loads the page when it is next hidden', async () => {
+    await admin.json('POST', '/notifications/release?critical=true', { value: 'Security' });
+    for (const page of [modern, legacy]) {
+      await appears(page, 'release-notification', 'as soon as you look away');
+      expect(await page.getByRole('button', { name: 'Later' }).count()).toBe(0);
+      const loaded = page.waitForEvent('load');
+      await page.evaluate(() => {
+        Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      });
+      await loaded;
+      await connection(page, 'open');
+      expect(await page.getByTestId('release-notification').count()).toBe(0);
+    }
+  });
+
+  it('a critical release loads the page after a minute if nobody looks away', async () => {
+    for (const path of ['/next/', '/']) {
+      const page = await hosts.browsing.window('about:blank');
+      await page.clock.install();
+      await page.goto(`${hosts.gateway.url}${path}`);
+      await signIn(page, MEMBER);
+      await connection(page, 'open');
+      await admin.json('POST', '/notifications/release?critical=true', { value: 'Security' });
+      await appears(page, 'release-notification', 'Security');
+      await page.clock.fastForward(50_000);
+      await appears(page, 'release-notification', 'Security');
+      const loaded = page.waitForEvent('load');
+      await page.clock.fastForward(11_000);
+      await loaded;
+      await page.context().close();
+    }
+    // The other pages heard of it too, and have their minute.
+    for (const page of [modern, legacy]) {
+      await page.reload();
+      await connection(page, 'open');
+    }
+  });
+
+  it('an overage and the change of plan that ends it', async () => {
+    await chooseOrganization('Globex');
+    await appears(legacy, 'free-plan', 'free plan');
+    const tooMany = Array.from({ length: 301 }, () => ({ message: 'one of too many' }));
+    await seenAfter(
+      'overage',
+      async () => {
+        const answer = await new ApiClient(hosts.gateway.url, sampleToken.intranet).call(
+          'POST',
+          '/events',
+          tooMany,
+        );
+        expect(answer.status).toBe(402);
+      },
+      () => Promise.all([modern, legacy].map((page) => appears(page, 'over-limit', 'over its hourly limit'))),
+    );
+    await modern.getByTestId('over-limit').getByRole('link', { name: 'Change the plan' }).click();
+    await modern.getByTestId('plan').waitFor();
+    await seenAfter(
+      'change of plan',
+      () => modern.getByRole('radio', { name: 'small' }).check(),
+      () =>
+        Promise.all([
+          disappears(modern, 'over-limit'),
+          disappears(legacy, 'over-limit'),
+          disappears(legacy, 'free-plan'),
+        ]),
+    );
+    await new ApiClient(hosts.gateway.url, sampleToken.intranet).json('POST', '/events', tooMany);
+    await modern.locator('[data-usage="This hour"]').getByText('301 of 1,500').waitFor({ timeout: BOUND_MS });
+  });
+
+  it('a member who is added and removed', async () => {
+    const other = await hosts.browsing.signedIn(`${hosts.gateway.url}/`, MEMBER);
+    await connection(other, 'open');
+    const names = () => other.getByLabel('Organization').locator('option').allTextContents();
+    expect(await names()).toEqual(['Acme']);
+    await seenAfter(
+      'added member',
+      async () => {
+        await modern.getByLabel('New member').fill(MEMBER);
+        await modern.getByRole('button', { name: 'Add' }).click();
+      },
+      () => eventually('second organization', async () => ((await names()).length === 2 ? true : undefined)),
+    );
+    await modern.getByTestId('members').getByText(MEMBER).waitFor();
+    await seenAfter(
+      'removed member',
+      async () => {
+        await modern.getByTestId('members').locator('li', { hasText: MEMBER }).getByRole('button').click();
+        await modern.getByRole('alertdialog').getByRole('button', { name: 'Remove' }).click();
+      },
+      () => eventually('one organization', async () => ((await names()).length === 1 ? true : undefined)),
+    );
+    await other.context().close();
+  });
+
+  it('every status change', async () => {
+    await new ApiClient(hosts.gateway.url, sampleToken.storefront).json('POST', '/events', {
+      type: 'error',
+      message: 'Changes its status',
+    });
+    await chooseOrganization('Acme');
+    for (const page of [modern, legacy]) await page.getByRole('link', { name: 'Changes its status' }).click();
+    const badge = (page: Page, status: string) =>
+      page.getByTestId('stack').getByText(status, { exact: true }).waitFor({ timeout: 20_000 });
+    for (const [choice, status] of [
+      ['ignored', 'ignored'],
+      ['snooze for a day', 'snoozed'],
+      ['discarded', 'discarded'],
+      ['open', 'open'],
+    ] as const) {
+      await seenAfter(
+        status,
+        async () => {
+          await modern.getByRole('button', { name: 'Change status' }).click();
+          await modern.getByRole('menuitem', { name: choice }).click();
+        },
+        () => badge(legacy, status),
+      );
+    }
+    await seenAfter(
+      'fixed',
+      () => legacy.getByRole('button', { name: 'Mark fixed' }).click(),
+      () => badge(modern, 'fixed'),
+    );
+    await modern.getByRole('button', { name: 'Critical' }).click();
+    await modern.getByText('Its occurrences are critical').waitFor();
+    await modern.getByRole('button', { name: 'Delete' }).click();
+    await modern.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+    await modern.getByRole('heading', { name: 'Stacks' }).waitFor();
+    await legacy.getByText('There is no such stack').waitFor({ timeout: BOUND_MS });
+    hosts.browsing.errors.splice(0);
+  });
+
+  it('the list is searched, filtered and sorted, and the address keeps it', async () => {
+    const client = new ApiClient(hosts.gateway.url, sampleToken.storefront);
+    for (const message of ['Apples are missing', 'Apples are missing', 'Pears are late'])
+      await client.json('POST', '/events', { type: 'error', message });
+    const titles = () => modern.locator('[data-testid=stacks] tbody a').allTextContents();
+    await inMain('Stacks');
+    await modern.getByLabel('Search').fill('apples');
+    await expect
+      .poll(async () => (await titles()).map((title) => title.trim()))
+      .toEqual(['Apples are missing']);
+    await modern.reload();
+    await expect.poll(async () => (await titles()).length).toBe(1);
+    await modern.getByLabel('Status', { exact: true }).selectOption('fixed');
+    await modern.getByText('Nothing is like that').waitFor();
+    await inMain('Stacks');
+    await modern.getByLabel('Sort by').selectOption('Occurrences');
+    await expect.poll(async () => (await titles())[0]?.trim()).toBe('Apples are missing');
+  });
+
+  it('a token is made, shown once with its set-up, works, and ends', async () => {
+    await inMain('Organizations');
+    await modern.getByTestId('organizations').getByRole('link', { name: 'Acme' }).click();
+    await modern.getByLabel('New project').fill('Greenhouse');
+    await modern.getByRole('button', { name: 'Make it' }).click();
+    await modern.getByTestId('projects').getByRole('link', { name: 'Greenhouse', exact: true }).click();
+    await modern.getByLabel('Note of a new token').fill('The greenhouse itself');
+    await modern.getByRole('button', { name: 'Make a token' }).click();
+    const shown = modern.getByLabel('The new token');
+    const token = (await shown.textContent())?.trim() ?? '';
+    expect(token.length).toBeGreaterThan(30);
+    for (const label of ['Code to start the client library', 'Command to send an event'])
+      expect(await modern.getByLabel(label).textContent()).toContain(token);
+    const client = new ApiClient(hosts.gateway.url, token);
+    await client.json('POST', '/events', { type: 'error', message: 'Too hot in here' });
+    await legacy.goto(`${hosts.gateway.url}/#!/`);
+    await legacy.getByRole('link', { name: 'Too hot in here' }).waitFor({ timeout: BOUND_MS });
+    await modern.reload();
+    await modern.getByTestId('tokens').getByText('The greenhouse itself').waitFor();
+    expect(await modern.content()).not.toContain(token);
+    await modern.getByTestId('tokens').locator('li').getByRole('button', { name: 'Revoke' }).click();
+    await modern.getByRole('alertdialog').getByRole('button', { name: 'Revoke' }).click();
+    await modern.getByText('None yet. Make one').waitFor();
+    expect((await client.call('POST', '/events', {})).status).toBe(401);
+    await modern.getByRole('button', { name: 'Delete' }).click();
+    await modern.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+    await modern.getByRole('heading', { name: 'Organizations' }).waitFor();
+    // What was deleted may be asked for once more on the way, and is not found.
+    hosts.browsing.errors.splice(0);
+  });
+
+  it('a session that is ended elsewhere is signed out at once', async () => {
+    const other = await hosts.browsing.signedIn(`${hosts.gateway.url}/next/`, ADMIN, {
+      userAgent: 'Other/1.0',
+    });
+    await connection(other, 'open');
+    await modern.getByRole('button', { name: 'Account' }).click();
+    await modern.getByRole('menuitem', { name: 'Sessions' }).click();
+    const row = modern.getByTestId('sessions').locator('li', { hasText: 'Other/1.0' });
+    await row.getByRole('button', { name: 'End' }).click();
+    await seenAfter(
+      'ended session',
+      () => modern.getByRole('alertdialog').getByRole('button', { name: 'End' }).click(),
+      () => other.getByText('Your session has ended').waitFor(),
+    );
+    await row.waitFor({ state: 'detached' });
+    await other.context().close();
+    hosts.browsing.errors.splice(0);
+  });
+
+  it('an organization is made, and says what it needs', async () => {
+    await inMain('Organizations');
+    await modern.getByLabel('New organization').fill('Umbrella');
+    await modern.getByRole('button', { name: 'Make it' }).click();
+    await modern.getByRole('heading', { name: 'Umbrella' }).waitFor();
+    await eventually('organization in the legacy app', async () =>
+      (await legacy.getByLabel('Organization').locator('option').allTextContents()).includes('Umbrella')
+        ? true
+        : undefined,
+    );
+    await legacy.getByLabel('Organization').selectOption({ label: 'Umbrella' });
+    await appears(legacy, 'no-projects', 'has no project yet');
+    await appears(legacy, 'free-plan', 'free plan');
+    await inMain('Stacks');
+    await modern.getByLabel('Organization').click();
+    await modern.getByRole('option', { name: 'Umbrella' }).click();
+    await modern.getByText('Umbrella has no project yet').waitFor();
+  });
+});
+
+describe('sign-up', () => {
+  const hosts = startHosts({ ENABLE_SIGNUP: 'true' });
+  let closed: GatewayHost;
+  beforeAll(async () => {
+    closed = await GatewayHost.start();
+  });
+  afterAll(() => closed.stop());
+
+  const fill = async (page: Page, password: string) => {
+    await page.getByLabel('Name').fill('Ned New');
+    await page.getByLabel('E-mail').fill('ned@example.com');
+    await page.getByLabel('Password').fill(password);
+    await page.getByRole('button', { name: 'Make the account' }).click();
+  };
+
+  it('says what is wrong with a password, then signs in', async () => {
+    const page = await hosts.browsing.window(`${hosts.gateway.url}/next/login`);
+    await page.getByRole('link', { name: 'Make one' }).click();
+    await fill(page, 'password1');
+    await page.getByRole('alert').getByText('too easy to guess').waitFor();
+    await fill(page, 'plain otters juggle');
+    await page.getByText('You are in no organization').waitFor();
+    await page.context().close();
+  });
+
+  it('says that it is off where it is', async () => {
+    const page = await hosts.browsing.window(`${closed.url}/next/signup`);
+    await fill(page, 'plain otters juggle');
+    await page.getByRole('alert').getByText('Sign-up is switched off here').waitFor();
+    await page.context().close();
+  });
+});
