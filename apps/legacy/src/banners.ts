@@ -21,7 +21,7 @@ export const banners: angular.IComponentOptions = {
           </span>
         </span>
         <button type="button" class="btn btn-sm btn-primary" ng-click="$ctrl.notices.reload()">Load it now</button>
-        <button type="button" class="btn btn-sm btn-outline-primary" ng-if="!$ctrl.notices.release.critical"
+        <button type="button" class="btn btn-sm btn-outline-dark" ng-if="!$ctrl.notices.release.critical"
           ng-click="$ctrl.notices.dismissRelease()">Later</button>
       </div>
     </div>

@@ -2,6 +2,7 @@ import angular from 'angular';
 import 'angular/angular-csp.css';
 import 'angular-route';
 import 'bootstrap/dist/css/bootstrap.min.css';
+import './contrast.css';
 import { agoFilter } from './ago';
 import { Api } from './api';
 import { banners } from './banners';

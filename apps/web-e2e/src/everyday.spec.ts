@@ -56,8 +56,7 @@ describe('both apps side by side', () => {
   const chooseOrganization = async (name: string) => {
     await legacy.getByLabel('Organization').selectOption({ label: name });
     await inMain('Stacks');
-    await modern.getByLabel('Organization').click();
-    await modern.getByRole('option', { name }).click();
+    await modern.getByLabel('Organization').selectOption({ label: name });
   };
 
   it('a system notification comes, is for the app that it is meant for, and goes', async () => {
@@ -332,8 +331,7 @@ describe('both apps side by side', () => {
     await appears(legacy, 'no-projects', 'has no project yet');
     await appears(legacy, 'free-plan', 'free plan');
     await inMain('Stacks');
-    await modern.getByLabel('Organization').click();
-    await modern.getByRole('option', { name: 'Umbrella' }).click();
+    await modern.getByLabel('Organization').selectOption({ label: 'Umbrella' });
     await modern.getByText('Umbrella has no project yet').waitFor();
   });
 });

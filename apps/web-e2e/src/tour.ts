@@ -1,0 +1,206 @@
+import { ApiClient, sampleToken } from '@crossfade/test-hosts';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import type { Browsing } from './browser.ts';
+import { apps, connection, sendError, signIn } from './browser.ts';
+
+type App = (typeof apps)[number]['name'];
+
+/** How a page may look. */
+export const looks: readonly { suffix: string; apps: readonly App[]; options: BrowserContextOptions }[] = [
+  { suffix: '', apps: ['modern', 'legacy'], options: {} },
+  { suffix: '-dark', apps: ['modern'], options: { colorScheme: 'dark' } },
+  {
+    suffix: '-phone',
+    apps: ['modern', 'legacy'],
+    options: { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true },
+  },
+];
+
+/** Where the tour is. */
+interface Place {
+  readonly page: Page;
+  readonly url: string;
+  readonly admin: ApiClient;
+}
+type Go = (place: Place) => Promise<unknown>;
+
+const title = 'Cannot read properties';
+const at = (path: string, ready: (page: Page) => Promise<unknown>): Go => {
+  return async ({ page, url }) => {
+    await page.goto('about:blank');
+    await page.goto(`${url}${path}`);
+    await ready(page);
+  };
+};
+const shows = (text: string | RegExp) => (page: Page) => page.getByText(text).first().waitFor();
+const idOf = async (admin: ApiClient, list: string, name: string) =>
+  (await admin.json<{ id: string; name?: string; title?: string }[]>('GET', list)).find(
+    (one) => one.name === name || one.title?.startsWith(name),
+  )?.id ?? '';
+const stacksOf =
+  (name: string, text: string): Go =>
+  async ({ page, url }) => {
+    await page.goto(`${url}`);
+    await page.getByLabel('Organization').selectOption({ label: name });
+    await shows(text)(page);
+  };
+const legacyStacksOf =
+  (name: string, text: string): Go =>
+  async ({ page, url }) => {
+    await page.goto(`${url}#!/`);
+    await page.getByLabel('Organization').selectOption({ label: name });
+    await shows(text)(page);
+  };
+const stack: Go = async (place) => {
+  const acme = await idOf(place.admin, '/organizations', 'Acme');
+  const id = await idOf(place.admin, `/organizations/${acme}/stacks`, title);
+  await at(`${place.page.url().includes('/next') ? '' : '#!/'}stacks/${id}`, (page) =>
+    page.locator('[data-testid=events] details').first().waitFor(),
+  )(place);
+};
+const organization: Go = async (place) =>
+  at(
+    `organizations/${await idOf(place.admin, '/organizations', 'Acme')}`,
+    shows('member@crossfade.test'),
+  )(place);
+const project: Go = async (place) =>
+  at(`projects/${await idOf(place.admin, '/projects', 'Storefront')}`, shows('push:subscribe'))(place);
+const then =
+  (first: Go, act: (page: Page) => Promise<unknown>): Go =>
+  async (place) => {
+    await first(place);
+    await act(place.page);
+  };
+const withNotification =
+  (value: string, level: string): Go =>
+  async ({ page, admin }) => {
+    await admin.json('POST', '/notifications/system', { value, level });
+    await page.getByTestId('system-notification').getByText(value).waitFor();
+  };
+const noNotification: Go = async ({ page, admin }) => {
+  await admin.json('DELETE', '/notifications/system');
+  await page.getByTestId('system-notification').waitFor({ state: 'detached' });
+};
+const release =
+  (critical: boolean): Go =>
+  async ({ page, admin }) => {
+    await admin.json('POST', `/notifications/release?critical=${critical}`, { value: 'Lists are faster.' });
+    await page.getByTestId('release-notification').getByText('Lists are faster.').waitFor();
+  };
+
+/** Pages for who is not signed in. */
+const outside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
+  modern: {
+    'sign-in': at('login', shows('Sign in')),
+    'sign-in-refused': then(at('login', shows('Sign in')), async (page) => {
+      await page.getByLabel('E-mail').fill('admin@crossfade.test');
+      await page.getByLabel('Password').fill('wrong');
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('alert').waitFor();
+    }),
+    'sign-up': at('signup', shows('Make the account')),
+  },
+  legacy: { 'sign-in': at('#!/login', shows('Password')) },
+};
+
+/** Pages and states for who is. Each finds its own way; what changes the world for the others comes last. */
+const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
+  modern: {
+    stacks: stacksOf('Acme', title),
+    'stacks-nothing-found': at('?q=nowhere', shows('Nothing is like that')),
+    'stacks-empty': stacksOf('Initech', 'has no project yet'),
+    'stacks-over-limit': stacksOf('Globex', 'over its hourly limit'),
+    stack,
+    'stack-status-menu': then(stack, (page) => page.getByRole('button', { name: 'Change status' }).click()),
+    'stack-delete': then(stack, (page) => page.getByRole('button', { name: 'Delete' }).click()),
+    'stack-missing': at(`stacks/${crypto.randomUUID()}`, shows('There is no such stack')),
+    organizations: at('organizations', shows('Globex')),
+    organization,
+    'organization-missing': at(
+      `organizations/${crypto.randomUUID()}`,
+      shows('There is no such organization'),
+    ),
+    project,
+    'project-new-token': then(project, async (page) => {
+      await page.getByLabel('Note of a new token').fill('The shop');
+      await page.getByRole('button', { name: 'Make a token' }).click();
+      await page.getByLabel('The new token').waitFor();
+    }),
+    sessions: at('sessions', shows('(this one)')),
+    notifications: at('notifications', shows('None stands')),
+    'account-menu': then(stacksOf('Acme', title), (page) =>
+      page.getByRole('button', { name: 'Account' }).click(),
+    ),
+    'system-notification-info': async (place) => {
+      await stacksOf('Acme', title)(place);
+      await connection(place.page, 'open');
+      await withNotification('Maintenance at noon, for about ten minutes.', 'Info')(place);
+    },
+    'system-notification-warning': withNotification('Maintenance begins soon.', 'Warning'),
+    'system-notification-error': withNotification('Events arrive late.', 'Error'),
+    release: async (place) => {
+      await noNotification(place);
+      await release(false)(place);
+    },
+    'release-critical': release(true),
+  },
+  legacy: {
+    stacks: legacyStacksOf('Acme', title),
+    'stacks-no-project': legacyStacksOf('Initech', 'has no project yet'),
+    'stacks-over-limit': legacyStacksOf('Globex', 'over its hourly limit'),
+    stack: then(legacyStacksOf('Acme', title), async (page) => {
+      await page.getByRole('link', { name: title }).click();
+      await page.locator('[data-testid=events] details').first().waitFor();
+    }),
+    'stack-missing': at(`#!/stacks/${crypto.randomUUID()}`, shows('There is no such stack')),
+    'system-notification-info': async (place) => {
+      await legacyStacksOf('Acme', title)(place);
+      await connection(place.page, 'open');
+      await withNotification('Maintenance at noon, for about ten minutes.', 'Info')(place);
+    },
+    'system-notification-warning': withNotification('Maintenance begins soon.', 'Warning'),
+    'system-notification-error': withNotification('Events arrive late.', 'Error'),
+    release: async (place) => {
+      await noNotification(place);
+      await release(false)(place);
+    },
+    'release-critical': release(true),
+  },
+};
+
+/** Sends what the tour's pages show. */
+export async function prepareTour(url: string): Promise<void> {
+  for (const kind of ['checkout', 'search', 'checkout', 'payment', 'checkout']) await sendError(url, kind);
+  const admin = await ApiClient.login(url, 'admin@crossfade.test');
+  await admin.json('POST', '/organizations', { name: 'Initech' });
+  const events = Array.from({ length: 250 }, () => ({ type: 'error', message: 'The printer is on fire' }));
+  const intranet = new ApiClient(url, sampleToken.intranet);
+  await intranet.json('POST', '/events', events);
+  await intranet.call('POST', '/events', events);
+}
+
+/** Goes to every page and state of both apps, in every look, and lets `look` see it. */
+export async function takeTour(
+  gateway: string,
+  browsing: Browsing,
+  look: (page: Page, name: string) => Promise<void>,
+): Promise<void> {
+  const admin = await ApiClient.login(gateway, 'admin@crossfade.test');
+  for (const { suffix, apps: named, options } of looks) {
+    for (const { name: app, path } of apps.filter(({ name }) => named.includes(name))) {
+      const url = `${gateway}${path}`;
+      const page = await browsing.window(url, options);
+      for (const [name, go] of Object.entries(outside[app])) {
+        await go({ page, url, admin });
+        await look(page, `${app}-${name}${suffix}`);
+      }
+      await page.goto(url);
+      await signIn(page, 'admin@crossfade.test');
+      for (const [name, go] of Object.entries(inside[app])) {
+        await go({ page, url, admin });
+        await look(page, `${app}-${name}${suffix}`);
+      }
+      await page.context().close();
+    }
+  }
+}
