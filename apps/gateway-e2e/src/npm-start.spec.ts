@@ -1,10 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { eventually, freePort } from '@crossfade/test-hosts';
+import { OwnFolder, eventually, freePort } from '@crossfade/test-hosts';
 import { afterEach, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -41,7 +39,7 @@ it(
   { timeout: 180_000 },
   async () => {
     const port = await freePort();
-    const env = { PORT: String(port), DATA_DIR: mkdtempSync(join(tmpdir(), 'crossfade-start-')) };
+    const env = { PORT: String(port), DATA_DIR: new OwnFolder('start').path };
     for (const bound of [120_000, BOUND_MS]) {
       const begun = Date.now();
       const { child, said } = npmStart(env);
@@ -68,9 +66,9 @@ it(
 
 it('says in one sentence that its port is busy, and exits with 1', { timeout: 120_000 }, async () => {
   const port = await freePort();
-  const first = npmStart({ PORT: String(port), DATA_DIR: mkdtempSync(join(tmpdir(), 'crossfade-start-')) });
+  const first = npmStart({ PORT: String(port), DATA_DIR: new OwnFolder('start').path });
   await eventually('welcome', () => first.said().includes('Crossfade is running') || undefined, 60_000);
-  const second = npmStart({ PORT: String(port), DATA_DIR: mkdtempSync(join(tmpdir(), 'crossfade-start-')) });
+  const second = npmStart({ PORT: String(port), DATA_DIR: new OwnFolder('start').path });
   const [code] = (await once(second.child, 'exit')) as [number | null];
   expect(code).toBe(1);
   expect(second.said()).toContain(

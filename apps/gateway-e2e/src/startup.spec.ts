@@ -1,10 +1,10 @@
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   ApiClient,
   GatewayHost,
+  OwnFolder,
   SseProbe,
   WebSocketProbe,
   freePort,
@@ -34,7 +34,7 @@ describe('a start that fails', () => {
   });
 
   it('names a data folder that cannot be written', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'crossfade-')), 'a-file');
+    const file = join(new OwnFolder('file').path, 'a-file');
     writeFileSync(file, '');
     chmodSync(file, 0o400);
     const { code, sentence } = await failure({ DATA_DIR: join(file, 'data') });
@@ -78,7 +78,7 @@ describe('a start that fails', () => {
 
 describe('a start that succeeds', () => {
   it('keeps its data, its sample accounts once, and warns of them when they are no longer wanted', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'crossfade-kept-'));
+    const folder = new OwnFolder('kept').path;
     const first = await GatewayHost.start({ env: { DATA_DIR: folder } });
     await new ApiClient(first.url, sampleToken.storefront).json('POST', '/events', {
       type: 'error',
@@ -94,7 +94,7 @@ describe('a start that succeeds', () => {
   });
 
   it('has a data folder again right after a kill', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'crossfade-killed-'));
+    const folder = new OwnFolder('killed').path;
     const first = await GatewayHost.start({ env: { DATA_DIR: folder } });
     await first.stop('SIGKILL');
     const second = await GatewayHost.start({ env: { DATA_DIR: folder } });

@@ -1,4 +1,4 @@
-import { ApiClient, GatewayHost, eventually, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, GatewayHost, OwnFolder, eventually, sampleToken } from '@crossfade/test-hosts';
 import type { Page } from 'playwright-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { apps, connection, rows, sendError, signIn } from './browser.ts';
@@ -154,7 +154,7 @@ describe('an error comes in', () => {
 
   it('both apps come back by themselves, and are current, after the gateway was away', async () => {
     const port = new URL(hosts.gateway.url).port;
-    const env = { PORT: port, DATA_DIR: `${hosts.gateway.folder}-kept` };
+    const env = { PORT: port, DATA_DIR: new OwnFolder('kept').path };
     await hosts.gateway.stop();
     hosts.gateway = await GatewayHost.start({ env });
     const pages = await both('admin@crossfade.test');

@@ -1,9 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { endChild, eventually } from './child.ts';
+import { OwnFolder } from './keeper.ts';
 
 const main = fileURLToPath(new URL('../../../apps/gateway/dist/main.js', import.meta.url));
 
@@ -28,7 +27,7 @@ export class GatewayHost {
 
   private constructor(
     private readonly child: ChildProcess,
-    readonly folder: string,
+    private readonly own: OwnFolder,
   ) {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (chunk: string) => (this.#output += chunk));
@@ -55,19 +54,25 @@ export class GatewayHost {
 
   /** Starts it, whatever comes of it. */
   static spawn({ databaseUrl, env = {} }: GatewayOptions = {}): GatewayHost {
-    const folder = mkdtempSync(join(tmpdir(), 'crossfade-gateway-'));
+    const own = new OwnFolder('gateway');
     const child = spawn(process.execPath, [main], {
-      cwd: folder,
+      cwd: own.path,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: {
         PATH: process.env['PATH'],
         PORT: '0',
-        DATA_DIR: join(folder, 'data'),
+        DATA_DIR: join(own.path, 'data'),
         ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
         ...env,
       },
     });
-    return new GatewayHost(child, folder);
+    own.isUsedBy(child);
+    return new GatewayHost(child, own);
+  }
+
+  /** Where its stores are. */
+  get folder(): string {
+    return this.own.path;
   }
 
   get pid(): number {
@@ -82,14 +87,14 @@ export class GatewayHost {
   /** Its exit code, once it has exited by itself. */
   async exited(): Promise<number> {
     const code = await eventually('exit of the gateway', () => this.child.exitCode ?? undefined, 30_000);
-    rmSync(this.folder, { recursive: true, force: true });
+    this.own.giveBack();
     return code;
   }
 
   /** Ends it as an operator would. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     const code = await endChild(this.child, signal);
-    rmSync(this.folder, { recursive: true, force: true });
+    this.own.giveBack();
     return code;
   }
 }

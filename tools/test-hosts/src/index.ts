@@ -7,3 +7,4 @@ export { SseProbe } from './sse-probe.ts';
 export { WebSocketProbe } from './websocket-probe.ts';
 export { chromiumArguments, chromiumPath } from './chromium.ts';
 export { eventually } from './child.ts';
+export { OwnFolder } from './keeper.ts';

@@ -1,62 +1,64 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, readdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { endChild, eventually } from './child.ts';
+import { OwnFolder } from './keeper.ts';
 
 /** A real PostgreSQL of its own, in a folder of its own, on a free loopback port. */
 export class PostgresHost {
   private constructor(
     private readonly server: ChildProcess,
-    private readonly folder: string,
+    private readonly own: OwnFolder,
     private readonly bin: string,
     readonly port: number,
   ) {}
 
   static async start(): Promise<PostgresHost> {
     const bin = binaries();
-    const folder = mkdtempSync(join(tmpdir(), 'crossfade-postgres-'));
+    const own = new OwnFolder('postgres');
     const who = account();
-    if (who.uid !== undefined && who.gid !== undefined) chownSync(folder, who.uid, who.gid);
-    const data = join(folder, 'data');
+    if (who.uid !== undefined && who.gid !== undefined) chownSync(own.path, who.uid, who.gid);
+    const data = join(own.path, 'data');
     execFileSync(
       join(bin, 'initdb'),
       ['-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--no-sync', '-D', data],
-      {
-        ...who,
-        stdio: 'pipe',
-        cwd: folder,
-      },
+      { ...who, stdio: 'pipe', cwd: own.path },
     );
-    const port = await freePort();
-    const server = spawn(
-      join(bin, 'postgres'),
-      [
-        '-D',
-        data,
-        '-p',
-        String(port),
-        '-c',
-        'listen_addresses=127.0.0.1',
-        '-k',
-        folder,
-        '-F',
-        '-c',
-        'max_connections=200',
-      ],
-      { ...who, stdio: 'pipe', cwd: folder },
-    );
-    const host = new PostgresHost(server, folder, bin, port);
-    await eventually('PostgreSQL', () => host.#isReady(), 30_000);
-    return host;
+    for (let attempt = 1; ; attempt += 1) {
+      const port = await freePort();
+      const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'max_connections=200', 'fsync=off'];
+      const server = spawn(
+        join(bin, 'postgres'),
+        ['-D', data, '-k', own.path, ...settings.flatMap((setting) => ['-c', setting])],
+        { ...who, stdio: 'pipe', cwd: own.path },
+      );
+      own.isUsedBy(server);
+      const host = new PostgresHost(server, own, bin, port);
+      try {
+        await eventually('PostgreSQL', () => host.#isReady(), 30_000);
+        return host;
+      } catch (error) {
+        // Another program may have taken the port that was free a moment ago.
+        await endChild(server, 'SIGINT');
+        if (attempt === 3) throw error;
+      }
+    }
+  }
+
+  get pid(): number {
+    return this.server.pid ?? 0;
+  }
+
+  get folder(): string {
+    return this.own.path;
   }
 
   async stop(): Promise<void> {
     // "Fast": connections are cut rather than waited for.
     await endChild(this.server, 'SIGINT');
-    rmSync(this.folder, { recursive: true, force: true });
+    this.own.giveBack();
   }
 
   #isReady(): true | undefined {

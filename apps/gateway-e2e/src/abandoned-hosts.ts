@@ -1,0 +1,13 @@
+import { GatewayHost, PostgresHost, newDatabase } from '@crossfade/test-hosts';
+
+/** A program that starts hosts and never ends them: `test-hosts.spec.ts` kills it. */
+const postgres = await PostgresHost.start();
+const gateways = await Promise.all([
+  GatewayHost.start(),
+  GatewayHost.start({ databaseUrl: newDatabase(postgres.port) }),
+]);
+const hosts = [postgres, ...gateways];
+process.stdout.write(
+  `${JSON.stringify({ pids: hosts.map(({ pid }) => pid), folders: hosts.map(({ folder }) => folder) })}\n`,
+);
+setInterval(() => undefined, 1000);
