@@ -93,9 +93,11 @@ export function dropDatabase(url: string): void {
   runSql(`postgres://postgres@127.0.0.1:${port}/postgres`, `DROP DATABASE ${pathname.slice(1)} WITH (FORCE)`);
 }
 
-/** Changes what no request can change, such as the past. */
-export function runSql(url: string, statement: string): void {
-  execFileSync(join(binaries(), 'psql'), ['-q', '-v', 'ON_ERROR_STOP=1', '-c', statement, url]);
+/** Changes what no request can change, such as the past, and reads what no request can read. */
+export function runSql(url: string, statement: string): string {
+  return execFileSync(join(binaries(), 'psql'), ['-qAt', '-v', 'ON_ERROR_STOP=1', '-c', statement, url], {
+    encoding: 'utf8',
+  });
 }
 
 /** A port that was free a moment ago. */

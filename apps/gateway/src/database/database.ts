@@ -30,6 +30,9 @@ const migrations = { migrationsFolder: fileURLToPath(new URL('../../migrations',
 /** Any number that no one else uses: only one replica migrates at a time. */
 const MIGRATION_LOCK = 7_110_001;
 
+/** PostgreSQL has a process for this; the embedded one would grow without it, and choose its indexes blindly. */
+const UPKEEP_MS = 5 * 60_000;
+
 /** Opens and migrates the database. @throws StartupError */
 export async function openDatabase(settings: Settings): Promise<OpenDatabase> {
   return settings.DATABASE_URL === undefined
@@ -43,9 +46,16 @@ async function openEmbedded(folder: string): Promise<OpenDatabase> {
     const client = await PGlite.create(join(folder, 'postgres'), { extensions: { pg_trgm } });
     const database = drizzlePGlite({ client, schema });
     await migratePGlite(database, migrations);
+    await client.exec('ANALYZE');
+    const upkeep = setInterval(() => {
+      client.exec('VACUUM ANALYZE').catch((error: unknown) => {
+        new Logger('Database').warn(`The upkeep of the embedded database failed: ${sentence(error)}`);
+      });
+    }, UPKEEP_MS);
     return {
       database,
       close: async () => {
+        clearInterval(upkeep);
         await client.close();
         giveBack();
       },

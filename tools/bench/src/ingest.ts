@@ -1,0 +1,95 @@
+import { Agent, request } from 'node:http';
+import { sampleToken } from '@crossfade/test-hosts';
+import { percentile, round } from './figures.ts';
+
+const SENDERS = 8;
+const KINDS = 50;
+const agent = new Agent({ keepAlive: true, maxSockets: SENDERS });
+
+interface Load {
+  readonly 'events a request': number;
+  readonly 'events a second': number;
+  readonly 'answer p50, ms': number;
+  readonly 'answer p99, ms': number;
+}
+
+/** Posts events of a few kinds from several senders at once: one a request, then a hundred a request; the median round. */
+export async function measureIngest(url: string, seconds: number, rounds: number): Promise<Load[]> {
+  await load(url, 1, Math.min(3, seconds));
+  const measured: Load[] = [];
+  for (const size of [1, 100]) {
+    const all: Load[] = [];
+    for (let round = 0; round < rounds; round += 1) all.push(await load(url, size, seconds));
+    all.sort((a, b) => a['events a second'] - b['events a second']);
+    const median = all[Math.floor(all.length / 2)];
+    if (median !== undefined) measured.push(median);
+  }
+  return measured;
+}
+
+async function load(url: string, size: number, seconds: number): Promise<Load> {
+  const until = performance.now() + seconds * 1000;
+  const begun = performance.now();
+  const answers: number[] = [];
+  let sent = 0;
+  await Promise.all(
+    Array.from({ length: SENDERS }, async () => {
+      while (performance.now() < until) {
+        const body = JSON.stringify(Array.from({ length: size }, () => event(sent++)));
+        const asked = performance.now();
+        const status = await post(url, body);
+        if (status !== 202) throw new Error(`a batch was answered with ${status}`);
+        answers.push(performance.now() - asked);
+      }
+    }),
+  );
+  return {
+    'events a request': size,
+    'events a second': Math.round(sent / ((performance.now() - begun) / 1000)),
+    'answer p50, ms': percentile(answers, 0.5),
+    'answer p99, ms': round(percentile(answers, 0.99)),
+  };
+}
+
+/** About as much as a client library sends of an error. */
+function event(index: number) {
+  const kind = [...String(index % KINDS)].map((digit) => 'abcdefghij'[Number(digit)]).join('');
+  return {
+    type: 'error',
+    date: new Date().toISOString(),
+    reference_id: `bench-${index}`,
+    tags: ['bench'],
+    data: {
+      '@error': {
+        type: 'TypeError',
+        message: `Load of kind ${kind}`,
+        stack_trace: Array.from({ length: 12 }, (_, frame) => ({
+          name: `function${frame}`,
+          file_name: `/app/${kind}.js`,
+          line_number: 100 + frame,
+        })),
+      },
+    },
+  };
+}
+
+function post(url: string, body: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      `${url}/api/v2/events`,
+      {
+        agent,
+        method: 'POST',
+        headers: {
+          Authorization: `Bearer ${sampleToken.storefront}`,
+          'Content-Type': 'application/json',
+          'Content-Length': Buffer.byteLength(body),
+        },
+      },
+      (answer) => {
+        answer.resume().on('end', () => resolve(answer.statusCode ?? 0));
+      },
+    );
+    asked.on('error', reject).end(body);
+  });
+}

@@ -1,0 +1,55 @@
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { GatewayHost, OwnFolder, PostgresHost, newDatabase, runSql } from '@crossfade/test-hosts';
+import { measureIngest } from './ingest.ts';
+import { fillLists, measureLists } from './lists.ts';
+import { measureScreens } from './screens.ts';
+
+/** How long each load runs, seconds. Shorter is noisier. */
+const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 10);
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
+const STACKS = Number(process.env['BENCH_STACKS'] ?? 100_000);
+
+const UNTHROTTLED = { API_THROTTLE_PER_MINUTE: '0', INGEST_THROTTLE_PER_MINUTE: '0' };
+
+/** Runs every measurement on each database, each with a gateway of its own, and prints tables; `--json FILE` too. */
+const postgres = await PostgresHost.start();
+const databases = {
+  PGlite: () => ({ DATA_DIR: new OwnFolder('bench').path }),
+  PostgreSQL: () => ({ DATABASE_URL: newDatabase(postgres.port) }),
+};
+const results: Record<string, unknown> = {};
+for (const [name, newStore] of Object.entries(databases)) {
+  const many = newStore();
+  const measured = {
+    ingest: await withGateway(newStore(), ({ url }) => measureIngest(url, SECONDS, ROUNDS)),
+    screens: await withGateway(newStore(), ({ url }) => measureScreens(url)),
+    // Filled by one gateway and read by the next: a database plans well once it has looked at what it holds.
+    lists: await withGateway(many, async ({ url }) => fillLists(url, STACKS)).then(() => {
+      if ('DATABASE_URL' in many) runSql(many.DATABASE_URL, 'VACUUM ANALYZE');
+      return withGateway(many, ({ url }) => measureLists(url));
+    }),
+  };
+  results[name] = measured;
+  console.log(`\n${name}, ${cpus().length} cores, load on the same machine`);
+  console.table(measured.ingest);
+  console.table(measured.screens);
+  console.table(measured.lists);
+}
+await postgres.stop();
+
+const [, file] = process.argv.slice(process.argv.indexOf('--json'));
+if (process.argv.includes('--json') && file !== undefined)
+  writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
+
+async function withGateway<T>(
+  store: Record<string, string>,
+  measure: (host: GatewayHost) => Promise<T>,
+): Promise<T> {
+  const host = await GatewayHost.start({ env: { ...UNTHROTTLED, ...store } });
+  try {
+    return await measure(host);
+  } finally {
+    await host.stop();
+  }
+}

@@ -1,0 +1,61 @@
+import { ApiClient, chromiumArguments, chromiumPath, sampleToken } from '@crossfade/test-hosts';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { percentile } from './figures.ts';
+
+const SAMPLES = 30;
+/** Longer than the apps gather changes for, so that each sample is a change of its own. */
+const PAUSE_MS = 1200;
+const apps = { modern: '/next/', legacy: '/' };
+
+/** From the moment before the POST of an error to the moment in which its row stands in each app's page. */
+export async function measureScreens(url: string): Promise<Record<string, unknown>[]> {
+  const browser = await chromium.launch({ executablePath: chromiumPath(), args: [...chromiumArguments] });
+  try {
+    const pages = await Promise.all(Object.values(apps).map((path) => open(browser, `${url}${path}`)));
+    const client = new ApiClient(url, sampleToken.storefront);
+    const delays = pages.map((): number[] => []);
+    for (let sample = 0; sample < SAMPLES; sample += 1) {
+      const message = `Seen ${[...String(sample)].map((digit) => 'abcdefghij'[Number(digit)]).join('')}`;
+      const shown = pages.map((page) => whenShown(page, message));
+      // The watchers must be there before the error is.
+      await Promise.all(pages.map((page) => page.evaluate('1')));
+      const begun = Date.now();
+      await client.json('POST', '/events', { type: 'error', message });
+      for (const [index, at] of (await Promise.all(shown)).entries()) delays[index]?.push(at - begun);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+    return Object.keys(apps).map((app, index) => ({
+      app,
+      'POST to screen p50, ms': percentile(delays[index] ?? [], 0.5),
+      'p95, ms': percentile(delays[index] ?? [], 0.95),
+    }));
+  } finally {
+    await browser.close();
+  }
+}
+
+async function open(browser: Browser, url: string): Promise<Page> {
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(url);
+  await page.getByLabel('E-mail').fill('member@crossfade.test');
+  await page.getByLabel('Password').fill('tester');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.locator('[data-connection="open"]').waitFor();
+  return page;
+}
+
+const whenShown = (page: Page, title: string): Promise<number> =>
+  page.evaluate(
+    (wanted) =>
+      new Promise<number>((resolve) => {
+        const look = (): void => {
+          if (!document.body.innerText.includes(wanted)) return;
+          observer.disconnect();
+          resolve(Date.now());
+        };
+        const observer = new MutationObserver(look);
+        observer.observe(document.body, { childList: true, characterData: true, subtree: true });
+        look();
+      }),
+    title,
+  );
