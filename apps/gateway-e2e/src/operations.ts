@@ -99,6 +99,8 @@ export class Operation {
 
   #hold({ status, headers }: Response, text: string): void {
     this.seen.add(status);
+    if (this.right === 'client' && !headers.has('x-exceptionless-configversion'))
+      throw new Error(`${this.name}: ${status} does not say which version the settings have`);
     const described = this.description.responses[String(status)];
     if (described === undefined) throw new Error(`${this.name}: ${status} is not described: ${text}`);
     const type = headers.get('content-type')?.split(';', 1)[0];

@@ -114,6 +114,17 @@ describe('a start that succeeds', () => {
     await host.stop();
   });
 
+  it('does not begin with an administrator whose password is easy to guess', async () => {
+    const { code, sentence } = await failure({
+      ADMIN_EMAIL: 'root@example.com',
+      ADMIN_PASSWORD: 'password1',
+    });
+    expect(code).toBe(1);
+    expect(sentence).toBe(
+      'ADMIN_PASSWORD is too easy to guess; use a few words that do not belong together.\n',
+    );
+  });
+
   it('ends in order with streams open: each is told, and the exit is clean', async () => {
     const host = await GatewayHost.start();
     const { token } = await ApiClient.login(host.url, 'admin@crossfade.test');

@@ -1,13 +1,17 @@
 import type { Database } from './database/database.js';
 import { users } from './database/schema.js';
-import { hashPassword } from './identity/passwords.js';
+import { hashPassword, weaknessOf } from './identity/passwords.js';
+import { StartupError } from './startup-error.js';
 
-/** Makes the first administrator if there is no account yet. Says whether it did. */
+/** Makes the first administrator if there is no account yet. Says whether it did. @throws StartupError for a weak password */
 export async function createFirstAdministrator(
   database: Database,
   email: string,
   password: string,
 ): Promise<boolean> {
+  if ((await database.$count(users)) > 0) return false;
+  const weakness = await weaknessOf(password, [email]);
+  if (weakness !== undefined) throw new StartupError(`ADMIN_PASSWORD ${weakness}.`);
   const passwordHash = await hashPassword(password);
   return database.transaction(async (transaction) => {
     if ((await transaction.$count(users)) > 0) return false;

@@ -7,6 +7,7 @@ import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module.js';
 import { browserApps, missingBrowserApps } from './browser-apps.js';
 import { openDatabase, type Database } from './database/database.js';
+import { configVersion } from './events/config-version.js';
 import { createFirstAdministrator } from './first-administrator.js';
 import { readBody } from './http/body.js';
 import { compressAnswers } from './http/compression.js';
@@ -52,6 +53,7 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   );
   app.use(browserApps());
   app.use(apiHeaders);
+  app.use(configVersion);
   app.use(readBody);
   const logger = new NestLogger('Gateway');
   for (const warning of settings.warnings) logger.warn(warning);

@@ -53,4 +53,14 @@ describe('the settings', () => {
       expect.not.objectContaining({ message: expect.stringMatching(/secret|short-1/) as string }) as Error,
     );
   });
+
+  it('believes nobody, one proxy, so many, or those named', () => {
+    const proxies = (text: string) => readSettings({ TRUST_PROXY: text }).TRUST_PROXY;
+    expect(readSettings({}).TRUST_PROXY).toBe(false);
+    expect(proxies('false')).toBe(false);
+    expect(proxies('true')).toBe(1);
+    expect(proxies('2')).toBe(2);
+    expect(proxies('10.0.0.0/8, ::1')).toEqual(['10.0.0.0/8', '::1']);
+    expect(() => proxies('everyone')).toThrow('TRUST_PROXY must be true (one proxy), a number of proxies');
+  });
 });

@@ -7,9 +7,8 @@ import type { Page, Response } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startHosts } from './hosts.ts';
 
-const bundle = createRequire(import.meta.url)
-  .resolve('@exceptionless/browser')
-  .replace(/index\.js$/, 'index.bundle.min.js');
+const require = createRequire(import.meta.url);
+const bundle = require.resolve('@exceptionless/browser').replace(/index\.js$/, 'index.bundle.min.js');
 
 interface StackEvent {
   type: string;

@@ -6,7 +6,7 @@ import { apps, connection, sendError, signIn } from './browser.ts';
 type App = (typeof apps)[number]['name'];
 
 /** How a page may look. */
-export const looks: readonly { suffix: string; apps: readonly App[]; options: BrowserContextOptions }[] = [
+const looks: readonly { suffix: string; apps: readonly App[]; options: BrowserContextOptions }[] = [
   { suffix: '', apps: ['modern', 'legacy'], options: {} },
   { suffix: '-dark', apps: ['modern'], options: { colorScheme: 'dark' } },
   {

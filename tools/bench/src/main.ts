@@ -13,7 +13,7 @@ const STACKS = Number(process.env['BENCH_STACKS'] ?? 100_000);
 const UNTHROTTLED = { API_THROTTLE_PER_MINUTE: '0', INGEST_THROTTLE_PER_MINUTE: '0' };
 
 /** Runs every measurement on each database, each with a gateway of its own, and prints tables; `--json FILE` too. */
-const postgres = await PostgresHost.start();
+const postgres = await PostgresHost.start({ durable: true });
 const databases = {
   PGlite: () => ({ DATA_DIR: new OwnFolder('bench').path }),
   PostgreSQL: () => ({ DATABASE_URL: newDatabase(postgres.port) }),

@@ -15,7 +15,8 @@ export class PostgresHost {
     readonly port: number,
   ) {}
 
-  static async start(): Promise<PostgresHost> {
+  /** `durable`: a commit waits for the disk, as it does where it counts; tests need not. */
+  static async start({ durable = false } = {}): Promise<PostgresHost> {
     const bin = binaries();
     const own = new OwnFolder('postgres');
     const who = account();
@@ -28,7 +29,8 @@ export class PostgresHost {
     );
     for (let attempt = 1; ; attempt += 1) {
       const port = await freePort();
-      const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'max_connections=200', 'fsync=off'];
+      const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'max_connections=200'];
+      if (!durable) settings.push('fsync=off');
       const server = spawn(
         join(bin, 'postgres'),
         ['-D', data, '-k', own.path, ...settings.flatMap((setting) => ['-c', setting])],

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Inject, Param, Post, Query, Res, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Response } from 'express';
 import { z } from 'zod';
@@ -7,13 +7,13 @@ import { DATABASE } from '../database/database.token.js';
 import { events } from '../database/schema.js';
 import { ApiBody } from '@nestjs/swagger';
 import { Answers } from '../http/answers.js';
-import { forbidden, invalid } from '../http/problem.js';
+import { forbidden, invalid, ProblemException } from '../http/problem.js';
 import { idSchema } from '../http/schemas.js';
 import { cleanText } from '../http/text.js';
 import { CountsAgainst } from '../http/throttle.js';
 import { Allow, Calling, type Caller, type UserCaller } from '../identity/caller.js';
 import { Organizations } from '../organizations/organizations.js';
-import { ConfigVersionInterceptor, CONFIG_VERSION } from './config-version.interceptor.js';
+import { CONFIG_VERSION } from './config-version.js';
 import { eventSchema, readEvent } from './event-input.js';
 import { Ingest, type IngestTarget } from './ingest.js';
 
@@ -41,7 +41,6 @@ const overPlan = { 402: 'The batch does not fit the plan; nothing of it was kept
 
 /** What client libraries call with a project's token. */
 @Controller('api/v2')
-@UseInterceptors(ConfigVersionInterceptor)
 export class IngestController {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
@@ -146,9 +145,18 @@ function targetOf(caller: Caller): IngestTarget {
   throw forbidden("Use a project's token, or name the project: /api/v2/projects/{id}/events.");
 }
 
+/** Five MiB could be a million empty events, each with a row of its own. */
+const MOST_EVENTS = 10_000;
+
 function readBatch(body: unknown, now: Date) {
   if (typeof body !== 'object' || body === null) {
     throw invalid([{ path: '', message: 'must be an event (a JSON object) or an array of events' }]);
   }
-  return (Array.isArray(body) ? body : [body]).flatMap((raw) => readEvent(raw, now) ?? []);
+  const batch: unknown[] = Array.isArray(body) ? body : [body];
+  if (batch.length > MOST_EVENTS)
+    throw new ProblemException(
+      413,
+      `The batch has ${batch.length} events; send at most ${MOST_EVENTS} at once.`,
+    );
+  return batch.flatMap((raw) => readEvent(raw, now) ?? []);
 }

@@ -5,6 +5,7 @@ import { sql } from 'drizzle-orm';
 import type { Transaction } from '../database/database.js';
 import { events, stacks } from '../database/schema.js';
 import { Transactions, type Publish } from '../database/transactions.js';
+import type { PlanId } from '../organizations/plans.js';
 import { OverPlan, UsageMeter } from '../organizations/usage.js';
 import type { EventInput } from './event-input.js';
 import { signatureOf } from './signature.js';
@@ -49,15 +50,15 @@ export class Ingest {
   async accept(target: IngestTarget, batch: readonly EventInput[], now: Date): Promise<void> {
     if (batch.length === 0) return;
     try {
-      await this.usage.requireRoom(target.organizationId, now);
-      await this.#store(target, groupBySignature(batch), now);
+      const planId = await this.usage.planWithRoom(target.organizationId, now);
+      await this.#store(target, groupBySignature(batch), planId, now);
     } catch (error) {
       if (error instanceof OverPlan) throw await this.usage.refuse(target.organizationId, error, now);
       throw error;
     }
   }
 
-  #store(target: IngestTarget, groups: readonly Group[], now: Date): Promise<void> {
+  #store(target: IngestTarget, groups: readonly Group[], planId: PlanId, now: Date): Promise<void> {
     return this.transactions.run(async (transaction, publish) => {
       let kept = 0;
       for (const portion of portions(groups, UPSERTED_ROWS)) {
@@ -66,7 +67,7 @@ export class Ingest {
         for (const stack of counted) announce(publish, target, stack);
         kept += counted.reduce((sum, { events: own }) => sum + own.length, 0);
       }
-      await this.usage.count(transaction, target.organizationId, kept, now);
+      await this.usage.count(transaction, target.organizationId, planId, kept, now);
     });
   }
 

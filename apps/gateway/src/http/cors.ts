@@ -5,17 +5,21 @@ type CorsDelegate = Extract<NonNullable<NestApplicationOptions['cors']>, (...arg
 
 /** What client libraries call from pages of any origin. Without credentials, so an open answer gives nothing away. */
 const OPEN =
-  /^\/api\/v2\/(events(\/by-ref\/[^/]+\/user-description|\/session\/heartbeat)?|projects\/config|projects\/[^/]+\/events)$/;
-const EXPOSED = ['X-Exceptionless-ConfigVersion', 'X-RateLimit-Remaining', 'Retry-After', 'Link'];
+  /^\/api\/v2\/(events(\/by-ref\/[^/]+\/user-description|\/session\/heartbeat)?|projects\/config|projects\/[^/]+\/events)\/?$/i;
+const EXPOSED = ['X-Exceptionless-ConfigVersion', 'X-RateLimit-Remaining', 'Retry-After'];
+const EXPOSED_TO_APPS = [...EXPOSED, 'X-RateLimit-Limit', 'X-RateLimit-Reset', 'Link'];
+
+export const isForClientLibraries = (path: string): boolean => OPEN.test(path);
 
 /** Which pages of other origins may call. Tokens are headers: no cookie is involved. */
 export function cors(origins: readonly string[]): CorsDelegate {
   return (request: Request, answer) => {
+    const isOpen = isForClientLibraries(request.path);
     answer(null, {
-      origin: OPEN.test(request.path) ? '*' : [...origins],
+      origin: isOpen ? '*' : [...origins],
       methods: ['GET', 'POST', 'DELETE'],
       allowedHeaders: ['Authorization', 'Content-Type', 'Last-Event-ID', 'X-Exceptionless-Client'],
-      exposedHeaders: EXPOSED,
+      exposedHeaders: isOpen ? EXPOSED : EXPOSED_TO_APPS,
       maxAge: 600,
       optionsSuccessStatus: 204,
     });

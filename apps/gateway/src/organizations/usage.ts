@@ -34,21 +34,30 @@ export class UsageMeter {
     private readonly transactions: Transactions,
   ) {}
 
-  /** Spares an organization that has used its plan up the work on a batch. @throws OverPlan */
-  async requireRoom(organizationId: string, now: Date): Promise<void> {
+  /**
+   * The plan that a batch is counted against; spares an organization that has used it up the work on the batch.
+   * @throws OverPlan
+   */
+  async planWithRoom(organizationId: string, now: Date): Promise<PlanId> {
     const current = (await this.of([organizationId], now)).get(organizationId);
-    if (current === undefined) return;
+    if (current === undefined) throw new Error('events of an organization that is gone');
     const full = periods.filter((period) => isFull(current.usage[period]));
     if (full.length > 0) throw new OverPlan(current.planId, full);
+    return current.planId;
   }
 
   /**
    * Counts events of a batch that is being stored. Last in its transaction, since organizations wait here for each
    * other's commit. @throws OverPlan, and then the transaction must fail
    */
-  async count(transaction: Transaction, organizationId: string, events: number, now: Date): Promise<void> {
+  async count(
+    transaction: Transaction,
+    organizationId: string,
+    planId: PlanId,
+    events: number,
+    now: Date,
+  ): Promise<void> {
     if (events === 0) return;
-    const planId = await planOf(transaction, organizationId);
     const { hour, month } = plans[planId];
     const tooMany = periods.filter((period) => events > (plans[planId][period] ?? Infinity));
     if (tooMany.length > 0) throw new OverPlan(planId, tooMany);
@@ -137,15 +146,6 @@ export class UsageMeter {
 
 const isCurrent = (now: Date) =>
   or(...periods.map((period) => and(eq(usage.period, period), eq(usage.start, startOf(period, now)))));
-
-async function planOf(queries: Queries, organizationId: string): Promise<PlanId> {
-  const [found] = await queries
-    .select({ planId: organizations.planId })
-    .from(organizations)
-    .where(eq(organizations.id, organizationId));
-  if (found === undefined) throw new Error('events of an organization that is gone');
-  return found.planId;
-}
 
 function usageOf(planId: PlanId, period: Period, total: number, wasRefused: boolean): PeriodUsage {
   const limit = plans[planId][period];

@@ -1,7 +1,6 @@
 import * as z from 'zod/mini';
 
 export const stackStatuses = ['open', 'fixed', 'regressed', 'snoozed', 'ignored', 'discarded'] as const;
-export type StackStatus = (typeof stackStatuses)[number];
 export const planIds = ['free', 'small', 'unlimited'] as const;
 
 /** What the REST API answers, as far as this app reads it. */

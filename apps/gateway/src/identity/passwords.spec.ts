@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { hashPassword, verifyPassword, weaknessOf } from './passwords.js';
+
+describe('a password', () => {
+  it('may be any words that do not belong together, without rules for characters', async () => {
+    for (const password of ['plain otters juggle', 'zwölf große Kähne', 'x7!kQ2pw9'])
+      expect(await weaknessOf(password, ['ada@example.com', 'Ada Admin']), password).toBeUndefined();
+  });
+
+  it('must be long enough and not too long', async () => {
+    expect(await weaknessOf('x7!kQ2p', [])).toBe('must have at least 8 characters');
+    expect(await weaknessOf('x7!kQ2p'.repeat(30), [])).toBe('must have at most 200 characters');
+  });
+
+  it('must not be one that everybody tries, nor say who it is for', async () => {
+    for (const password of ['password', 'password1', 'qwertyuiop', '12345678', 'aaaaaaaaaa', 'adaadmin'])
+      expect(await weaknessOf(password, ['ada@example.com', 'Ada Admin']), password).toMatch(
+        'too easy to guess',
+      );
+  });
+
+  it('is kept as a hash of its own', async () => {
+    const [one, other] = [
+      await hashPassword('plain otters juggle'),
+      await hashPassword('plain otters juggle'),
+    ];
+    expect(one).not.toBe(other);
+    expect(one).toMatch(/^\$argon2id\$/);
+    expect(await verifyPassword(one, 'plain otters juggle')).toBe(true);
+    expect(await verifyPassword(one, 'plain otters juggled')).toBe(false);
+  });
+});
