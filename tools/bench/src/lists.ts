@@ -2,7 +2,6 @@ import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { percentile } from './figures.ts';
 
 const BATCH = 5000;
-const SAMPLES = 30;
 
 /** Makes many stacks in one organization. */
 export async function fillLists(url: string, stacks: number): Promise<void> {
@@ -18,7 +17,7 @@ export async function fillLists(url: string, stacks: number): Promise<void> {
 }
 
 /** How long the list of them takes to answer. */
-export async function measureLists(url: string): Promise<Record<string, unknown>[]> {
+export async function measureLists(url: string, samples: number): Promise<Record<string, unknown>[]> {
   const { member, path } = await listOf(url);
   const queries = {
     'newest first': '',
@@ -33,13 +32,13 @@ export async function measureLists(url: string): Promise<Record<string, unknown>
   };
   const measured: Record<string, unknown>[] = [];
   for (const [what, query] of Object.entries(queries)) {
-    const samples: number[] = [];
-    for (let sample = 0; sample < SAMPLES; sample += 1) {
+    const times: number[] = [];
+    for (let sample = 0; sample < samples; sample += 1) {
       const begun = performance.now();
       await member.json('GET', `${path}?${query}`);
-      samples.push(performance.now() - begun);
+      times.push(performance.now() - begun);
     }
-    measured.push({ list: what, 'p50, ms': percentile(samples, 0.5), 'p95, ms': percentile(samples, 0.95) });
+    measured.push({ list: what, 'p50, ms': percentile(times, 0.5), 'p95, ms': percentile(times, 0.95) });
   }
   return measured;
 }

@@ -8,6 +8,8 @@ import { measureScreens } from './screens.ts';
 /** How long each load runs, seconds. Shorter is noisier. */
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 10);
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
+/** Of the screens, and of each list. */
+const SAMPLES = Number(process.env['BENCH_SAMPLES'] ?? 30);
 const STACKS = Number(process.env['BENCH_STACKS'] ?? 100_000);
 
 const UNTHROTTLED = { API_THROTTLE_PER_MINUTE: '0', INGEST_THROTTLE_PER_MINUTE: '0' };
@@ -23,11 +25,11 @@ for (const [name, newStore] of Object.entries(databases)) {
   const many = newStore();
   const measured = {
     ingest: await withGateway(newStore(), ({ url }) => measureIngest(url, SECONDS, ROUNDS)),
-    screens: await withGateway(newStore(), ({ url }) => measureScreens(url)),
+    screens: await withGateway(newStore(), ({ url }) => measureScreens(url, SAMPLES)),
     // Filled by one gateway and read by the next: a database plans well once it has looked at what it holds.
     lists: await withGateway(many, async ({ url }) => fillLists(url, STACKS)).then(() => {
       if ('DATABASE_URL' in many) runSql(many.DATABASE_URL, 'VACUUM ANALYZE');
-      return withGateway(many, ({ url }) => measureLists(url));
+      return withGateway(many, ({ url }) => measureLists(url, SAMPLES));
     }),
   };
   results[name] = measured;

@@ -2,19 +2,18 @@ import { ApiClient, chromiumArguments, chromiumPath, sampleToken } from '@crossf
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { percentile } from './figures.ts';
 
-const SAMPLES = 30;
 /** Longer than the apps gather changes for, so that each sample is a change of its own. */
 const PAUSE_MS = 1200;
 const apps = { modern: '/next/', legacy: '/' };
 
 /** From the moment before the POST of an error to the moment in which its row stands in each app's page. */
-export async function measureScreens(url: string): Promise<Record<string, unknown>[]> {
+export async function measureScreens(url: string, samples: number): Promise<Record<string, unknown>[]> {
   const browser = await chromium.launch({ executablePath: chromiumPath(), args: [...chromiumArguments] });
   try {
     const pages = await Promise.all(Object.values(apps).map((path) => open(browser, `${url}${path}`)));
     const client = new ApiClient(url, sampleToken.storefront);
     const delays = pages.map((): number[] => []);
-    for (let sample = 0; sample < SAMPLES; sample += 1) {
+    for (let sample = 0; sample < samples; sample += 1) {
       const message = `Seen ${[...String(sample)].map((digit) => 'abcdefghij'[Number(digit)]).join('')}`;
       const shown = pages.map((page) => whenShown(page, message));
       // The watchers must be there before the error is.
