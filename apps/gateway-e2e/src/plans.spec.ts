@@ -1,4 +1,4 @@
-import { ApiClient, SseProbe, eventually, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, SseProbe, eventually, hourWithRoom, sampleToken } from '@crossfade/test-hosts';
 import { beforeAll, expect, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 
@@ -22,6 +22,7 @@ onEachDatabase('plans', {}, (gateway) => {
   };
   const batch = (size: number) => Array.from({ length: size }, () => ({ message: 'counted' }));
   beforeAll(async () => {
+    await hourWithRoom(20);
     admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
   });
 

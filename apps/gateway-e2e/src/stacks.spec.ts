@@ -131,4 +131,43 @@ onEachDatabase('stacks', {}, (gateway) => {
     expect((await list('sort=first&limit=1'))[0]?.id).toBe(often.id);
     expect((await list('sort=last&limit=1'))[0]?.id).toBe(often.id);
   });
+
+  it('may be changed, counted, deleted and forgiven by many at once, and nobody fails for it', async () => {
+    const kinds = [...'abcdefghijklmnop'].map((letter) => ({ type: 'error', message: `Crowd ${letter}` }));
+    await client.json('POST', '/events', kinds);
+    const ids = (await list('q=crowd&limit=100')).map(({ id }) => id);
+    expect(ids).toHaveLength(kinds.length);
+    const project = await member.json<{ id: string }>('POST', '/projects', {
+      organization_id: acme,
+      name: 'Doomed',
+    });
+    const { token } = await member.json<{ token: string }>('POST', `/projects/${project.id}/tokens`, {});
+    const doomed = new ApiClient(gateway().url, token);
+    // Each round in another order.
+    const turned = <T>(all: readonly T[], by: number): T[] => {
+      const from = (by * 5) % all.length;
+      const one = [...all.slice(from), ...all.slice(0, from)];
+      return by % 2 === 0 ? one : one.reverse();
+    };
+    const rounds = 15;
+    const answers = await Promise.all(
+      Array.from({ length: rounds }, (_, round) => [
+        client.call('POST', '/events', turned(kinds, round)),
+        client.call('POST', '/events', turned(kinds, round + 3)),
+        doomed.call('POST', '/events', turned(kinds, round)),
+        member.call('POST', `/stacks/${turned(ids, round).join(',')}/mark-fixed`),
+        member.call('POST', `/stacks/${turned(ids, round + 1).join(',')}/change-status?status=open`),
+        member.call(
+          'POST',
+          `/organizations/${acme}/change-plan?planId=${round % 2 === 0 ? 'small' : 'unlimited'}`,
+        ),
+        ...(round === 5 ? [member.call('DELETE', `/projects/${project.id}`)] : []),
+      ]).flat(),
+    );
+    expect(answers.filter(({ status }) => status >= 500).map(({ status }) => status)).toEqual([]);
+    await member.json('POST', `/organizations/${acme}/change-plan?planId=unlimited`);
+    for (const { total_occurrences } of await list('q=crowd&limit=100'))
+      expect(total_occurrences).toBe(1 + 2 * rounds);
+    expect(gateway().output).not.toContain('"level":50');
+  });
 });

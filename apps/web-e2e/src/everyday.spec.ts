@@ -1,4 +1,4 @@
-import { ApiClient, GatewayHost, eventually, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, GatewayHost, eventually, hourWithRoom, sampleToken } from '@crossfade/test-hosts';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connection, signIn } from './browser.ts';
@@ -154,6 +154,7 @@ describe('both apps side by side', () => {
   });
 
   it('an overage and the change of plan that ends it', async () => {
+    await hourWithRoom(15);
     await chooseOrganization('Globex');
     await appears(legacy, 'free-plan', 'free plan');
     const tooMany = Array.from({ length: 301 }, () => ({ message: 'one of too many' }));

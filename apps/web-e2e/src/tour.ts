@@ -1,4 +1,4 @@
-import { ApiClient, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, hourWithRoom, sampleToken } from '@crossfade/test-hosts';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import type { Browsing } from './browser.ts';
 import { apps, connection, sendError, signIn } from './browser.ts';
@@ -168,8 +168,9 @@ const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
   },
 };
 
-/** Sends what the tour's pages show. */
+/** Sends what the tour's pages show: among them an organization that is over the limit of this hour. */
 export async function prepareTour(url: string): Promise<void> {
+  await hourWithRoom(75);
   for (const kind of ['checkout', 'search', 'checkout', 'payment', 'checkout']) await sendError(url, kind);
   const admin = await ApiClient.login(url, 'admin@crossfade.test');
   await admin.json('POST', '/organizations', { name: 'Initech' });

@@ -29,3 +29,9 @@ export async function eventually<T>(
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+/** Usage is counted by the hour: waits for the next one if this one ends within so many seconds. */
+export async function hourWithRoom(seconds: number): Promise<void> {
+  const left = 3_600_000 - (Date.now() % 3_600_000);
+  if (left < seconds * 1000) await new Promise((resolve) => setTimeout(resolve, left + 100));
+}

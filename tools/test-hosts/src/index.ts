@@ -6,5 +6,5 @@ export { type Probe, type ProbeOptions, type Received } from './probe.ts';
 export { SseProbe } from './sse-probe.ts';
 export { WebSocketProbe } from './websocket-probe.ts';
 export { chromiumArguments, chromiumPath } from './chromium.ts';
-export { eventually } from './child.ts';
+export { eventually, hourWithRoom } from './child.ts';
 export { OwnFolder } from './keeper.ts';

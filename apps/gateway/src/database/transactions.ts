@@ -3,9 +3,14 @@ import type { catalog } from '@crossfade/protocol';
 import { Publisher, type Publishable } from '@crossfade/push';
 import { DATABASE } from './database.token.js';
 import type { Database, Transaction } from './database.js';
+import { sqlStateOf } from './sql-state.js';
 
 /** Tells of a change: published when the transaction that makes it has been committed, and not if it fails. */
 export type Publish = (message: Publishable<typeof catalog>) => void;
+
+const ATTEMPTS = 5;
+/** A failed serialization, a deadlock. */
+const IN_THE_WAY: readonly string[] = ['40001', '40P01'];
 
 /** The after-commit seam: the one way in which domain code changes data and tells of it. */
 @Injectable()
@@ -17,8 +22,21 @@ export class Transactions {
     private readonly publisher: Publisher<typeof catalog>,
   ) {}
 
-  /** Runs `work` in one transaction, then publishes what it told of, in order. */
+  /**
+   * Runs `work` in one transaction, then publishes what it told of, in order. Work that the database ends because it
+   * stood in each other's way with another's is run again, so it must change nothing but the database.
+   */
   async run<T>(work: (transaction: Transaction, publish: Publish) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#runOnce(work);
+      } catch (error) {
+        if (attempt === ATTEMPTS || !IN_THE_WAY.includes(sqlStateOf(error) ?? '')) throw error;
+      }
+    }
+  }
+
+  async #runOnce<T>(work: (transaction: Transaction, publish: Publish) => Promise<T>): Promise<T> {
     const messages: Publishable<typeof catalog>[] = [];
     const result = await this.database.transaction((transaction) =>
       work(transaction, (message) => messages.push(message)),

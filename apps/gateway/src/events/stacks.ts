@@ -17,6 +17,9 @@ export function statusChange(status: StackStatus, now: Date, snoozeUntil: Date |
   return { status, dateFixed: status === 'fixed' ? now : null, snoozeUntil };
 }
 
+/** The rest has its turn in the next round. */
+const SNOOZES_AT_ONCE = 1000;
+
 /** Stacks as people change them. What the caller may not see does not exist for it. */
 @Injectable()
 export class Stacks {
@@ -64,26 +67,33 @@ export class Stacks {
   async endSnoozes(now: Date): Promise<void> {
     await this.transactions.run(async (transaction, publish) => {
       const rows = await transaction
-        .update(stacks)
-        .set({ status: 'open', snoozeUntil: null })
+        .select()
+        .from(stacks)
         .where(and(eq(stacks.status, 'snoozed'), lte(stacks.snoozeUntil, now)))
-        .returning();
+        .orderBy(...lockOrder)
+        .limit(SNOOZES_AT_ONCE)
+        .for('update', { skipLocked: true });
+      if (rows.length === 0) return;
+      const ids = rows.map(({ id }) => id);
+      await transaction.update(stacks).set(statusChange('open', now)).where(inArray(stacks.id, ids));
       for (const stack of rows) tell(publish, stack, ChangeType.Saved);
     });
   }
 }
+
+const lockOrder = [stacks.projectId, stacks.signature] as const;
 
 async function lockVisible(
   transaction: Transaction,
   caller: UserCaller,
   ids: readonly string[],
 ): Promise<Stack[]> {
-  // In the order of their ids, so that two requests cannot wait for each other.
+  // In the order in which events are counted, so that two requests cannot wait for each other.
   const rows = await transaction
     .select()
     .from(stacks)
     .where(inArray(stacks.id, [...ids]))
-    .orderBy(stacks.id)
+    .orderBy(...lockOrder)
     .for('update');
   const visible = rows.every(({ organizationId }) => caller.organizationIds.includes(organizationId));
   if (rows.length < ids.length || !visible) throw notFound('stack');

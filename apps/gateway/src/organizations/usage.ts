@@ -21,6 +21,8 @@ export class OverPlan extends Error {
   constructor(
     readonly planId: PlanId,
     readonly over: readonly Period[],
+    /** The batch alone is larger than the limit, so waiting does not help. */
+    readonly neverFits = false,
   ) {
     super(`over the ${over.join(' and ')} limit of the plan ${planId}`);
   }
@@ -60,7 +62,7 @@ export class UsageMeter {
     if (events === 0) return;
     const { hour, month } = plans[planId];
     const tooMany = periods.filter((period) => events > (plans[planId][period] ?? Infinity));
-    if (tooMany.length > 0) throw new OverPlan(planId, tooMany);
+    if (tooMany.length > 0) throw new OverPlan(planId, tooMany, true);
     const counted = await transaction
       .insert(usage)
       .values(
@@ -78,7 +80,11 @@ export class UsageMeter {
   }
 
   /** Tells the organization, once in each period, and answers with the refusal. */
-  async refuse(organizationId: string, { planId, over }: OverPlan, now: Date): Promise<ProblemException> {
+  async refuse(
+    organizationId: string,
+    { planId, over, neverFits }: OverPlan,
+    now: Date,
+  ): Promise<ProblemException> {
     await this.transactions.run(async (transaction, publish) => {
       for (const period of over) {
         const told = await transaction
@@ -98,9 +104,11 @@ export class UsageMeter {
       }
     });
     const longest = over.includes('month') ? 'month' : 'hour';
+    const limit = `The plan "${planId}" allows ${plans[planId][longest]} events ${longest === 'hour' ? 'an hour' : 'a month'}`;
+    const remedy = neverFits ? 'Send fewer at once' : `Send again after ${endOf(longest, now).toISOString()}`;
     return new ProblemException(
       402,
-      `The plan "${planId}" allows ${plans[planId][longest]} events ${longest === 'hour' ? 'an hour' : 'a month'}, and this batch does not fit; nothing of it was kept. Send again after ${endOf(longest, now).toISOString()}, or change the plan.`,
+      `${limit}, and this batch does not fit; nothing of it was kept. ${remedy}, or change the plan.`,
     );
   }
 
@@ -137,6 +145,13 @@ export class UsageMeter {
 
   /** A new plan begins with nothing refused. */
   async forgive(queries: Queries, organizationId: string, now: Date): Promise<void> {
+    // In the order in which they are counted, so that neither waits for the other.
+    await queries
+      .select()
+      .from(usage)
+      .where(and(eq(usage.organizationId, organizationId), isCurrent(now)))
+      .orderBy(usage.period)
+      .for('update');
     await queries
       .update(usage)
       .set({ isOver: false })
