@@ -1,4 +1,4 @@
-import { ApiClient, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, SseProbe, sampleToken } from '@crossfade/test-hosts';
 import type { Asked } from './operations.ts';
 import { word, type World } from './world.ts';
 
@@ -11,6 +11,7 @@ export interface Exercise {
   readonly also?: Readonly<Record<number, Ask>>;
 }
 
+let lastStream: SseProbe | undefined;
 let accounts = 0;
 const newAccount = () => ({
   email: `new-${word(++accounts)}@example.com`,
@@ -220,6 +221,19 @@ export const exercises: Readonly<Record<string, Exercise>> = {
         return { as: world.member };
       },
     },
+  },
+
+  'GET /api/v2/push/connections': { good: asAdministrator, is: 200 },
+  'DELETE /api/v2/push/connections/{id}': {
+    good: async ({ url, admin, member }) => {
+      lastStream?.close();
+      lastStream = await SseProbe.open(url, { token: member.token });
+      const { message } = await lastStream.message('Connected');
+      const { connection_id: id } = message as { connection_id: string };
+      return { as: admin, path: { id } };
+    },
+    is: 204,
+    also: { 404: ({ admin }) => ({ as: admin, path: { id: crypto.randomUUID() } }) },
   },
 
   'GET /api/v2/push/settings': { good: () => ({}), is: 200 },

@@ -127,6 +127,25 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
     });
   }
 
+  it('shows administrators who listens, and lets them send a stream away', async () => {
+    const administrator = await ApiClient.login(gateway().url, 'admin@crossfade.test');
+    const { token } = await ApiClient.login(gateway().url, 'member@crossfade.test');
+    for (const { name, open } of transports) {
+      const probe = await open(gateway().url, { token, query: { client: `${name}-test/1.0` } });
+      await probe.message('Connected');
+      const listed = await administrator.json<{ id: string; client: string; transport: string }[]>(
+        'GET',
+        '/push/connections?limit=100',
+      );
+      const mine = listed.find(({ client }) => client === `${name}-test/1.0`);
+      expect(mine?.transport).toBe(name === 'SSE' ? 'sse' : 'websocket');
+      await administrator.json('DELETE', `/push/connections/${mine?.id}`);
+      await probe.message('Reconnect');
+      await probe.end();
+      expect((await administrator.call('DELETE', `/push/connections/${mine?.id}`)).status).toBe(404);
+    }
+  });
+
   it('tells a client that brings an unknown cursor that it has a gap, and to fetch again', async () => {
     const { token } = await admin();
     const probe = await SseProbe.open(gateway().url, { token, headers: { 'Last-Event-ID': 'long-gone' } });

@@ -3,7 +3,7 @@ import { ApiClient, eventually, sampleToken, type GatewayHost } from '@crossfade
 const MEMBER = 'member@crossfade.test';
 
 /** Things of one organization, by what a path calls them. */
-export interface Things {
+interface Things {
   readonly organizations: string;
   readonly projects: string;
   readonly stacks: string;

@@ -29,6 +29,7 @@ import { OrganizationsController } from './organizations/organizations.controlle
 import { ProjectsController } from './organizations/projects.controller.js';
 import { UsageMeter } from './organizations/usage.js';
 import { GatewayAuthenticator } from './push/authenticator.js';
+import { ConnectionsController } from './push/connections.controller.js';
 import { SETTINGS, type Settings } from './settings.js';
 
 @Module({})
@@ -65,6 +66,7 @@ export class AppModule {
         ProjectsController,
         StacksController,
         NotificationsController,
+        ConnectionsController,
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },

@@ -49,6 +49,8 @@ export class Connection {
   readonly id: ConnectionId;
   readonly transport: Transport;
   readonly client: string;
+  /** Milliseconds since 1970. */
+  readonly openedAt: number;
   /** The organizations whose messages it gets; the hub changes it. */
   readonly organizationIds: Set<string>;
   readonly #types: ReadonlySet<string> | undefined;
@@ -70,6 +72,7 @@ export class Connection {
     this.#position = init.position;
     this.#queue = new WriteQueue(init.capacity);
     this.#clock = init.clock;
+    this.openedAt = init.clock.now();
     this.#onClose = init.onClose;
     this.transport.listen({ drained: () => this.#flush(), closed: () => this.#closed() });
   }

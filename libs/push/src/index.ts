@@ -11,4 +11,5 @@ export { type ConnectionId, type LeaseStore } from './lease.js';
 export { MemoryLeaseStore } from './memory/lease-store.js';
 export { Publisher, type Publishable } from './publisher.js';
 export { type Cursor, type LogRecord, type MessageLog, type StampedMessage } from './log.js';
+export { Connections, type OpenConnection } from './connections.js';
 export { MemoryMessageLog } from './memory/log.js';

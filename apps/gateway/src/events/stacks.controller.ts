@@ -59,7 +59,7 @@ export class StacksController {
   ) {}
 
   @Get('organizations/:id/stacks')
-  @Answers("An organization's stacks; `q`: words that are in the title", {
+  @Answers("An organization's stacks; q: words that are in the title", {
     body: stackView,
     list: true,
     also: { 404: 'There is no such organization for the caller.' },
@@ -76,7 +76,7 @@ export class StacksController {
   }
 
   @Get('projects/:id/stacks')
-  @Answers("A project's stacks; `q`: words that are in the title", {
+  @Answers("A project's stacks; q: words that are in the title", {
     body: stackView,
     list: true,
     also: { 404: 'There is no such project for the caller.' },

@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { Admission } from '../admission.js';
 import { systemClock } from '../clock.js';
+import { Connections } from '../connections.js';
 import { Delivery } from '../delivery.js';
 import { Hub } from '../hub.js';
 import { KeepAlive } from '../keep-alive.js';
@@ -26,7 +27,7 @@ const logFailure = (error: unknown, doing: string): void => {
   logger.error(`While ${doing}: ${error instanceof Error ? error.message : String(error)}`);
 };
 
-/** Adds the push endpoint on both transports, and a `Publisher` to inject. */
+/** Adds the push endpoint on both transports, and a `Publisher` and the `Connections` to inject. */
 @Module({})
 export class PushModule {
   static forRootAsync({ imports = [], inject = [], useFactory }: PushModuleAsyncOptions): DynamicModule {
@@ -77,11 +78,12 @@ export class PushModule {
               logFailure(error, 'publishing a conflated message'),
             ),
         },
+        { provide: Connections, inject: [Hub], useFactory: (hub: Hub) => new Connections(hub) },
         AdmissionGuard,
         PushGateway,
         PushLifecycle,
       ],
-      exports: [Publisher],
+      exports: [Publisher, Connections],
     };
   }
 }
