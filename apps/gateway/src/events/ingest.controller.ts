@@ -146,7 +146,7 @@ function targetOf(caller: Caller): IngestTarget {
 }
 
 /** Five MiB could be a million empty events, each with a row of its own. */
-const MOST_EVENTS = 10_000;
+const MOST_EVENTS = 50_000;
 
 function readBatch(body: unknown, now: Date) {
   if (typeof body !== 'object' || body === null) {
