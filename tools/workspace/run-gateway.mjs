@@ -60,5 +60,6 @@ Crossfade is running. Ctrl-C ends it.
 
   Modern app (SSE)         ${url}/next/
   Legacy app (WebSocket)   ${url}/
+  REST API, described      ${url}/docs
 ${samples}`;
 }

@@ -88,6 +88,22 @@ const release =
     await page.getByTestId('release-notification').getByText('Lists are faster.').waitFor();
   };
 
+/** What everyone is told, above the page that `first` goes to. */
+const told = (first: Go): Readonly<Record<string, Go>> => ({
+  'system-notification-info': async (place) => {
+    await first(place);
+    await connection(place.page, 'open');
+    await withNotification('Maintenance at noon, for about ten minutes.', 'Info')(place);
+  },
+  'system-notification-warning': withNotification('Maintenance begins soon.', 'Warning'),
+  'system-notification-error': withNotification('Events arrive late.', 'Error'),
+  release: async (place) => {
+    await noNotification(place);
+    await release(false)(place);
+  },
+  'release-critical': release(true),
+});
+
 /** Pages for who is not signed in. */
 const outside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
   modern: {
@@ -131,18 +147,7 @@ const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
     'account-menu': then(stacksOf('Acme', title), (page) =>
       page.getByRole('button', { name: 'Account' }).click(),
     ),
-    'system-notification-info': async (place) => {
-      await stacksOf('Acme', title)(place);
-      await connection(place.page, 'open');
-      await withNotification('Maintenance at noon, for about ten minutes.', 'Info')(place);
-    },
-    'system-notification-warning': withNotification('Maintenance begins soon.', 'Warning'),
-    'system-notification-error': withNotification('Events arrive late.', 'Error'),
-    release: async (place) => {
-      await noNotification(place);
-      await release(false)(place);
-    },
-    'release-critical': release(true),
+    ...told(stacksOf('Acme', title)),
   },
   legacy: {
     stacks: legacyStacksOf('Acme', title),
@@ -153,18 +158,7 @@ const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
       await page.locator('[data-testid=events] details').first().waitFor();
     }),
     'stack-missing': at(`#!/stacks/${crypto.randomUUID()}`, shows('There is no such stack')),
-    'system-notification-info': async (place) => {
-      await legacyStacksOf('Acme', title)(place);
-      await connection(place.page, 'open');
-      await withNotification('Maintenance at noon, for about ten minutes.', 'Info')(place);
-    },
-    'system-notification-warning': withNotification('Maintenance begins soon.', 'Warning'),
-    'system-notification-error': withNotification('Events arrive late.', 'Error'),
-    release: async (place) => {
-      await noNotification(place);
-      await release(false)(place);
-    },
-    'release-critical': release(true),
+    ...told(legacyStacksOf('Acme', title)),
   },
 };
 
