@@ -89,7 +89,7 @@ describe("the legacy app's websocketService", () => {
     );
   });
 
-  it('stops, starts, starts with a delay, and says when it is back', async () => {
+  it('stops, starts, says when it is back, and after a delayed start gets what it has missed', async () => {
     await service('stop');
     await connection(page, 'idle');
     await service('start');
@@ -97,10 +97,20 @@ describe("the legacy app's websocketService", () => {
     await expect.poll(emitted).toMatchObject([{ name: 'WebSocketReconnected' }]);
     await service('startDelayed');
     await connection(page, 'connecting');
+    await new ApiClient(hosts.gateway.url, sampleToken.storefront).json('POST', '/events', {
+      type: 'error',
+      message: 'while the legacy app waits',
+    });
     await connection(page, 'open');
+    // It goes on from its cursor: what it has missed comes, and nothing else is read again.
+    const heard: string[] = [];
     await expect
-      .poll(async () => (await emitted()).map(({ name }) => name))
-      .toContain('WebSocketReconnected');
+      .poll(async () => {
+        heard.push(...(await emitted()).map(({ name }) => name));
+        return heard;
+      })
+      .toContain('StackChanged');
+    expect(heard).not.toContain('WebSocketReconnected');
   });
 
   it('keeps its stream while it hears signs of life', async () => {
