@@ -44,6 +44,7 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   app.useLogger(app.get(Logger));
   app.flushLogs();
   app.disable('x-powered-by');
+  app.getHttpServer().keepAliveTimeout = IDLE_CONNECTION_MS;
   app.set('trust proxy', settings.TRUST_PROXY);
   app.useWebSocketAdapter(new PushWsAdapter(app));
   app.use(compressAnswers);
@@ -76,6 +77,12 @@ async function prepareData(database: Database, settings: Settings): Promise<void
     logger.warn('The sample accounts or tokens are here, with secrets that everyone knows: remove them.');
   }
 }
+
+/**
+ * Longer than proxies keep an idle connection (nginx: 60 s), so that it is always they who close it: one that we close
+ * while a request is on its way is a failed request. Node's own is 5 s.
+ */
+const IDLE_CONNECTION_MS = 75_000;
 
 async function listen(app: INestApplication, { PORT, HOST }: Settings): Promise<void> {
   try {
