@@ -7,6 +7,7 @@ import {
   OwnFolder,
   SseProbe,
   WebSocketProbe,
+  eventually,
   freePort,
   sampleToken,
 } from '@crossfade/test-hosts';
@@ -86,7 +87,10 @@ describe('a start that succeeds', () => {
     });
     await first.stop();
     const second = await GatewayHost.start({ env: { DATA_DIR: folder, SAMPLE_DATA: 'false' } });
-    expect(second.output).toContain('The sample accounts or tokens are here');
+    await eventually(
+      'warning',
+      () => second.output.includes('The sample accounts or tokens are here') || undefined,
+    );
     const admin = await ApiClient.login(second.url, 'admin@crossfade.test');
     const organizations = await admin.json<{ id: string }[]>('GET', '/organizations');
     expect(organizations).toHaveLength(2);

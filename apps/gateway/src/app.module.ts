@@ -1,5 +1,6 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Logger, Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { MemoryMessageLog } from '@crossfade/push';
 import { PushModule } from '@crossfade/push/nest';
 import { LoggerModule } from 'nestjs-pino';
 import { DatabaseModule } from './database/database.module.js';
@@ -11,6 +12,7 @@ import { Stacks } from './events/stacks.js';
 import { StacksController } from './events/stacks.controller.js';
 import { HealthController } from './health.controller.js';
 import { Housekeeping } from './housekeeping.js';
+import { clientNetwork } from './http/client-network.js';
 import { logging } from './http/logging.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { FailedLogins, Throttle } from './http/throttle.js';
@@ -30,6 +32,7 @@ import { ProjectsController } from './organizations/projects.controller.js';
 import { UsageMeter } from './organizations/usage.js';
 import { GatewayAuthenticator } from './push/authenticator.js';
 import { ConnectionsController } from './push/connections.controller.js';
+import { DatabaseJournal } from './push/journal.js';
 import { SETTINGS, type Settings } from './settings.js';
 
 @Module({})
@@ -43,15 +46,25 @@ export class AppModule {
         IdentityModule,
         PushModule.forRootAsync({
           imports: [IdentityModule],
-          inject: [GatewayAuthenticator],
-          useFactory: (authenticator: GatewayAuthenticator) => ({
+          inject: [GatewayAuthenticator, DatabaseJournal],
+          useFactory: (authenticator: GatewayAuthenticator, journal: DatabaseJournal) => ({
             authenticator,
+            log: new MemoryMessageLog({
+              journal,
+              onError: (error, doing) => new Logger('Push').error(`While ${doing}: ${String(error)}`),
+            }),
+            addressOf: clientNetwork(settings.TRUST_PROXY),
             enabled: settings.enablePush,
             allowedOrigins: settings.CORS_ORIGINS,
             writeQueueCapacity: settings.PUSH_WRITE_QUEUE_CAPACITY,
             keepAliveSeconds: settings.PUSH_KEEP_ALIVE_SECONDS,
             maxConnectionsPerOwner: settings.PUSH_MAX_CONNECTIONS_PER_USER,
+            stallSeconds: settings.PUSH_STALL_SECONDS,
             logCapacity: settings.PUSH_LOG_CAPACITY,
+            criticalCapacity: settings.PUSH_CRITICAL_CAPACITY,
+            criticalRetentionSeconds: settings.PUSH_CRITICAL_RETENTION_SECONDS,
+            reauthorizeSeconds: settings.PUSH_REAUTHORIZE_SECONDS,
+            drainSeconds: settings.PUSH_DRAIN_SECONDS,
           }),
         }),
       ],

@@ -1,4 +1,4 @@
-import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
+import { Controller, Get, Header, Inject, Res, type OnModuleDestroy } from '@nestjs/common';
 import { sql } from 'drizzle-orm';
 import type { Response } from 'express';
 import type { Database } from './database/database.js';
@@ -12,13 +12,23 @@ const CHECK_MS = 2000;
 
 const live = z.object({ status: z.literal('ok') });
 const check = z.enum(['ok', 'unavailable']);
-const ready = z.object({ status: check, checks: z.object({ database: check }) });
+const ready = z.object({
+  status: z.enum(['ok', 'unavailable', 'draining']),
+  checks: z.object({ database: check }),
+});
 
 @Controller('health')
 @Allow('anyone')
 @CountsAgainst('none')
-export class HealthController {
+export class HealthController implements OnModuleDestroy {
+  #isDraining = false;
+
   constructor(@Inject(DATABASE) private readonly database: Database) {}
+
+  /** The first step of an orderly end, before streams are told to move. */
+  onModuleDestroy(): void {
+    this.#isDraining = true;
+  }
 
   @Get('live')
   @Answers('Whether the process runs', { body: live })
@@ -30,13 +40,14 @@ export class HealthController {
   @Get('ready')
   @Answers('Whether it can serve', {
     body: ready,
-    also: { 503: { why: 'The database does not answer.', body: ready } },
+    also: { 503: { why: 'The database does not answer, or the process is ending.', body: ready } },
   })
   @Header('Cache-Control', 'no-store')
   async ready(@Res({ passthrough: true }) response: Response) {
     const database = await this.#checkDatabase();
-    if (database !== 'ok') response.status(503);
-    return { status: database, checks: { database } };
+    const status = this.#isDraining ? 'draining' : database;
+    if (status !== 'ok') response.status(503);
+    return { status, checks: { database } };
   }
 
   async #checkDatabase(): Promise<'ok' | 'unavailable'> {

@@ -1,10 +1,18 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+} from '@nestjs/common';
 import { Stacks } from './events/stacks.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
+import { DatabaseJournal } from './push/journal.js';
+import { SETTINGS, type Settings } from './settings.js';
 
 const EVERY_MS = 5000;
 
-/** What time does: snoozes end, and tokens expire. Every replica looks, and one does what is due. */
+/** What time does: snoozes end, tokens expire, and old critical messages go. Every replica looks, and one does what is due. */
 @Injectable()
 export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #logger = new Logger(Housekeeping.name);
@@ -14,6 +22,8 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly stacks: Stacks,
     private readonly expiredTokens: ExpiredTokens,
+    private readonly journal: DatabaseJournal,
+    @Inject(SETTINGS) private readonly settings: Settings,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -37,7 +47,12 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
 
   async #run(): Promise<void> {
     const now = new Date();
-    for (const work of [() => this.stacks.endSnoozes(now), () => this.expiredTokens.remove(now)]) {
+    const oldest = new Date(now.getTime() - this.settings.PUSH_CRITICAL_RETENTION_SECONDS * 1000);
+    for (const work of [
+      () => this.stacks.endSnoozes(now),
+      () => this.expiredTokens.remove(now),
+      () => this.journal.prune(oldest),
+    ]) {
       try {
         await work();
       } catch (error) {

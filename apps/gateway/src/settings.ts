@@ -34,6 +34,9 @@ const proxies = z.string().transform((text, context): number | string[] | false 
   return z.NEVER;
 });
 
+/** What the last stream of a drain may take after the last wave, and the program after that. */
+const LAST_STREAM_SECONDS = 4;
+
 const DEPRECATED_PUSH = ['ENABLE_WEB_SOCKETS', 'EnableWebSockets'] as const;
 
 /** Every setting of the gateway, by its name in the environment. */
@@ -72,9 +75,14 @@ const environment = z.object({
     })
     .default('info'),
   PUSH_WRITE_QUEUE_CAPACITY: whole(1, 100_000).default(64),
+  PUSH_STALL_SECONDS: whole(1, 3600).default(30),
   PUSH_KEEP_ALIVE_SECONDS: whole(1, 3600).default(15),
   PUSH_MAX_CONNECTIONS_PER_USER: whole(1, 100_000).default(10),
   PUSH_LOG_CAPACITY: whole(1, 10_000_000).default(10_000),
+  PUSH_CRITICAL_CAPACITY: whole(1, 1_000_000).default(1000),
+  PUSH_CRITICAL_RETENTION_SECONDS: whole(1, 31_536_000).default(86_400),
+  PUSH_REAUTHORIZE_SECONDS: whole(1, 86_400).default(30),
+  PUSH_DRAIN_SECONDS: whole(0, 3600).default(20),
   SHUTDOWN_TIMEOUT_SECONDS: whole(1, 3600).default(40),
 });
 
@@ -113,6 +121,12 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = parsed.data ?? {};
   if (parsed.success && (email === undefined) !== (password === undefined)) {
     faults.push('ADMIN_EMAIL and ADMIN_PASSWORD must be set together');
+  }
+  const { PUSH_DRAIN_SECONDS: drain = 0, SHUTDOWN_TIMEOUT_SECONDS: shutdown = Infinity } = parsed.data ?? {};
+  if (drain + LAST_STREAM_SECONDS >= shutdown) {
+    faults.push(
+      `PUSH_DRAIN_SECONDS (${drain}) must be more than ${LAST_STREAM_SECONDS} less than SHUTDOWN_TIMEOUT_SECONDS (${shutdown}), so that streams are moved before the process ends`,
+    );
   }
   if (!parsed.success || faults.length > 0) {
     throw new StartupError(`The settings are not valid: ${faults.join('; ')}.`);

@@ -1,12 +1,14 @@
 import { ChangeType, catalog } from '@crossfade/protocol';
 import { describe, expect, it } from 'vitest';
 import { Admission, type ConnectRequest } from './admission.js';
+import { Budgets } from './budgets.js';
+import { CatchUp } from './catch-up.js';
 import { Delivery } from './delivery.js';
 import { Hub } from './hub.js';
 import { KeepAlive } from './keep-alive.js';
 import { MemoryLeaseStore } from './memory/lease-store.js';
 import { MemoryMessageLog } from './memory/log.js';
-import { resolveOptions } from './options.js';
+import { resolveOptions, type PushOptions, type ResolvedPushOptions } from './options.js';
 import type { Authentication, Authenticator, Principal } from './principal.js';
 import { Publisher } from './publisher.js';
 import { ScriptedTransport, manualClock, settled } from './scripted.spec-kit.js';
@@ -45,14 +47,16 @@ const request = (over: Partial<ConnectRequest> = {}): ConnectRequest => ({
   credential: 't',
   origin: undefined,
   host: 'push.example',
+  address: '192.0.2.1',
   cursor: undefined,
   client: 'test/1',
   types: undefined,
   replaces: undefined,
+  wantsStream: false,
   ...over,
 });
 
-async function make({ limit = 2, enabled = true } = {}) {
+async function make({ limit = 2, enabled = true, ...more }: Partial<PushOptions> & { limit?: number } = {}) {
   const accounts = new Accounts();
   const leases = new MemoryLeaseStore();
   const log = new MemoryMessageLog();
@@ -63,6 +67,7 @@ async function make({ limit = 2, enabled = true } = {}) {
     enabled,
     maxConnectionsPerOwner: limit,
     allowedOrigins: ['https://app.example'],
+    ...more,
   });
   const hub = new Hub();
   const { clock, advance } = manualClock();
@@ -73,12 +78,14 @@ async function make({ limit = 2, enabled = true } = {}) {
     hub,
     accounts,
     clock,
-    { window: options.logCapacity, portion: 32 },
+    { window: windowLimits(options), portion: 32 },
     onError,
   );
   await delivery.start();
   const keepAlive = new KeepAlive(15, () => delivery.head);
-  const admission = new Admission(options, hub, delivery, keepAlive, clock, onError);
+  const catchUp = new CatchUp();
+  const budgets = new Budgets(options, clock);
+  const admission = new Admission(options, { hub, delivery, keepAlive, catchUp, budgets, clock, onError });
   const publisher = new Publisher(log, catalog, clock, () => undefined);
 
   async function connect(over: Partial<ConnectRequest> = {}) {
@@ -90,8 +97,14 @@ async function make({ limit = 2, enabled = true } = {}) {
     return { admitted, registered, transport, gone };
   }
 
-  return { accounts, leases, hub, keepAlive, admission, publisher, connect, errors, advance };
+  return { accounts, leases, hub, keepAlive, catchUp, admission, publisher, connect, errors, advance };
 }
+
+const windowLimits = (options: ResolvedPushOptions) => ({
+  capacity: options.logCapacity,
+  criticalCapacity: options.criticalCapacity,
+  criticalRetentionMs: options.criticalRetentionSeconds * 1000,
+});
 
 const membership = (change: ChangeType) =>
   ({
@@ -129,13 +142,19 @@ describe('admission', () => {
   );
 
   it('refuses as unavailable when the authenticator fails, and says so in the log', async () => {
-    const { connect, accounts, errors } = await make();
+    const { connect, accounts, errors, advance } = await make();
     accounts.gate = Promise.reject(new Error('database away'));
     const { admitted } = await connect();
     expect(admitted).toMatchObject({
       refusal: { reason: 'unavailable', retryAfterMs: expect.any(Number) as number },
     });
     expect(errors).toEqual(['admitting a stream']);
+    // The same credential is not asked about again before the time that it was told.
+    accounts.gate = Promise.resolve();
+    expect((await connect()).admitted).toMatchObject({ refusal: { reason: 'unavailable' } });
+    expect(accounts.asked).toBe(1);
+    advance(10_000);
+    expect(await connect()).toHaveProperty('registered.connection');
   });
 
   it('refuses everyone while it drains or is switched off', async () => {
@@ -163,12 +182,12 @@ describe('admission', () => {
     await settled();
     const back = await connect({ cursor });
     await settled();
-    const frames = back.transport?.written.flat() ?? [];
+    const frames = back.transport?.frames ?? [];
     expect(frames[0]).toMatchObject({
       id: cursor,
       envelope: { type: 'Connected', message: { resumed: 'resumed' } },
     });
-    expect(frames.slice(1).map(({ envelope }) => (envelope.message as { id: string }).id)).toEqual([
+    expect(frames.slice(1).map(({ envelope }) => (envelope?.message as { id: string }).id)).toEqual([
       '1',
       '3',
     ]);
@@ -177,30 +196,66 @@ describe('admission', () => {
     expect(caughtUp.transport?.types).toEqual(['Connected']);
   });
 
-  it('has a gap for a client that missed more than a write queue holds', async () => {
-    const { connect, publisher } = await make();
+  it('brings a client any number of messages that it missed, as long as they are held; else it has a gap', async () => {
+    const { connect, publisher } = await make({ logCapacity: 500 });
     const before = await connect();
     await settled();
-    const cursor = before.transport?.written.flat().at(-1)?.id ?? '';
-    const miss = async (many: number) => {
-      for (let id = 0; id < many; id += 1)
+    const cursor = before.transport?.frames.at(-1)?.id ?? '';
+    const miss = async (from: number, to: number) => {
+      for (let id = from; id < to; id += 1)
         await publisher.publish({ ...stackChanged, message: { ...stackChanged.message, id: String(id) } });
-      await settled();
+      for (let turn = 0; turn < 40; turn += 1) await settled();
     };
-    await miss(63);
+    before.transport?.close();
+    await miss(0, 500);
     const just = await connect({ cursor });
-    await settled();
-    expect(just.transport?.types).toHaveLength(64);
+    for (let turn = 0; turn < 40; turn += 1) await settled();
+    expect(just.transport?.types).toHaveLength(501);
+    expect(just.transport?.frames[0]).toMatchObject({
+      id: cursor,
+      envelope: { message: { resumed: 'resumed' } },
+    });
     just.transport?.close();
-    await miss(1);
-    const tooMany = await connect({ cursor });
+    await miss(500, 501);
+    const tooLate = await connect({ cursor });
     await settled();
-    expect(tooMany.transport?.types).toEqual(['Connected', 'Resync']);
-    tooMany.transport?.close();
-    const filtered = await connect({ cursor, types: new Set(['PlanChanged']) });
-    await settled();
-    expect(filtered.transport?.types).toEqual(['Connected']);
+    expect(tooLate.transport?.types).toEqual(['Connected', 'Resync']);
+    expect(tooLate.transport?.frames[1]?.envelope?.message).toMatchObject({
+      reason: 'gap',
+      criticals: 'complete',
+    });
   });
+
+  it('does not let one organization push the cursor of another out', async () => {
+    const { connect, publisher, accounts } = await make({ logCapacity: 50 });
+    accounts.organizations.add('quiet').delete('o');
+    const before = await connect();
+    await settled();
+    const cursor = before.transport?.frames.at(-1)?.id ?? '';
+    before.transport?.close();
+    for (let id = 0; id < 500; id += 1)
+      await publisher.publish({ ...stackChanged, message: { ...stackChanged.message, id: String(id) } });
+    for (let turn = 0; turn < 20; turn += 1) await settled();
+    const back = await connect({ cursor });
+    await settled();
+    expect(back.transport?.frames[0]?.envelope?.message).toMatchObject({ resumed: 'resumed' });
+  });
+
+  it.each(['x', 'old\nid: 1', '', `aaaaaaaa.1-5`])(
+    'never echoes the cursor %j that it does not know',
+    async (cursor) => {
+      const { connect } = await make();
+      const { transport } = await connect({ cursor });
+      await settled();
+      const head = (await connect()).transport;
+      await settled();
+      expect(new Set(transport?.frames.map(({ id }) => id))).toEqual(new Set([head?.frames[0]?.id]));
+      expect(transport?.frames[1]?.envelope?.message).toMatchObject({
+        reason: cursor.startsWith('aaaa') ? 'log_lost' : 'unknown_cursor',
+        criticals: 'truncated',
+      });
+    },
+  );
 
   it('says Connected with the head first, and a gap to whoever brings a cursor', async () => {
     const { connect } = await make();
@@ -209,7 +264,56 @@ describe('admission', () => {
     await settled();
     expect(fresh.transport?.types).toEqual(['Connected']);
     expect(back.transport?.types).toEqual(['Connected', 'Resync']);
-    expect(back.transport?.written.flat()[0]?.envelope.message).toMatchObject({ resumed: 'gap' });
+    expect(back.transport?.frames[0]?.envelope?.message).toMatchObject({ resumed: 'gap' });
+  });
+});
+
+describe('budgets', () => {
+  it('answer a refused owner from memory until a place is free', async () => {
+    const { connect, accounts } = await make({ limit: 1 });
+    const first = await connect();
+    expect((await connect()).admitted).toMatchObject({ refusal: { reason: 'limit' } });
+    const { asked } = accounts;
+    expect((await connect()).admitted).toMatchObject({ refusal: { reason: 'limit' } });
+    expect(accounts.asked).toBe(asked);
+    first.transport?.close();
+    await settled();
+    expect(await connect()).toHaveProperty('registered.connection');
+  });
+
+  it('bound how often one owner connects', async () => {
+    const { connect } = await make({ connectsPerMinute: 3 });
+    for (let time = 0; time < 3; time += 1) (await connect()).transport?.close();
+    const { admitted } = await connect();
+    expect(admitted).toMatchObject({ refusal: { reason: 'limit' } });
+    expect(await connect({ credential: 'foreign' })).toHaveProperty('registered.connection');
+  });
+
+  it('bound how many bad credentials one address sends', async () => {
+    const { connect, accounts } = await make({ failuresPerMinute: 3 });
+    accounts.isRevoked = true;
+    for (let time = 0; time < 3; time += 1) {
+      expect((await connect({ credential: `bad${time}` })).admitted).toMatchObject({
+        refusal: { reason: 'unauthorized' },
+      });
+    }
+    const { asked } = accounts;
+    expect((await connect({ credential: 'bad' })).admitted).toMatchObject({ refusal: { reason: 'limit' } });
+    expect(accounts.asked).toBe(asked);
+    const other = await connect({ credential: 'bad', address: '192.0.2.2' });
+    expect(other.admitted).toMatchObject({ refusal: { reason: 'unauthorized' } });
+  });
+
+  it('bound the admissions that run and wait at once', async () => {
+    const { connect, accounts } = await make({ admissionsAtOnce: 1, admissionsWaiting: 1 });
+    let open: () => void = () => undefined;
+    accounts.gate = new Promise((resolve) => (open = resolve));
+    const admitted = [connect(), connect()];
+    await settled();
+    expect(accounts.asked).toBe(1);
+    expect((await connect()).admitted).toMatchObject({ refusal: { reason: 'unavailable' } });
+    open();
+    for (const each of admitted) expect(await each).toHaveProperty('registered.connection');
   });
 });
 
@@ -387,7 +491,7 @@ describe('rights that change while a stream is opened', () => {
     await publisher.publish(membership(ChangeType.Added));
     await settled();
     for (let slot = 0; slot < 60; slot += 1) keepAlive.tick();
-    expect(transport?.keepAlives).toEqual([transport?.written.flat()[0]?.id]);
+    expect(transport?.keepAlives).toEqual([transport?.frames[0]?.id]);
   });
 
   it("does not ask again for other people's changes", async () => {
@@ -483,7 +587,7 @@ describe('rights that change while a stream is open', () => {
       hub,
       accounts,
       manualClock().clock,
-      { window: 10, portion: 32 },
+      { window: windowLimits(resolveOptions({ authenticator: accounts })), portion: 32 },
       () => undefined,
     );
     await delivery.start();

@@ -1,27 +1,32 @@
 import { randomUUID } from 'node:crypto';
-import type { RefusalReason } from '@crossfade/protocol';
+import type { ControlMessageOf, RefusalReason } from '@crossfade/protocol';
+import { audiencesOf } from './audience-lists.js';
+import type { Budgets } from './budgets.js';
+import type { CatchUp } from './catch-up.js';
 import type { Clock } from './clock.js';
 import { Connection, type Transport } from './connection.js';
 import type { Delivery } from './delivery.js';
-import { Frame } from './frame.js';
 import type { Hub } from './hub.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { ConnectionId } from './lease.js';
-import type { Cursor, LogRecord } from './log.js';
+import type { Cursor, Position } from './log.js';
 import type { ResolvedPushOptions } from './options.js';
 import { ownerOf, type OwnerId, type Principal } from './principal.js';
-import { concerns, isFor, route } from './router.js';
 
 /** What a client asks for, read from its request by either transport. */
 export interface ConnectRequest {
   readonly credential: string | undefined;
   readonly origin: string | undefined;
   readonly host: string | undefined;
+  /** Whose bad credentials count together. */
+  readonly address: string;
   /** The cursor that it brings; undefined: a fresh stream. */
   readonly cursor: Cursor | undefined;
   readonly client: string;
   readonly types: ReadonlySet<string> | undefined;
   readonly replaces: ConnectionId | undefined;
+  /** The client gives up on an error status: it is told to come back by a stream that ends at once. */
+  readonly wantsStream: boolean;
 }
 
 export interface Refusal {
@@ -38,7 +43,7 @@ export interface Ticket {
   readonly owner: OwnerId;
   principal: Principal;
   /** Where the log was before the principal was read. */
-  position: Cursor;
+  position: Position;
   /** The stream whose place this one was given. */
   takenOver?: ConnectionId;
 }
@@ -51,6 +56,18 @@ export type Registered =
 const READINGS = 5;
 const RETRY_MS = 5000;
 
+/** What it works with. */
+export interface AdmissionParts {
+  readonly hub: Hub;
+  readonly delivery: Delivery;
+  readonly keepAlive: KeepAlive;
+  readonly catchUp: CatchUp;
+  readonly budgets: Budgets;
+  readonly clock: Clock;
+  readonly onError: (error: unknown, doing: string) => void;
+  readonly random?: () => number;
+}
+
 /**
  * Who may connect, and the one place where connections begin and end. A plain class: the SSE guard and the WebSocket
  * upgrade both call it. What it acquires is given back when `gone` fires, on every path.
@@ -58,21 +75,24 @@ const RETRY_MS = 5000;
 export class Admission {
   /** Tickets whose place has an end already: a connection took it over, or it was given back. */
   readonly #settled = new WeakSet<Ticket>();
-  #draining = false;
+  readonly #random: () => number;
+  #isDraining = false;
 
   constructor(
     private readonly options: ResolvedPushOptions,
-    private readonly hub: Hub,
-    private readonly delivery: Delivery,
-    private readonly keepAlive: KeepAlive,
-    private readonly clock: Clock,
-    private readonly onError: (error: unknown, doing: string) => void,
-    private readonly random: () => number = Math.random,
-  ) {}
+    private readonly parts: AdmissionParts,
+  ) {
+    this.#random = parts.random ?? Math.random;
+  }
+
+  /** Whether new streams are refused because this replica ends. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
 
   /** From now on, every new stream is refused as unavailable. */
   drain(): void {
-    this.#draining = true;
+    this.#isDraining = true;
   }
 
   /** Authenticates and takes a place. `gone` aborts when the client leaves, before or after. */
@@ -84,19 +104,64 @@ export class Admission {
         `The origin ${request.origin} may not open streams here; allow it in CORS_ORIGINS.`,
       );
     }
-    if (this.#draining) return this.#unavailable('This replica is shutting down.');
+    if (this.#isDraining) return this.#unavailable('This replica is shutting down.');
     try {
-      const position = this.delivery.window.head;
-      const read = await this.#authenticate(request);
-      if ('refusal' in read) return read;
-      const { principal } = read;
-      if (gone.aborted) return { gone: true };
-      const ticket = { connectionId: randomUUID(), request, owner: ownerOf(principal), principal, position };
-      return await this.#acquire(ticket, gone);
+      return (await this.#refusedBefore(request)) ?? (await this.#admitInTurn(request, gone));
     } catch (error) {
-      this.onError(error, 'admitting a stream');
-      return this.#unavailable('The server cannot check who you are just now.');
+      this.parts.onError(error, 'admitting a stream');
+      const refused = this.#unavailable('The server cannot check who you are just now.');
+      this.#remember(request, refused.refusal);
+      return refused;
     }
+  }
+
+  /** What can be said without asking anyone. */
+  async #refusedBefore(request: ConnectRequest): Promise<{ refusal: Refusal } | undefined> {
+    const { credential, replaces, address } = request;
+    if (credential === undefined) return undefined;
+    // Whoever takes over a stream that is here needs no place of its own.
+    const takesOver = replaces !== undefined && this.parts.hub.get(replaces) !== undefined;
+    const refusal = takesOver ? undefined : this.parts.budgets.refusalOf(credential);
+    if (refusal !== undefined) {
+      // Each of an owner's tabs its own time, though they are refused for the same reason.
+      const { retryAfterMs = 0 } = refusal;
+      return { refusal: { ...refusal, retryAfterMs: Math.round(retryAfterMs + this.#random() * RETRY_MS) } };
+    }
+    const failedFor = await this.parts.budgets.failuresOf(address);
+    return failedFor === undefined
+      ? undefined
+      : refuse('limit', 'Your address has sent too many bad tokens; wait.', this.#jittered(failedFor));
+  }
+
+  async #admitInTurn(request: ConnectRequest, gone: AbortSignal): Promise<Admitted> {
+    const admitted = await this.parts.budgets.inTurn(() => this.#admit(request, gone));
+    return admitted === 'full' ? this.#unavailable('Too many streams are being opened just now.') : admitted;
+  }
+
+  async #admit(request: ConnectRequest, gone: AbortSignal): Promise<Admitted> {
+    if (gone.aborted) return { gone: true };
+    const position = this.parts.delivery.window.head;
+    const read = await this.#authenticate(request);
+    if ('refusal' in read) {
+      if (request.credential !== undefined && read.refusal.reason === 'unauthorized') {
+        await this.parts.budgets.countFailure(request.address);
+      }
+      return read;
+    }
+    const { principal } = read;
+    const owner = ownerOf(principal);
+    const tooOftenFor = await this.parts.budgets.countConnect(owner);
+    if (gone.aborted) return { gone: true };
+    if (tooOftenFor !== undefined) {
+      const refused = refuse('limit', 'You open streams too often; wait.', this.#jittered(tooOftenFor));
+      this.#remember(request, refused.refusal);
+      return refused;
+    }
+    return this.#acquire({ connectionId: randomUUID(), request, owner, principal, position }, gone);
+  }
+
+  #remember({ credential }: ConnectRequest, refusal: Refusal, owner?: OwnerId): void {
+    if (credential !== undefined) this.parts.budgets.remember(credential, refusal, owner);
   }
 
   /**
@@ -106,9 +171,11 @@ export class Admission {
   async register(ticket: Ticket, transport: Transport, gone: AbortSignal): Promise<Registered> {
     for (let reading = 0; reading < READINGS; reading += 1) {
       if (gone.aborted) return { gone: true };
-      if (this.#draining) return this.#turnAway(ticket, this.#unavailable('This replica is shutting down.'));
+      if (this.#isDraining)
+        return this.#turnAway(ticket, this.#unavailable('This replica is shutting down.'));
       // Nothing may be awaited between this look and the opening, or a revocation could pass in between.
-      if (this.#isCurrent(ticket)) return { connection: this.#open(ticket, transport) };
+      if (this.parts.delivery.isCurrent(ticket.principal, ticket.position))
+        return { connection: this.#open(ticket, transport) };
       const refused = await this.#readAgain(ticket);
       if (refused !== undefined) return this.#turnAway(ticket, refused);
     }
@@ -117,13 +184,13 @@ export class Admission {
 
   async #readAgain(ticket: Ticket): Promise<{ refusal: Refusal } | undefined> {
     try {
-      ticket.position = this.delivery.window.head;
+      ticket.position = this.parts.delivery.window.head;
       const read = await this.#authenticate(ticket.request);
       if ('refusal' in read) return read;
       ticket.principal = read.principal;
       return undefined;
     } catch (error) {
-      this.onError(error, 'reading a principal again');
+      this.parts.onError(error, 'reading a principal again');
       return this.#unavailable('The server cannot check who you are just now.');
     }
   }
@@ -150,7 +217,13 @@ export class Admission {
     const { leases, maxConnectionsPerOwner: limit } = this.options;
     const acquired = await leases.acquire(owner, connectionId, limit, request.replaces);
     if (acquired === 'full') {
-      return refuse('limit', `You have ${limit} streams open, the limit; close one.`, this.#retryAfterMs());
+      const refused = refuse(
+        'limit',
+        `You have ${limit} streams open, the limit; close one.`,
+        this.#jittered(RETRY_MS),
+      );
+      this.#remember(request, refused.refusal, owner);
+      return refused;
     }
     if (acquired === 'taken_over' && request.replaces !== undefined) ticket.takenOver = request.replaces;
     // From here to the end of the turn nothing can abort: either it has already, or this listener hears it.
@@ -167,7 +240,7 @@ export class Admission {
     if (this.#settled.has(ticket)) return;
     this.#settled.add(ticket);
     const { owner, connectionId, takenOver } = ticket;
-    const old = takenOver === undefined ? undefined : this.hub.get(takenOver);
+    const old = takenOver === undefined ? undefined : this.parts.hub.get(takenOver);
     if (old === undefined) return this.#release(owner, connectionId);
     try {
       // Handed back as it was taken over: in one step, so that nobody else gets the place in between.
@@ -178,9 +251,9 @@ export class Admission {
         connectionId,
       );
       if (back === 'full') old.close('lease_lost');
-      else if (this.hub.get(old.id) === undefined) await this.#release(owner, old.id);
+      else if (this.parts.hub.get(old.id) === undefined) await this.#release(owner, old.id);
     } catch (error) {
-      this.onError(error, 'handing a lease back');
+      this.parts.onError(error, 'handing a lease back');
       old.close('lease_lost');
     }
   }
@@ -188,66 +261,69 @@ export class Admission {
   async #release(owner: OwnerId, connectionId: ConnectionId): Promise<void> {
     try {
       await this.options.leases.release(owner, connectionId);
+      this.parts.budgets.forget(owner);
     } catch (error) {
-      this.onError(error, 'giving a lease back');
+      this.parts.onError(error, 'giving a lease back');
     }
   }
 
-  /** Whether nothing that concerns the principal has happened since it was read. */
-  #isCurrent({ position, principal }: Ticket): boolean {
-    const since = this.delivery.window.since(position);
-    return since !== undefined && !since.some((record) => concerns(route(record), principal));
-  }
-
-  #open(ticket: Ticket, transport: Transport): Connection {
-    const { connectionId, request, principal, owner } = ticket;
-    const missed = this.#missed(ticket);
+  #open({ connectionId, request, principal, owner }: Ticket, transport: Transport): Connection {
+    const { hub, delivery, keepAlive, catchUp, clock } = this.parts;
+    const begin = this.#begin(request.cursor, principal);
     const connection = new Connection({
       id: connectionId,
       principal,
       transport,
       client: request.client,
       types: request.types,
-      position: missed === undefined ? this.delivery.head : (request.cursor ?? this.delivery.head),
+      position: begin.position,
+      reading: begin.resumed === 'fresh' ? 'live' : 'behind',
       capacity: this.options.writeQueueCapacity,
-      clock: this.clock,
+      history: delivery,
+      catchUp,
+      clock,
+      random: this.#random,
+      onLeave: ({ id }) => void this.#release(owner, id),
       onClose: (closed) => {
-        this.hub.remove(closed);
-        this.keepAlive.remove(closed);
-        void this.#release(owner, closed.id);
+        hub.remove(closed);
+        keepAlive.remove(closed);
       },
     });
-    this.#settled.add(ticket);
-    this.hub.add(connection);
-    this.keepAlive.add(connection);
-    connection.say('Connected', {
-      connection_id: connectionId,
-      keep_alive_seconds: this.options.keepAliveSeconds,
-      resumed: request.cursor === undefined ? 'fresh' : missed === undefined ? 'gap' : 'resumed',
+    hub.add(connection);
+    keepAlive.add(connection);
+    connection.say({
+      type: 'Connected',
+      message: {
+        connection_id: connectionId,
+        keep_alive_seconds: this.options.keepAliveSeconds,
+        resumed: begin.resumed,
+      },
     });
-    for (const record of missed ?? []) connection.offer(Frame.of(record));
-    if (request.cursor !== undefined && missed === undefined) {
-      connection.say('Resync', {
-        reason: 'gap',
-        delay_ms: Math.round(this.random() * 2000),
-        criticals: 'truncated',
-      });
-    }
-    const replaced = request.replaces === undefined ? undefined : this.hub.get(request.replaces);
+    if (begin.resumed === 'gap') connection.resync(begin.reason, begin.isKnown);
+    const replaced = request.replaces === undefined ? undefined : hub.get(request.replaces);
     if (replaced !== undefined && ownerOf(replaced.principal) === owner) replaced.close('replaced');
     return connection;
   }
 
-  /**
-   * What a client that brings a cursor has missed; undefined if it brings none, or if it has missed more than a write
-   * queue holds beside the word that it is connected.
-   */
-  #missed({ request: { cursor, types }, principal }: Ticket): readonly LogRecord[] | undefined {
-    if (cursor === undefined) return undefined;
-    const own = this.delivery
-      .handedOverSince(cursor)
-      ?.filter(({ audience, type }) => isFor(audience, principal) && (types?.has(type) ?? true));
-    return own !== undefined && own.length < this.options.writeQueueCapacity ? own : undefined;
+  /** Where a stream begins: at the head, where its cursor left off, or after a gap, with what is left. */
+  #begin(
+    cursor: Cursor | undefined,
+    principal: Principal,
+  ):
+    | { resumed: 'fresh' | 'resumed'; position: Position }
+    | { resumed: 'gap'; position: Position; isKnown: boolean; reason: ControlMessageOf<'Resync'>['reason'] } {
+    const { window, head } = this.parts.delivery;
+    if (cursor === undefined) return { resumed: 'fresh', position: head };
+    const audiences = audiencesOf(principal);
+    const place = this.options.log.locate(cursor);
+    if (typeof place !== 'bigint' || place > window.head.place) {
+      // Nobody knows what it missed, so it gets all critical messages that are kept.
+      const reason = place === 'lost' ? 'log_lost' : 'unknown_cursor';
+      return { resumed: 'gap', position: window.criticalFloor(audiences), isKnown: false, reason };
+    }
+    if (window.covers(place, audiences)) return { resumed: 'resumed', position: { cursor, place } };
+    const reason = place < window.start.place ? 'log_lost' : 'gap';
+    return { resumed: 'gap', position: { cursor, place }, isKnown: true, reason };
   }
 
   #mayComeFrom({ origin, host }: ConnectRequest): boolean {
@@ -256,11 +332,12 @@ export class Admission {
   }
 
   #unavailable(detail: string): { refusal: Refusal } {
-    return refuse('unavailable', detail, this.#retryAfterMs());
+    return refuse('unavailable', detail, this.#jittered(RETRY_MS));
   }
 
-  #retryAfterMs(): number {
-    return Math.round(RETRY_MS * (1 + this.random()));
+  /** Between a time and its double, so that those who were refused together do not come back together. */
+  #jittered(milliseconds: number): number {
+    return Math.round(milliseconds * (1 + this.#random()));
   }
 }
 

@@ -1,143 +1,224 @@
 import { describe, expect, it } from 'vitest';
 import { Connection } from './connection.js';
-import { Frame } from './frame.js';
-import { ScriptedTransport, manualClock, settled } from './scripted.spec-kit.js';
+import type { LoggedFrame } from './frame.js';
+import { ScriptedTransport, at, connectionParts, logged, manualClock, settled } from './scripted.spec-kit.js';
 
 function open(capacity = 3, types?: ReadonlySet<string>) {
   const transport = new ScriptedTransport();
   const { clock, advance } = manualClock();
-  const closed: string[] = [];
-  const connection = new Connection({
-    id: 'c',
-    principal: { userId: 'u', tokenId: 't', organizationIds: new Set(['o']) },
+  const ended: string[] = [];
+  const { init, window } = connectionParts({
     transport,
-    client: 'test/1',
-    types,
-    position: 'p0',
-    capacity,
     clock,
-    onClose: ({ id }) => closed.push(id),
+    capacity,
+    types,
+    onLeave: () => ended.push('left'),
+    onClose: () => ended.push('closed'),
   });
-  return { connection, transport, advance, closed };
+  const connection = new Connection(init);
+  /** As delivery does it. */
+  const publish = (...frames: LoggedFrame[]): void => {
+    for (const frame of frames) {
+      window.push(frame);
+      connection.offer(frame);
+    }
+  };
+  return { connection, transport, advance, ended, window, publish };
 }
 
-const frame = (id: string, key?: string) => new Frame(id, { type: `T${id}`, message: {} }, key);
+const frame = (place: number) => logged(place, { type: `T${place}` });
+const frames = (first: number, last: number) =>
+  Array.from({ length: last - first + 1 }, (_, index) => frame(first + index));
 
 describe('a connection', () => {
   it('writes what arrives in one turn in one write, and knows its position', async () => {
-    const { connection, transport } = open();
-    connection.offer(frame('1'));
-    connection.offer(frame('2'));
+    const { connection, transport, publish } = open();
+    publish(frame(1), frame(2));
     expect(transport.written).toEqual([]);
     await settled();
-    expect(transport.written.map((frames) => frames.map(({ id }) => id))).toEqual([['1', '2']]);
+    expect(transport.written.map((written) => written.map(({ id }) => id))).toEqual([['1', '2']]);
     expect(connection.position).toBe('2');
   });
 
   it('writes nothing while the socket takes no bytes, and goes on when it does', async () => {
-    const { connection, transport } = open();
+    const { connection, transport, publish } = open();
     transport.writable = false;
-    connection.offer(frame('1'));
+    publish(frame(1));
     await settled();
     expect(transport.written).toEqual([]);
-    expect(connection.position).toBe('p0');
+    expect(connection.position).toBe('0');
     transport.drain();
     expect(transport.types).toEqual(['T1']);
   });
 
-  it('closes as slow when the queue is full and the socket takes nothing: nothing is dropped in silence', async () => {
-    const { connection, transport, closed } = open(2);
+  it('falls behind when the queue is full and the socket takes nothing, holds nothing, and catches up', async () => {
+    const { connection, transport, publish } = open(2);
     transport.writable = false;
-    for (const id of ['1', '2', '3']) connection.offer(frame(id));
-    expect(transport.ended).toBe('slow');
-    expect(closed).toEqual(['c']);
-    connection.offer(frame('4'));
+    publish(...frames(1, 20));
+    expect([connection.isLive, connection.waiting]).toEqual([false, 0]);
+    transport.drain();
     await settled();
-    expect(transport.written).toEqual([]);
+    for (let turn = 0; turn < 10; turn += 1) await settled();
+    expect(transport.types).toEqual(frames(1, 20).map(({ record }) => record.type));
+    expect(connection.isLive).toBe(true);
+    publish(frame(21));
+    await settled();
+    expect(transport.types.at(-1)).toBe('T21');
   });
 
   it('takes a burst that is larger than the queue, as long as the socket takes it', async () => {
-    const { connection, transport } = open(2);
-    for (const id of ['1', '2', '3', '4', '5']) connection.offer(frame(id));
+    const { transport, publish, connection } = open(2);
+    publish(...frames(1, 5));
     await settled();
     expect(transport.types).toEqual(['T1', 'T2', 'T3', 'T4', 'T5']);
-    expect(transport.ended).toBeUndefined();
+    expect(connection.isLive).toBe(true);
   });
 
-  it('merges equal invalidations that wait', async () => {
-    const { connection, transport } = open(2);
+  it('says Resync once when the window has moved on, then the critical messages, then the head, then goes on', async () => {
+    const { connection, transport, publish } = open(2);
     transport.writable = false;
-    for (const id of ['1', '2', '3']) connection.offer(frame(id, 'same'));
+    publish(logged(1, { type: 'Critical', delivery: 'critical' }), ...frames(2, 200));
     transport.drain();
-    expect(transport.types).toEqual(['T3']);
+    for (let turn = 0; turn < 10; turn += 1) await settled();
+    expect(transport.written.flat().map(({ id, envelope }) => [id, envelope?.type])).toEqual([
+      ['0', 'Resync'],
+      ['1', 'Critical'],
+      ['200', undefined],
+    ]);
+    expect(transport.frames[0]?.envelope?.message).toMatchObject({
+      reason: 'lagging',
+      criticals: 'complete',
+    });
+    expect(connection.isLive).toBe(true);
+  });
+
+  it('says that critical messages are missing where the window lost some of them', async () => {
+    const { transport, publish } = open(2);
+    transport.writable = false;
+    publish(
+      ...frames(1, 150).map(({ record }) =>
+        logged(Number(record.place), { ...record, delivery: 'critical' }),
+      ),
+    );
+    transport.drain();
+    for (let turn = 0; turn < 60; turn += 1) await settled();
+    const [resync, ...rest] = transport.frames;
+    expect(resync).toMatchObject({
+      id: '50',
+      envelope: { message: { reason: 'lagging', criticals: 'truncated' } },
+    });
+    expect(rest.map(({ id }) => id)).toEqual(frames(51, 150).map(({ cursor }) => cursor));
+  });
+
+  it('hands the socket a bounded piece at a time', async () => {
+    const { transport, publish } = open(64);
+    publish(...Array.from({ length: 9 }, (_, place) => logged(place + 1, { message: 'x'.repeat(30_000) })));
+    await settled();
+    expect(Math.max(...transport.written.map((written) => written.length))).toBe(3);
+    expect(transport.frames).toHaveLength(9);
   });
 
   it('sends only the types asked for, and control messages always, with its own position as their id', async () => {
-    const { connection, transport } = open(5, new Set(['T2']));
-    connection.offer(frame('1'));
-    connection.offer(frame('2'));
+    const { connection, transport, publish } = open(5, new Set(['T2']));
+    publish(frame(1), frame(2));
     await settled();
-    connection.say('Resync', { reason: 'gap', delay_ms: 0, criticals: 'complete' });
+    connection.resync('gap');
     await settled();
-    expect(transport.written.flat().map(({ id, envelope }) => [id, envelope.type])).toEqual([
+    expect(transport.frames.map(({ id, envelope }) => [id, envelope?.type])).toEqual([
       ['2', 'T2'],
       ['2', 'Resync'],
     ]);
   });
 
-  it('says what waits, then goodbye, then ends; and destroys a socket that does not take it', async () => {
-    const { connection, transport, advance, closed } = open();
-    connection.offer(frame('1'));
-    connection.close('revoked', { reason: 'gone' });
-    expect(closed).toEqual(['c']);
-    expect(transport.types).toEqual(['T1', 'Revoked']);
+  it('says what waits and goodbye, then ends; and destroys a socket that does not take it', async () => {
+    const { connection, transport, advance, ended, publish } = open();
+    publish(frame(1));
+    connection.close('revoked', 'gone');
+    expect(ended).toEqual(['closed', 'left']);
+    expect(new Set(transport.types)).toEqual(new Set(['T1', 'Revoked']));
     expect(transport.ended).toBe('revoked');
     advance(999);
     expect(transport.destroyed).toBe(false);
     advance(1);
     expect(transport.destroyed).toBe(true);
     await settled();
-    expect(closed).toEqual(['c']);
+    expect(ended).toEqual(['closed', 'left']);
   });
 
   it('says nothing to a socket that takes nothing', () => {
     const { connection, transport } = open();
     transport.writable = false;
-    connection.close('revoked', { reason: 'gone' });
+    connection.close('revoked', 'gone');
     expect(transport.written).toEqual([]);
     expect(transport.ended).toBe('revoked');
   });
 
   it('closes once, whoever closes it', () => {
-    const { connection, transport, closed, advance } = open();
+    const { connection, transport, ended, advance } = open();
     connection.close('replaced');
-    connection.close('revoked', { reason: 'gone' });
+    connection.close('revoked', 'gone');
     transport.close();
     advance(5000);
     expect(transport.ended).toBe('replaced');
     expect(transport.destroyed).toBe(false);
-    expect(closed).toEqual(['c']);
+    expect(ended).toEqual(['closed', 'left']);
+  });
+
+  it('closes as slow when the socket has taken nothing for the stall time', () => {
+    const { transport, ended } = open();
+    transport.writable = false;
+    transport.stall();
+    expect(transport.ended).toBe('slow');
+    expect(ended).toEqual(['closed', 'left']);
   });
 
   it('leaves when the client does, and writes nothing more', async () => {
-    const { connection, transport, closed } = open();
-    connection.offer(frame('1'));
+    const { transport, ended, publish } = open();
+    publish(frame(1));
     transport.close();
     await settled();
-    expect(closed).toEqual(['c']);
+    expect(ended).toEqual(['closed', 'left']);
     expect(transport.written).toEqual([]);
     expect(transport.ended).toBeUndefined();
   });
 
+  it('told to move, gives its place back at once, goes on hearing, and ends when its time is over', async () => {
+    const { connection, transport, ended, advance, publish } = open();
+    connection.leave(500);
+    connection.leave(500);
+    expect(ended).toEqual(['left']);
+    publish(frame(1));
+    await settled();
+    expect(transport.types).toEqual(['Reconnect', 'T1']);
+    advance(1499);
+    expect(transport.ended).toBeUndefined();
+    advance(1);
+    expect(transport.ended).toBe('draining');
+    expect(ended).toEqual(['left', 'closed']);
+  });
+
   it('gives a sign of life with the head, but not while anything waits', async () => {
-    const { connection, transport } = open();
-    connection.keepAlive('head');
-    expect(connection.position).toBe('head');
+    const { connection, transport, publish } = open();
+    connection.keepAlive(at(7));
+    expect(connection.position).toBe('7');
     transport.writable = false;
-    connection.offer(frame('1'));
-    connection.keepAlive('later');
+    publish(frame(8));
+    connection.keepAlive(at(9));
     transport.writable = true;
-    connection.keepAlive('later');
-    expect(transport.keepAlives).toEqual(['head']);
+    connection.keepAlive(at(9));
+    await settled();
+    transport.pendingBytes = 1;
+    connection.keepAlive(at(9));
+    expect(transport.keepAlives).toEqual(['7']);
+  });
+
+  it('gives a stream that is behind no sign of life with a head that it has not reached', async () => {
+    const { connection, transport, publish } = open(1);
+    transport.writable = false;
+    publish(...frames(1, 3));
+    transport.writable = true;
+    connection.keepAlive(at(3));
+    expect(transport.keepAlives).toEqual([undefined]);
+    expect(connection.position).toBe('0');
   });
 });

@@ -1,33 +1,55 @@
-import { closeTable, type CloseReason, type ControlMessageOf, type ControlType } from '@crossfade/protocol';
-import { Frame } from './frame.js';
-import type { ConnectionId } from './lease.js';
+import type { Socket } from 'node:net';
+import { closeTable, type CloseReason, type ControlMessageOf } from '@crossfade/protocol';
+import { audiencesOf } from './audience-lists.js';
+import type { CatchUp } from './catch-up.js';
 import type { Clock } from './clock.js';
-import type { Cursor } from './log.js';
+import { MarkFrame, type ControlWord, type Frame, type LoggedFrame } from './frame.js';
+import type { ConnectionId } from './lease.js';
+import type { Cursor, Position } from './log.js';
 import type { Principal } from './principal.js';
-import { WriteQueue } from './write-queue.js';
+import type { Window } from './window.js';
+import { WriteQueue, type Source } from './write-queue.js';
 
 /** One open socket of either kind. Encodes and writes; knows no word of the domain. */
 export interface Transport {
   readonly name: 'sse' | 'websocket';
   /** Whether the socket takes bytes now. While it does not, nothing is written; `drained` says when it does again. */
   readonly writable: boolean;
+  /** Bytes that were written and that the kernel has not taken yet. */
+  readonly pendingBytes: number;
+  /** The socket below, to see whether its peer is still there; null once it is gone. */
+  readonly socket: Socket | null;
   /** Hands frames to the socket in one write. */
   write(frames: readonly Frame[]): void;
-  /** A sign of life, with the log's head for a stream that has caught up. */
-  writeKeepAlive(head: Cursor | undefined): void;
   /** Ends the stream in order, after what was written. */
   end(reason: CloseReason): void;
   /** Ends it at once. */
   destroy(): void;
   /** Called by whoever owns the connection, once. */
-  listen(events: { drained(): void; closed(): void }): void;
+  listen(events: TransportEvents): void;
 }
 
-/** `open` until something ends it; `closing` has said goodbye and waits for the socket; `closed` is over. */
-type State = 'open' | 'closing' | 'closed';
+export interface TransportEvents {
+  drained(): void;
+  closed(): void;
+  /** Bytes wait, and the socket has taken none for the stall time. */
+  stalled(): void;
+}
 
-/** After the goodbye, a socket has this long to take it. */
+/**
+ * `open` until something ends it; `leaving` has been told to open the next stream, and goes on until it has, or its
+ * time is over; `closing` has said goodbye and waits for the socket; `closed` is over.
+ */
+type State = 'open' | 'leaving' | 'closing' | 'closed';
+
+/** After the goodbye, a socket has this long to take it; after `Reconnect` and its delay, a client has it as well. */
 const GOODBYE_MS = 1000;
+/** One write: what a slow client can make this process hold for it, beside the kernel's buffers. */
+const WRITE_CHARACTERS = 64 * 1024;
+/** What may wait beside it. */
+const QUEUE_CHARACTERS = 256 * 1024;
+/** Clients that lost something fetch it again within this time, each at a moment of its own. */
+const RESYNC_SPREAD_MS = 2000;
 
 export interface ConnectionInit {
   readonly id: ConnectionId;
@@ -37,10 +59,18 @@ export interface ConnectionInit {
   readonly client: string;
   /** Only these types, or all. Control messages always come. */
   readonly types: ReadonlySet<string> | undefined;
-  readonly position: Cursor;
+  /** Where it begins, and whether that is the head. */
+  readonly position: Position;
+  readonly reading: 'live' | 'behind';
   readonly capacity: number;
+  /** What it reads while it is behind, up to the last record that was handed over. */
+  readonly history: { readonly window: Window; readonly head: Position };
+  readonly catchUp: CatchUp;
   readonly clock: Clock;
-  /** Called once, before anything else of the end: leave the hub, give the lease back. */
+  readonly random: () => number;
+  /** Called once: its place counts no more. */
+  readonly onLeave: (connection: Connection) => void;
+  /** Called once, before anything else of the end: leave the hub. */
   readonly onClose: (connection: Connection) => void;
 }
 
@@ -53,105 +83,191 @@ export class Connection {
   readonly openedAt: number;
   /** The organizations whose messages it gets; the hub changes it. */
   readonly organizationIds: Set<string>;
-  readonly #types: ReadonlySet<string> | undefined;
-  readonly #queue: WriteQueue<Frame>;
-  readonly #clock: Clock;
-  readonly #onClose: (connection: Connection) => void;
-  readonly #principal: Principal;
+  /** Counts what changed its memberships: an answer about it that was asked for before is out of date. */
+  revision = 0;
+  readonly #init: ConnectionInit;
+  readonly #queue: WriteQueue;
   #state: State = 'open';
-  #flushScheduled = false;
-  #position: Cursor;
+  #isFlushScheduled = false;
+  #hasPlace = true;
 
   constructor(init: ConnectionInit) {
+    this.#init = init;
     this.id = init.id;
     this.transport = init.transport;
     this.client = init.client;
     this.organizationIds = new Set(init.principal.organizationIds);
-    this.#principal = init.principal;
-    this.#types = init.types;
-    this.#position = init.position;
-    this.#queue = new WriteQueue(init.capacity);
-    this.#clock = init.clock;
     this.openedAt = init.clock.now();
-    this.#onClose = init.onClose;
-    this.transport.listen({ drained: () => this.#flush(), closed: () => this.#closed() });
+    this.#queue = new WriteQueue(
+      { messages: init.capacity, characters: QUEUE_CHARACTERS },
+      init.position,
+      init.reading,
+    );
+    this.transport.listen({
+      drained: () => this.#flush(),
+      closed: () => this.#closed(),
+      stalled: () => this.close('slow'),
+    });
   }
 
   get principal(): Principal {
-    return { ...this.#principal, organizationIds: this.organizationIds };
+    return { ...this.#init.principal, organizationIds: this.organizationIds };
   }
 
   /** The cursor that the stream was last handed. */
   get position(): Cursor {
-    return this.#position;
+    return this.#queue.position.cursor;
+  }
+
+  /** Whether it hears of what is published at once, or reads on from the window. */
+  get isLive(): boolean {
+    return this.#queue.reading === 'live';
+  }
+
+  /** Messages that wait for the socket. */
+  get waiting(): number {
+    return this.#queue.size;
   }
 
   /** Hands a logged message to the stream. What arrives in one turn of the event loop goes out in one write. */
-  offer(frame: Frame): void {
-    if (this.#types !== undefined && !this.#types.has(frame.envelope.type)) return;
-    this.#enqueue(frame);
+  offer(frame: LoggedFrame): void {
+    if (!this.#isOpen || !this.#wants(frame)) return;
+    if (this.#queue.offer(frame) === 'full') {
+      this.#flush();
+      // Only for a socket that takes nothing: what it misses now, it reads in the window when it does again.
+      if (this.#queue.offer(frame) === 'full') return this.#queue.fallBehind();
+    }
+    this.#scheduleFlush();
   }
 
   /** Says something about the stream itself. */
-  say<Type extends ControlType>(type: Type, message: ControlMessageOf<Type>): void {
-    this.#enqueue(Frame.control(this.#position, type, message));
-  }
-
-  /** A sign of life; `head` is the log's, and moves a stream on that has nothing waiting. */
-  keepAlive(head: Cursor): void {
-    if (this.#state !== 'open' || !this.transport.writable || this.#queue.size > 0) return;
-    this.#position = head;
-    this.transport.writeKeepAlive(head);
+  say(word: ControlWord): void {
+    if (!this.#isOpen) return;
+    this.#queue.say(word);
+    this.#scheduleFlush();
   }
 
   /**
-   * The one way out, whatever ends the stream. Safe to call twice. `farewell` is the message that the close table
-   * names for the reason; it is said only if the socket takes it, and the socket is destroyed a second later.
+   * Tells the client to fetch, since what it missed after its position is no longer held; critical messages still come.
+   * `isKnown`: whether the position is what the client had; else nobody can say that they are complete.
    */
-  close(reason: CloseReason, farewell?: ControlMessageOf<'Revoked' | 'Reconnect'>): void {
+  resync(reason: ControlMessageOf<'Resync'>['reason'], isKnown = true): void {
+    if (!this.#isOpen) return;
+    const { window, head } = this.#init.history;
+    const audiences = audiencesOf(this.principal);
+    const from = this.#queue.position;
+    const isHeld = window.coversCriticals(from.place, audiences);
+    this.#queue.resync(isHeld ? from : window.criticalFloor(audiences), head);
+    this.#queue.say({
+      type: 'Resync',
+      message: {
+        reason,
+        delay_ms: Math.round(this.#init.random() * RESYNC_SPREAD_MS),
+        criticals: isHeld && isKnown ? 'complete' : 'truncated',
+      },
+    });
+    this.#scheduleFlush();
+  }
+
+  /** A sign of life; `head` is the log's, and moves a stream on that has nothing waiting. */
+  keepAlive(head: Position): void {
+    if (!this.#isOpen || this.transport.pendingBytes > 0 || !this.transport.writable) return;
+    if (!this.#queue.isEmpty) return;
+    if (this.isLive) this.#queue.moveTo(head);
+    this.transport.write([new MarkFrame(this.isLive ? head.cursor : undefined)]);
+  }
+
+  /** Reads a piece of what it missed; whether it could go on at once. */
+  readOn(): boolean {
+    if (!this.#isOpen || this.isLive || !this.#queue.isEmpty) return false;
+    const { window, head } = this.#init.history;
+    const audiences = audiencesOf(this.principal);
+    const source: Source = {
+      head,
+      covers: ({ place }, only) =>
+        only === undefined ? window.covers(place, audiences) : window.coversCriticals(place, audiences),
+      after: ({ place }, only) => window.after(place, audiences, only),
+    };
+    if (this.#queue.readOn(source, (frame) => this.#wants(frame)) === 'gap') this.resync('lagging');
+    this.#write();
+    return this.#isOpen && !this.isLive && this.transport.writable;
+  }
+
+  /**
+   * Tells the client to open its next stream after `delayMs`, and gives its place back. It stays until the next one
+   * replaces it, or `delayMs` and a second have passed.
+   */
+  leave(delayMs: number): void {
     if (this.#state !== 'open') return;
+    this.say({ type: 'Reconnect', message: { delay_ms: delayMs } });
+    this.#state = 'leaving';
+    this.#givePlaceBack();
+    this.#init.clock.after(delayMs + GOODBYE_MS, () => this.close('draining'));
+  }
+
+  /**
+   * The one way out, whatever ends the stream. Safe to call twice. `why` is what a `Revoked` says; it is said only if
+   * the socket takes it, and the socket is destroyed a second later.
+   */
+  close(reason: CloseReason, why?: string): void {
+    if (!this.#isOpen) return;
     this.#state = 'closing';
-    this.#onClose(this);
-    const type = closeTable[reason].farewell;
+    this.#leaveAll();
     if (this.transport.writable) {
-      const last = this.#queue.take();
-      this.#position = last.at(-1)?.id ?? this.#position;
-      const goodbye =
-        type === undefined || farewell === undefined
-          ? []
-          : [new Frame(this.#position, { type, message: farewell }, undefined)];
-      if (last.length + goodbye.length > 0) this.transport.write([...last, ...goodbye]);
+      if (closeTable[reason].farewell === 'Revoked') {
+        this.#queue.say({ type: 'Revoked', message: { reason: why ?? 'You may not stay connected.' } });
+      }
+      const last = this.#queue.take(WRITE_CHARACTERS);
+      if (last.length > 0) this.transport.write(last);
     }
     this.transport.end(reason);
-    this.#clock.after(GOODBYE_MS, () => {
+    this.#init.clock.after(GOODBYE_MS, () => {
       if (this.#state === 'closing') this.transport.destroy();
     });
   }
 
-  #enqueue(frame: Frame): void {
-    if (this.#state !== 'open') return;
-    if (this.#queue.offer(frame) === 'full') {
-      if (!this.transport.writable) return this.close('slow');
-      this.#flush();
-      this.#queue.offer(frame);
-    }
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
+  get #isOpen(): boolean {
+    return this.#state === 'open' || this.#state === 'leaving';
+  }
+
+  #wants({ record }: LoggedFrame): boolean {
+    return this.#init.types?.has(record.type) ?? true;
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
     setImmediate(() => {
-      this.#flushScheduled = false;
+      this.#isFlushScheduled = false;
       this.#flush();
     });
   }
 
   #flush(): void {
-    if (this.#state !== 'open' || this.#queue.size === 0 || !this.transport.writable) return;
-    const frames = this.#queue.take();
-    this.#position = frames.at(-1)?.id ?? this.#position;
-    this.transport.write(frames);
+    this.#write();
+    if (this.#isOpen && !this.isLive && this.transport.writable) this.#init.catchUp.add(this);
+  }
+
+  #write(): void {
+    while (this.#isOpen && !this.#queue.isEmpty && this.transport.writable) {
+      this.transport.write(this.#queue.take(WRITE_CHARACTERS));
+    }
   }
 
   #closed(): void {
-    if (this.#state === 'open') this.#onClose(this);
+    if (this.#isOpen) this.#leaveAll();
     this.#state = 'closed';
+  }
+
+  #leaveAll(): void {
+    this.#init.catchUp.remove(this);
+    this.#init.onClose(this);
+    this.#givePlaceBack();
+  }
+
+  #givePlaceBack(): void {
+    if (!this.#hasPlace) return;
+    this.#hasPlace = false;
+    this.#init.onLeave(this);
   }
 }

@@ -37,7 +37,7 @@ export class Connections {
   /** Ends one as a drain does: its client is told to open the next. False: there is no such stream here. */
   end(id: ConnectionId): boolean {
     const connection = this.hub.get(id);
-    connection?.close('draining', { delay_ms: AWAY_MS });
+    connection?.leave(AWAY_MS);
     return connection !== undefined;
   }
 }

@@ -1,18 +1,20 @@
 import type { Authenticator, Principal } from './principal.js';
 import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
-import { Frame } from './frame.js';
+import { LoggedFrame } from './frame.js';
 import type { Hub } from './hub.js';
-import type { Cursor, LogRecord, MessageLog } from './log.js';
-import { route, type Route } from './router.js';
-import { Window } from './window.js';
+import type { LogRecord, MessageLog, Position } from './log.js';
+import { concerns, route, type Route } from './router.js';
+import { Window, type WindowLimits } from './window.js';
 
 /** How long a membership may wait for the authenticator before the connections concerned must come back instead. */
 const CONFIRM_MS = 2000;
 
+/** How often critical records that are too old are looked for. */
+const EXPIRE_MS = 60_000;
+
 export interface DeliveryLimits {
-  /** Records that the window remembers. */
-  readonly window: number;
+  readonly window: WindowLimits;
   /** Records that are handed over before sockets get to write. A write queue must be able to hold as many. */
   readonly portion: number;
 }
@@ -24,8 +26,9 @@ export interface DeliveryLimits {
  */
 export class Delivery {
   #window: Window | undefined;
-  #head: Cursor = '';
+  #head: Position | undefined;
   #sincePause = 0;
+  #cancelExpiry: () => void = () => undefined;
 
   constructor(
     private readonly log: MessageLog,
@@ -37,13 +40,20 @@ export class Delivery {
   ) {}
 
   async start(): Promise<void> {
-    this.#head = await this.log.head();
-    this.#window = new Window(this.limits.window, this.#head);
+    const start = await this.log.open();
+    this.#head = start.head;
+    this.#window = Window.of(this.limits.window, start);
+    this.#expire();
     this.log.follow((record) => this.#deliver(record));
   }
 
+  stop(): void {
+    this.#cancelExpiry();
+  }
+
   /** The last record that was handed to the hub: where a stream stands that has nothing waiting. */
-  get head(): Cursor {
+  get head(): Position {
+    if (this.#head === undefined) throw new Error('delivery has not started: call start() first');
     return this.#head;
   }
 
@@ -53,23 +63,26 @@ export class Delivery {
     return this.#window;
   }
 
-  /** The records that were handed to the hub after `cursor`; undefined if they are not all held. */
-  handedOverSince(cursor: Cursor): readonly LogRecord[] | undefined {
-    const records = this.window.since(cursor);
-    if (records === undefined) return undefined;
-    // The last ones may still wait for their effect; they are handed over when it is applied.
-    const last = records.findLastIndex((record) => record.cursor === this.#head);
-    return records.slice(0, last + 1);
+  /** Whether nothing that concerns a principal has come in since the log stood at `position`. */
+  isCurrent(principal: Principal, { place }: Position): boolean {
+    const since = this.window.effectsSince(place);
+    return since !== undefined && !since.some((record) => concerns(route(record), principal));
+  }
+
+  #expire(): void {
+    this.window.expire(this.clock.now());
+    this.#cancelExpiry = this.clock.after(EXPIRE_MS, () => this.#expire());
   }
 
   async #deliver(record: LogRecord): Promise<void> {
     try {
-      this.window.push(record);
+      const frame = new LoggedFrame(record);
+      this.window.push(frame);
       const routed = route(record);
       const applied = this.#apply(routed);
       // Only an effect that asks the authenticator waits; everything else is handed over in this very turn.
       if (applied !== undefined) await applied;
-      this.#handOver(record, routed);
+      this.#handOver(frame, routed);
     } catch (error) {
       // Whatever is wrong with one record must not end the reading of the log.
       this.onError(error, `handing over a ${record.type}`);
@@ -81,9 +94,8 @@ export class Delivery {
     await new Promise((resolve) => setImmediate(resolve));
   }
 
-  #handOver(record: LogRecord, { audience }: Route): void {
-    this.#head = record.cursor;
-    const frame = Frame.of(record);
+  #handOver(frame: LoggedFrame, { audience }: Route): void {
+    this.#head = { cursor: frame.cursor, place: frame.place };
     for (const connection of this.hub.of(audience)) connection.offer(frame);
   }
 
@@ -97,6 +109,7 @@ export class Delivery {
       case 'membership':
         if (effect.change === 'removed') {
           for (const connection of this.hub.ofUser(effect.user_id)) {
+            connection.revision += 1;
             this.hub.leave(connection, effect.organization_id);
           }
           return;
@@ -110,6 +123,7 @@ export class Delivery {
   /** Gives connections the organizations that the authenticator says they have now. */
   async #confirm(connections: readonly Connection[]): Promise<void> {
     if (connections.length === 0) return;
+    for (const connection of connections) connection.revision += 1;
     try {
       const now = await this.#withinTime(
         this.authenticator.reauthorize(connections.map(({ principal }) => principal)),
@@ -122,10 +136,8 @@ export class Delivery {
   }
 
   #grant(connection: Connection, principal: Principal | undefined): void {
-    if (principal === undefined) return revoke(connection);
-    const before = [...connection.organizationIds];
-    for (const id of before) if (!principal.organizationIds.has(id)) this.hub.leave(connection, id);
-    for (const id of principal.organizationIds) this.hub.join(connection, id);
+    if (principal === undefined) revoke(connection);
+    else this.hub.grant(connection, principal.organizationIds);
   }
 
   #withinTime<T>(asked: Promise<T>): Promise<T> {
@@ -139,5 +151,5 @@ export class Delivery {
 }
 
 function revoke(connection: Connection): void {
-  connection.close('revoked', { reason: 'The token was revoked.' });
+  connection.close('revoked', 'The token was revoked.');
 }

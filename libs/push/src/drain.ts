@@ -1,13 +1,75 @@
 import type { Admission } from './admission.js';
+import type { Clock } from './clock.js';
+import type { Connection } from './connection.js';
 import type { Hub } from './hub.js';
 
-/** The longest that a client waits before it opens its next stream. */
-const RECONNECT_SPREAD_MS = 3000;
+/** Between two waves, milliseconds. */
+const WAVE_MS = 100;
+/** At least this many streams are told in a second, so that a few tabs hold nobody up. */
+const LEAST_A_SECOND = 20;
+/** The longest that a client waits after it was told, milliseconds: waves spread, this only blurs them. */
+const DELAY_MS = 1000;
+/** How often it looks whether everyone has gone. */
+const LOOK_MS = 50;
 
-/** Refuses new streams, and tells the open ones to reconnect, each after a time of its own. */
-export function drain(admission: Admission, hub: Hub, random: () => number = Math.random): void {
-  admission.drain();
-  for (const connection of [...hub.all()]) {
-    connection.close('draining', { delay_ms: Math.round(random() * RECONNECT_SPREAD_MS) });
+/**
+ * How many streams each wave tells, so that all are told within the window and at no less than twenty a second; as even
+ * as whole numbers allow. Pure.
+ */
+export function waves(streams: number, windowMs: number): number[] {
+  const most = Math.ceil((streams * 1000) / (LEAST_A_SECOND * WAVE_MS));
+  const count = Math.max(1, Math.min(Math.floor(windowMs / WAVE_MS), most));
+  return Array.from(
+    { length: count },
+    (_, wave) => Math.floor(((wave + 1) * streams) / count) - Math.floor((wave * streams) / count),
+  );
+}
+
+/** Sends every stream of this replica to another one, in waves. */
+export class Drain {
+  constructor(
+    private readonly admission: Admission,
+    private readonly hub: Hub,
+    private readonly windowSeconds: number,
+    private readonly clock: Clock,
+    private readonly random: () => number = Math.random,
+  ) {}
+
+  /** Streams that have not gone yet. */
+  get open(): number {
+    return this.hub.size;
+  }
+
+  /**
+   * Refuses new streams from this very turn on; tells the open ones to open the next elsewhere, in waves over the
+   * window; resolves when none is open: each stays until its client has moved, or its time is over.
+   */
+  async run(): Promise<void> {
+    this.admission.drain();
+    const streams = this.#shuffled([...this.hub.all()]);
+    let told = 0;
+    for (const size of waves(streams.length, this.windowSeconds * 1000)) {
+      for (const connection of streams.slice(told, told + size)) {
+        connection.leave(Math.round(this.random() * DELAY_MS));
+      }
+      told += size;
+      if (this.hub.size === 0) return;
+      if (told < streams.length) await this.#pause(WAVE_MS);
+    }
+    while (this.hub.size > 0) await this.#pause(LOOK_MS);
+  }
+
+  /** In no order: one owner's streams, opened together, need not all move at once. */
+  #shuffled(connections: Connection[]): Connection[] {
+    for (let last = connections.length - 1; last > 0; last -= 1) {
+      const other = Math.floor(this.random() * (last + 1));
+      const [a, b] = [connections[last], connections[other]];
+      if (a !== undefined && b !== undefined) [connections[last], connections[other]] = [b, a];
+    }
+    return connections;
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => this.clock.after(milliseconds, resolve));
   }
 }

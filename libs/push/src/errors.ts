@@ -3,7 +3,9 @@ export type PushErrorCode =
   /** The type is in no catalog and is not `${Type}Changed`. */
   | 'unknown_type'
   /** The schema refused the message; `issues` says where. */
-  | 'invalid_message';
+  | 'invalid_message'
+  /** It is larger than a message may be. */
+  | 'message_too_large';
 
 export interface MessageIssue {
   readonly path: string;

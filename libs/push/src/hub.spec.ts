@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { Connection } from './connection.js';
 import { Hub } from './hub.js';
 import type { Principal } from './principal.js';
-import { ScriptedTransport, manualClock } from './scripted.spec-kit.js';
+import { connectionParts } from './scripted.spec-kit.js';
 
 const ids = ['a', 'b', 'c'] as const;
 const principal = fc.record({
@@ -18,17 +18,7 @@ const step = fc.oneof(
 );
 
 function open(id: string, who: Principal): Connection {
-  return new Connection({
-    id,
-    principal: who,
-    transport: new ScriptedTransport(),
-    client: 'unknown',
-    types: undefined,
-    position: '0',
-    capacity: 1,
-    clock: manualClock().clock,
-    onClose: () => undefined,
-  });
+  return new Connection(connectionParts({ id, principal: who }).init);
 }
 
 it('finds exactly the connections of an audience, through any history, and holds nothing when all have left', () => {

@@ -71,6 +71,15 @@ export class Hub {
     this.#byOrganization.delete(organizationId, connection);
   }
 
+  /** Gives a connection exactly these organizations; whether that changed anything. */
+  grant(connection: Connection, organizationIds: ReadonlySet<string>): boolean {
+    const gone = connection.organizationIds.difference(organizationIds);
+    const added = organizationIds.difference(connection.organizationIds);
+    for (const id of gone) this.leave(connection, id);
+    for (const id of added) this.join(connection, id);
+    return gone.size + added.size > 0;
+  }
+
   get(id: ConnectionId): Connection | undefined {
     return this.#byId.get(id);
   }

@@ -9,7 +9,16 @@ export {
 } from './principal.js';
 export { type ConnectionId, type LeaseStore } from './lease.js';
 export { MemoryLeaseStore } from './memory/lease-store.js';
-export { Publisher, type Publishable } from './publisher.js';
-export { type Cursor, type LogRecord, type MessageLog, type StampedMessage } from './log.js';
+export { MAX_MESSAGE_CHARACTERS, Publisher, type Prepared, type Publishable } from './publisher.js';
+export {
+  type Cursor,
+  type LogRecord,
+  type LogStart,
+  type MessageLog,
+  type Place,
+  type Position,
+  type StampedMessage,
+} from './log.js';
+export { type Journal, type JournalEntry, type OpenJournal } from './journal.js';
 export { Connections, type OpenConnection } from './connections.js';
-export { MemoryMessageLog } from './memory/log.js';
+export { MemoryMessageLog, type MemoryMessageLogOptions } from './memory/log.js';

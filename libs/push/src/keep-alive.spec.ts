@@ -1,20 +1,22 @@
 import { expect, it } from 'vitest';
 import type { Connection } from './connection.js';
 import { KeepAlive } from './keep-alive.js';
+import type { Position } from './log.js';
+import { at } from './scripted.spec-kit.js';
 
 const TICKS = 60;
 
 /** Only what keep-alive calls. */
-function listener(): { connection: Connection; heads: string[] } {
-  const heads: string[] = [];
-  return { connection: { keepAlive: (head: string) => heads.push(head) } as unknown as Connection, heads };
+function listener(): { connection: Connection; heads: Position[] } {
+  const heads: Position[] = [];
+  return { connection: { keepAlive: (head: Position) => heads.push(head) } as unknown as Connection, heads };
 }
 
 it('visits each connection once in an interval, spread over it', () => {
   let chance = 0;
   const keepAlive = new KeepAlive(
     15,
-    () => 'head',
+    () => at(7),
     () => (chance = (chance + 0.01) % 1),
   );
   const all = Array.from({ length: 200 }, listener);
@@ -27,14 +29,14 @@ it('visits each connection once in an interval, spread over it', () => {
     perTick.push(after - before);
     before = after;
   }
-  expect(all.every(({ heads }) => heads.length === 1 && heads[0] === 'head')).toBe(true);
+  expect(all.every(({ heads }) => heads.length === 1 && heads[0]?.place === 7n)).toBe(true);
   expect(Math.max(...perTick)).toBeLessThanOrEqual(5);
 });
 
 it('forgets a connection that has left', () => {
   const keepAlive = new KeepAlive(
     15,
-    () => 'head',
+    () => at(7),
     () => 0,
   );
   const { connection, heads } = listener();

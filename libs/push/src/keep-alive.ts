@@ -1,5 +1,5 @@
 import type { Connection } from './connection.js';
-import type { Cursor } from './log.js';
+import type { Position } from './log.js';
 
 const SLOTS = 60;
 
@@ -15,7 +15,7 @@ export class KeepAlive {
 
   constructor(
     readonly intervalSeconds: number,
-    private readonly head: () => Cursor,
+    private readonly head: () => Position,
     private readonly random: () => number = Math.random,
   ) {}
 

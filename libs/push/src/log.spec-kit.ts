@@ -31,16 +31,34 @@ export function messageLogContract(name: string, make: () => MessageLog): void {
       expect(new Set(read.map(({ cursor }) => cursor)).size).toBe(read.length);
     });
 
-    it('begins where its head is', async () => {
+    it('begins where its head is, in the order of places', async () => {
       const log = make();
-      const head = await log.head();
+      await log.append(message('before'));
+      const { head } = await log.open();
+      expect(log.locate(head.cursor)).toBe(head.place);
       const read: LogRecord[] = [];
       log.follow((record) => void read.push(record));
-      const cursor = await log.append(message('a'));
+      const cursors = [await log.append(message('a')), await log.append(message('b'))];
       await log.close();
-      expect(read.map((record) => record.cursor)).toEqual([cursor]);
-      expect(head).not.toBe(cursor);
-      expect(await log.head()).toBe(cursor);
+      expect(read.slice(-2).map((record) => record.cursor)).toEqual(cursors);
+      const places = [head.place, ...read.map(({ place }) => place)];
+      expect(places).toEqual([...places].sort((a, b) => (a < b ? -1 : 1)));
+      expect(read.map(({ cursor }) => log.locate(cursor))).toEqual(read.map(({ place }) => place));
+    });
+
+    it.each(['', 'x', '../..', 'a\nb', `${'9'.repeat(400)}`, '\u0000'])(
+      'does not take %j for a cursor',
+      async (text) => {
+        const log = make();
+        await log.open();
+        expect(log.locate(text)).toBe('unknown');
+      },
+    );
+
+    it("knows another log's cursor for one of a log that is gone", async () => {
+      const log = make();
+      await log.open();
+      expect(log.locate((await make().open()).head.cursor)).toBe('lost');
     });
   });
 }

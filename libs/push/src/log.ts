@@ -3,6 +3,15 @@ import type { Audience, DeliveryClass } from '@crossfade/protocol';
 /** An opaque name of a position in the log. */
 export type Cursor = string;
 
+/** Where a record stands in the log's order: later records have greater places. */
+export type Place = bigint;
+
+/** A cursor with its place. */
+export interface Position {
+  readonly cursor: Cursor;
+  readonly place: Place;
+}
+
 /** A message as the publisher stamped it. Readers of the log use the stamp, never a catalog of their own. */
 export interface StampedMessage {
   readonly type: string;
@@ -13,11 +22,24 @@ export interface StampedMessage {
   readonly key: string;
   /** What it changes about connections; perhaps of a kind that only newer replicas know. */
   readonly effect?: { readonly kind: string };
+  /** Names it where it was recorded with the change that it tells of. */
+  readonly recordId?: string;
 }
 
 /** A message that the log has given its place. */
-export interface LogRecord extends StampedMessage {
-  readonly cursor: Cursor;
+export interface LogRecord extends StampedMessage, Position {
+  /** Milliseconds since 1970. */
+  readonly publishedAt: number;
+}
+
+/** What a reader that begins now knows of the log. */
+export interface LogStart {
+  /** Where it begins: it gets every record after this. */
+  readonly head: Position;
+  /** Critical records from before it that are still kept, oldest first. */
+  readonly criticals: readonly LogRecord[];
+  /** The last critical record that is not kept any more; where none was dropped, the log's very beginning. */
+  readonly criticalFloor: Position;
 }
 
 /**
@@ -27,9 +49,11 @@ export interface LogRecord extends StampedMessage {
 export interface MessageLog {
   /** Gives the message its place. It has one when the promise resolves, and a follower gets it soon. */
   append(message: StampedMessage): Promise<Cursor>;
-  /** Where a reader that begins now begins. */
-  head(): Promise<Cursor>;
-  /** Hands on every record after `head`, one at a time: the next waits until `handle` is done. Once per log. */
+  /** Begins to read. Once per log, before `follow`. */
+  open(): Promise<LogStart>;
+  /** The place that a cursor names; `lost`: it names a log that is gone; `unknown`: it is no cursor. */
+  locate(cursor: Cursor): Place | 'lost' | 'unknown';
+  /** Hands on every record after the start, one at a time: the next waits until `handle` is done. Once per log. */
   follow(handle: (record: LogRecord) => void | Promise<void>): void;
   /** Hands on what was appended, then stops. */
   close(): Promise<void>;

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { catalog as crossfadeCatalog, type Catalog } from '@crossfade/protocol';
 import type { LeaseStore } from './lease.js';
 import type { MessageLog } from './log.js';
@@ -18,10 +19,30 @@ export interface PushOptions {
   readonly writeQueueCapacity?: number;
   /** Seconds between signs of life on a quiet stream. Default 15. */
   readonly keepAliveSeconds?: number;
+  /** Seconds in which a socket must take a byte that waits for it. Default 30. */
+  readonly stallSeconds?: number;
   /** Streams that one owner may hold at once. Default 10. */
   readonly maxConnectionsPerOwner?: number;
-  /** Records that a replica remembers. Default 10000. */
+  /** Records that a replica remembers for resume, of up to 4096 characters; larger ones count as several. Default 10000. */
   readonly logCapacity?: number;
+  /** Critical records that it remembers beside them. Default 1000. */
+  readonly criticalCapacity?: number;
+  /** And for how long, seconds. Default 86400, a day. */
+  readonly criticalRetentionSeconds?: number;
+  /** Seconds between two rounds of asking the authenticator about every open stream. Default 30. */
+  readonly reauthorizeSeconds?: number;
+  /** Seconds over which open streams are told to move when the program ends. Default 20. */
+  readonly drainSeconds?: number;
+  /** Streams that one owner may open in a minute. Default 120. */
+  readonly connectsPerMinute?: number;
+  /** Bad credentials that one address may send in a minute. Default 120. */
+  readonly failuresPerMinute?: number;
+  /** Admissions that are authenticated at once. Default 32. */
+  readonly admissionsAtOnce?: number;
+  /** Admissions that wait for that; more are refused as unavailable. Default 5000. */
+  readonly admissionsWaiting?: number;
+  /** Whose failures count together. The address of the socket by default, which behind a proxy is the proxy's. */
+  readonly addressOf?: (request: IncomingMessage) => string;
   /** In memory by default. */
   readonly log?: MessageLog;
   /** In memory by default. */
@@ -29,6 +50,23 @@ export interface PushOptions {
 }
 
 export type ResolvedPushOptions = Required<PushOptions>;
+
+const WHOLE = [
+  'writeQueueCapacity',
+  'maxConnectionsPerOwner',
+  'logCapacity',
+  'criticalCapacity',
+  'connectsPerMinute',
+  'failuresPerMinute',
+  'admissionsAtOnce',
+  'admissionsWaiting',
+] as const;
+const SECONDS = [
+  'keepAliveSeconds',
+  'stallSeconds',
+  'criticalRetentionSeconds',
+  'reauthorizeSeconds',
+] as const;
 
 /** @throws RangeError naming the option that is out of range. */
 export function resolveOptions(options: PushOptions): ResolvedPushOptions {
@@ -39,18 +77,31 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
     allowedOrigins: options.allowedOrigins ?? [],
     writeQueueCapacity: options.writeQueueCapacity ?? 64,
     keepAliveSeconds: options.keepAliveSeconds ?? 15,
+    stallSeconds: options.stallSeconds ?? 30,
     maxConnectionsPerOwner: options.maxConnectionsPerOwner ?? 10,
     logCapacity: options.logCapacity ?? 10_000,
+    criticalCapacity: options.criticalCapacity ?? 1000,
+    criticalRetentionSeconds: options.criticalRetentionSeconds ?? 86_400,
+    reauthorizeSeconds: options.reauthorizeSeconds ?? 30,
+    drainSeconds: options.drainSeconds ?? 20,
+    connectsPerMinute: options.connectsPerMinute ?? 120,
+    failuresPerMinute: options.failuresPerMinute ?? 120,
+    admissionsAtOnce: options.admissionsAtOnce ?? 32,
+    admissionsWaiting: options.admissionsWaiting ?? 5000,
+    addressOf: options.addressOf ?? (({ socket }) => socket.remoteAddress ?? 'unknown'),
     log: options.log ?? new MemoryMessageLog(),
     leases: options.leases ?? new MemoryLeaseStore(),
   };
-  for (const name of ['writeQueueCapacity', 'maxConnectionsPerOwner', 'logCapacity'] as const) {
+  for (const name of WHOLE) {
     if (!Number.isInteger(resolved[name]) || resolved[name] < 1) {
       throw new RangeError(`${name} must be a whole number of at least 1, not ${resolved[name]}`);
     }
   }
-  if (!(resolved.keepAliveSeconds > 0)) {
-    throw new RangeError(`keepAliveSeconds must be more than 0, not ${resolved.keepAliveSeconds}`);
+  for (const name of SECONDS) {
+    if (!(resolved[name] > 0)) throw new RangeError(`${name} must be more than 0, not ${resolved[name]}`);
+  }
+  if (!(resolved.drainSeconds >= 0)) {
+    throw new RangeError(`drainSeconds must not be less than 0, but it is ${resolved.drainSeconds}`);
   }
   return resolved;
 }

@@ -20,6 +20,17 @@ export type Publishable<C extends Catalog> =
       string]
   | { readonly type: `${string}Changed`; readonly message: EntityChanged };
 
+/** A message that was read and stamped, and not sent yet. */
+export interface Prepared {
+  readonly entry: CatalogEntry;
+  readonly envelope: Envelope;
+  /** Undefined: it concerns nobody. */
+  readonly stamped: StampedMessage | undefined;
+}
+
+/** The largest message, as JSON. Larger things are fetched, not pushed. */
+export const MAX_MESSAGE_CHARACTERS = 2 * 1024 * 1024;
+
 /**
  * The one way in. Validates a message against its catalog, stamps it and appends it to the log.
  * Publishing never depends on who listens.
@@ -40,22 +51,37 @@ export class Publisher<C extends Catalog = Catalog> {
 
   /**
    * Resolves when the message is in the log, or waits for its conflation window, or concerns nobody.
-   * @throws PushError `unknown_type` or `invalid_message`; what the log throws if it cannot append.
+   * @throws PushError `unknown_type`, `invalid_message` or `message_too_large`; what the log throws if it cannot append.
    */
   async publish(published: Publishable<C>): Promise<void> {
+    await this.send(this.prepare(published));
+  }
+
+  /**
+   * Reads and stamps a message without sending it, for whoever records it together with the change that it tells of.
+   * @throws PushError as `publish`
+   */
+  prepare(published: Publishable<C>): Prepared {
     const { entry, envelope } = this.#read(published);
-    if (entry.conflate === undefined) return this.#append(entry, envelope);
+    return { envelope, entry, stamped: this.#stamp(entry, envelope) };
+  }
+
+  /** Sends what was prepared. `recordId` names it where it was recorded. */
+  async send({ entry, envelope, stamped }: Prepared, recordId?: string): Promise<void> {
+    if (entry.conflate === undefined) return this.#append(stamped, recordId);
     const conflated = this.#windowsOf(envelope.type, entry.conflate);
     const outcome = conflated.windows.offer(this.#keyOf(entry, envelope), envelope, this.clock.now());
     this.#schedule(envelope.type);
-    if (outcome === 'pass') await this.#append(entry, envelope);
+    if (outcome === 'pass') await this.#append(stamped, recordId);
   }
 
   /** Sends what waits for a conflation window. Call it before the log is closed. */
   async close(): Promise<void> {
     for (const { windows, cancel } of this.#conflated.values()) {
       cancel?.();
-      for (const envelope of windows.flush()) await this.#append(this.#entryOf(envelope.type), envelope);
+      for (const envelope of windows.flush()) {
+        await this.#append(this.#stamp(this.#entryOf(envelope.type), envelope));
+      }
     }
     this.#conflated.clear();
   }
@@ -86,10 +112,12 @@ export class Publisher<C extends Catalog = Catalog> {
         issues,
       );
     }
-    try {
-      JSON.stringify(parsed.data);
-    } catch (error) {
-      throw new PushError('invalid_message', `${type} cannot be written as JSON: ${String(error)}`);
+    const characters = lengthAsJson(type, parsed.data);
+    if (characters > MAX_MESSAGE_CHARACTERS) {
+      throw new PushError(
+        'message_too_large',
+        `${type} has ${characters} characters as JSON; a message may have ${MAX_MESSAGE_CHARACTERS}`,
+      );
     }
     return { entry, envelope: { type, message: parsed.data } };
   }
@@ -98,13 +126,14 @@ export class Publisher<C extends Catalog = Catalog> {
     return `${type} ${entry.key?.(message) ?? JSON.stringify(message)}`;
   }
 
-  async #append(entry: CatalogEntry, { type, message }: Envelope): Promise<void> {
+  /** Undefined: nobody may see it, and it changes nothing. */
+  #stamp(entry: CatalogEntry, { type, message }: Envelope): StampedMessage | undefined {
     const audience = entry.audience(message);
     const effect = entry.effect?.(message);
     // What nobody may see can still close a connection.
-    if (audience.length === 0 && effect === undefined) return;
+    if (audience.length === 0 && effect === undefined) return undefined;
     const sent = entry.redact?.(message) ?? message;
-    const stamped: StampedMessage = {
+    return {
       type,
       message: sent,
       audience,
@@ -112,7 +141,11 @@ export class Publisher<C extends Catalog = Catalog> {
       key: this.#keyOf(entry, { type, message: sent }),
       ...(effect === undefined ? {} : { effect }),
     };
-    await this.log.append(stamped);
+  }
+
+  async #append(stamped: StampedMessage | undefined, recordId?: string): Promise<void> {
+    if (stamped !== undefined)
+      await this.log.append(recordId === undefined ? stamped : { ...stamped, recordId });
   }
 
   #windowsOf(type: string, { windowMs, merge }: Conflation) {
@@ -136,9 +169,17 @@ export class Publisher<C extends Catalog = Catalog> {
       conflated.cancel = undefined;
       const entry = this.#entryOf(type);
       for (const envelope of conflated.windows.due(this.clock.now())) {
-        this.#append(entry, envelope).catch(this.onLateFailure);
+        this.#append(this.#stamp(entry, envelope)).catch(this.onLateFailure);
       }
       this.#schedule(type);
     });
+  }
+}
+
+function lengthAsJson(type: string, message: unknown): number {
+  try {
+    return JSON.stringify(message).length;
+  } catch (error) {
+    throw new PushError('invalid_message', `${type} cannot be written as JSON: ${String(error)}`);
   }
 }

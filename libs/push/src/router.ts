@@ -26,20 +26,3 @@ export function concerns({ effect, audience }: Route, who: { userId?: string; to
       return audience.some((one) => one.kind !== 'user' || one.id === who.userId);
   }
 }
-
-/** Whether a record is for this user or token. */
-export function isFor(
-  audience: readonly Audience[],
-  who: { userId?: string; organizationIds: ReadonlySet<string> },
-): boolean {
-  return audience.some((one) => {
-    switch (one.kind) {
-      case 'user':
-        return one.id === who.userId;
-      case 'organization':
-        return who.organizationIds.has(one.id);
-      case 'everyone':
-        return true;
-    }
-  });
-}

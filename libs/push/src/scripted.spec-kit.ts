@@ -1,28 +1,29 @@
-import type { CloseReason } from '@crossfade/protocol';
+import type { Audience, CloseReason } from '@crossfade/protocol';
 import type { Clock } from './clock.js';
-import type { Transport } from './connection.js';
-import type { Frame } from './frame.js';
+import type { Transport, TransportEvents } from './connection.js';
+import { LoggedFrame, MarkFrame, type Frame } from './frame.js';
+import type { ConnectionInit } from './connection.js';
+import { CatchUp } from './catch-up.js';
+import type { LogRecord, Position } from './log.js';
+import { Window } from './window.js';
 
 /** A socket whose willingness to take bytes is set by hand. */
 export class ScriptedTransport implements Transport {
   readonly name = 'sse';
+  readonly socket = null;
   writable = true;
+  pendingBytes = 0;
   readonly written: Frame[][] = [];
-  readonly keepAlives: (string | undefined)[] = [];
   ended: CloseReason | undefined;
   destroyed = false;
-  #events: { drained(): void; closed(): void } | undefined;
+  #events: TransportEvents | undefined;
 
-  listen(events: { drained(): void; closed(): void }): void {
+  listen(events: TransportEvents): void {
     this.#events = events;
   }
 
   write(frames: readonly Frame[]): void {
     this.written.push([...frames]);
-  }
-
-  writeKeepAlive(head: string | undefined): void {
-    this.keepAlives.push(head);
   }
 
   end(reason: CloseReason): void {
@@ -40,15 +41,75 @@ export class ScriptedTransport implements Transport {
     this.#events?.drained();
   }
 
+  /** The socket has bytes to send, and has sent none for the stall time. */
+  stall(): void {
+    this.#events?.stalled();
+  }
+
   /** The socket is gone. */
   close(): void {
     this.writable = false;
     this.#events?.closed();
   }
 
-  get types(): string[] {
-    return this.written.flat().map(({ envelope }) => envelope.type);
+  /** Everything but signs of life. */
+  get frames(): Frame[] {
+    return this.written.flat().filter(({ envelope }) => envelope !== undefined);
   }
+
+  get types(): string[] {
+    return this.frames.map(({ envelope }) => envelope?.type ?? '');
+  }
+
+  get keepAlives(): (string | undefined)[] {
+    return this.written.flat().flatMap((frame) => (frame instanceof MarkFrame ? [frame.id] : []));
+  }
+}
+
+export const at = (place: number | bigint): Position => ({ cursor: String(place), place: BigInt(place) });
+
+/** A record of organization `o` at a place, and its frame. */
+export function logged(place: number, over: Partial<LogRecord> = {}): LoggedFrame {
+  const audience: Audience[] = [{ kind: 'organization', id: 'o' }];
+  return new LoggedFrame({
+    ...at(place),
+    type: 'Changed',
+    message: {},
+    audience,
+    delivery: 'invalidation',
+    key: String(place),
+    publishedAt: 0,
+    ...over,
+  });
+}
+
+/** What a connection of user `u` in organization `o` needs, with a window of its own. */
+export function connectionParts(over: Partial<ConnectionInit> = {}) {
+  const limits = { capacity: 100, criticalCapacity: 100, criticalRetentionMs: 1000 };
+  const window = new Window(limits, at(0), at(0));
+  const init: ConnectionInit = {
+    id: 'c',
+    principal: { userId: 'u', tokenId: 't', organizationIds: new Set(['o']) },
+    transport: new ScriptedTransport(),
+    client: 'test/1',
+    types: undefined,
+    position: at(0),
+    reading: 'live',
+    capacity: 3,
+    history: {
+      window,
+      get head() {
+        return window.head;
+      },
+    },
+    catchUp: new CatchUp(),
+    clock: manualClock().clock,
+    random: () => 0,
+    onLeave: () => undefined,
+    onClose: () => undefined,
+    ...over,
+  };
+  return { init, window };
 }
 
 /** A clock that moves when it is told to. */

@@ -1,31 +1,98 @@
-import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import type { LogRecord } from './log.js';
+import { describe, expect, it } from 'vitest';
+import { at, logged } from './scripted.spec-kit.js';
 import { Window } from './window.js';
 
-const record = (cursor: string): LogRecord => ({
-  cursor,
-  type: 'T',
-  message: {},
-  audience: [],
-  delivery: 'critical',
-  key: cursor,
-});
+const limits = { capacity: 4, criticalCapacity: 2, criticalRetentionMs: 1000 };
+const make = (over = {}) => new Window({ ...limits, ...over }, at(10), at(10));
+const of = (id: string) => ({ audience: [{ kind: 'organization' as const, id }] });
+const o = ['everyone', 'organization:o'];
+const quiet = ['everyone', 'organization:quiet'];
+const places = (frames: Iterable<{ place: bigint }>) => [...frames].map(({ place }) => Number(place));
 
-it('knows every record after a cursor that it still holds, and says so when it does not', () => {
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 0, max: 20 }), (capacity, count) => {
-      const window = new Window(capacity, 'c0');
-      for (let index = 1; index <= count; index += 1) window.push(record(`c${index}`));
-      expect(window.head).toBe(`c${count}`);
-      for (let from = 0; from <= count; from += 1) {
-        const expected =
-          count - from <= capacity
-            ? Array.from({ length: count - from }, (_, index) => `c${from + index + 1}`)
-            : undefined;
-        expect(window.since(`c${from}`)?.map(({ cursor }) => cursor)).toEqual(expected);
-      }
-      expect(window.since('of another log')).toBeUndefined();
-    }),
-  );
+describe('the window', () => {
+  it('is complete from where it began', () => {
+    const window = make();
+    expect(window.covers(9n, o)).toBe(false);
+    expect(window.covers(10n, o)).toBe(true);
+    window.push(logged(11));
+    expect(places(window.after(10n, o))).toEqual([11]);
+    expect(places(window.after(11n, o))).toEqual([]);
+    expect(window.head).toEqual(at(11));
+  });
+
+  it('drops the oldest of the audience that has most, and nobody else loses anything', () => {
+    const window = make();
+    window.push(logged(11, of('quiet')));
+    for (let place = 12; place < 40; place += 1) window.push(logged(place));
+    expect(places(window.after(10n, quiet))).toEqual([11]);
+    expect(window.covers(10n, quiet)).toBe(true);
+    expect(window.covers(10n, o)).toBe(false);
+    expect(window.covers(36n, o)).toBe(true);
+    expect(window.covers(35n, o)).toBe(false);
+    expect(places(window.after(36n, o))).toEqual([37, 38, 39]);
+  });
+
+  it('counts a large record as several', () => {
+    const window = make();
+    window.push(logged(11));
+    window.push(logged(12, { message: 'x'.repeat(3 * 4096) }));
+    expect(window.covers(11n, o)).toBe(true);
+    expect(window.covers(10n, o)).toBe(false);
+    window.push(logged(13, { message: 'x'.repeat(100 * 4096) }));
+    expect(window.covers(12n, o)).toBe(false);
+    expect(window.covers(13n, o)).toBe(true);
+  });
+
+  it('says so for everyone when more audiences than it has room for are forgotten', () => {
+    const window = make({ capacity: 2 });
+    for (const [index, id] of ['a', 'b', 'c'].entries()) window.push(logged(11 + index, of(id)));
+    expect(window.covers(10n, ['organization:a'])).toBe(false);
+    expect(window.covers(11n, ['organization:a'])).toBe(true);
+    expect(window.covers(11n, ['organization:b', 'organization:c'])).toBe(true);
+  });
+
+  it('keeps critical records apart, and merges them in order, each once', () => {
+    const window = make();
+    window.push(
+      logged(11, { delivery: 'critical', audience: [{ kind: 'user', id: 'u' }, ...of('o').audience] }),
+    );
+    for (let place = 12; place < 20; place += 1) window.push(logged(place));
+    expect(window.coversCriticals(10n, o)).toBe(true);
+    expect(places(window.after(10n, [...o, 'user:u'], 'critical'))).toEqual([11]);
+    expect(places(window.after(10n, [...o, 'user:u']))).toEqual([11, 16, 17, 18, 19]);
+  });
+
+  it('drops critical records by count and by age, and says from where on it has all', () => {
+    const window = make();
+    for (const place of [11, 12, 13])
+      window.push(logged(place, { delivery: 'critical', publishedAt: place * 100 }));
+    expect(window.coversCriticals(10n, o)).toBe(false);
+    expect(window.criticalFloor(o)).toEqual(at(11));
+    window.expire(2250);
+    expect(window.criticalFloor(o)).toEqual(at(12));
+    expect(places(window.after(10n, o, 'critical'))).toEqual([13]);
+    window.expire(9999);
+    expect(window.criticalFloor(o)).toEqual(at(13));
+  });
+
+  it('knows the critical records from before its start, and its invalidations only from there', () => {
+    const restored = Window.of(limits, {
+      head: at(10),
+      criticals: [logged(3, { delivery: 'critical' }).record],
+      criticalFloor: at(0),
+    });
+    expect(restored.coversCriticals(0n, o)).toBe(true);
+    expect(restored.covers(3n, o)).toBe(false);
+    expect(places(restored.after(0n, o, 'critical'))).toEqual([3]);
+  });
+
+  it('holds effects for those who are being admitted, and says when it cannot', () => {
+    const window = make();
+    expect(window.effectsSince(9n)).toBeUndefined();
+    for (let place = 11; place <= 1011; place += 1) window.push(logged(place, { effect: { kind: 'e' } }));
+    window.push(logged(1012));
+    expect(window.effectsSince(10n)).toBeUndefined();
+    expect(window.effectsSince(11n)).toHaveLength(1000);
+    expect(window.effectsSince(1011n)).toEqual([]);
+  });
 });

@@ -1,4 +1,5 @@
 import { Global, Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { DatabaseJournal } from '../push/journal.js';
 import type { OpenDatabase } from './database.js';
 import { DATABASE } from './database.token.js';
 
@@ -15,8 +16,9 @@ export class DatabaseModule implements OnApplicationShutdown {
       providers: [
         { provide: OPEN, useValue: open },
         { provide: DATABASE, useValue: open.database },
+        DatabaseJournal,
       ],
-      exports: [DATABASE],
+      exports: [DATABASE, DatabaseJournal],
     };
   }
 

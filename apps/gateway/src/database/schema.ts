@@ -1,9 +1,13 @@
 import { sql } from 'drizzle-orm';
 import {
   bigint,
+  bigserial,
   boolean,
+  check,
   index,
+  integer,
   jsonb,
+  numeric,
   pgTable,
   primaryKey,
   text,
@@ -198,4 +202,33 @@ export const notifications = pgTable(
       .on(table.kind)
       .where(sql`${table.kind} = 'system' AND ${table.cleared} IS NULL`),
   ],
+);
+
+/** The message log of this installation: its name, and how often it was opened. One row. */
+export const pushLog = pgTable(
+  'push_log',
+  {
+    only: boolean('only').primaryKey().default(true),
+    name: text('name').notNull(),
+    generation: integer('generation').notNull().default(1),
+    /** The last cursor whose message was dropped. */
+    floor: text('floor'),
+  },
+  (table) => [check('push_log_only', sql`${table.only}`)],
+);
+
+/** Critical messages, recorded with the change that they tell of. Without a cursor: nobody has been handed it yet. */
+export const pushMessages = pgTable(
+  'push_messages',
+  {
+    id: bigserial('id', { mode: 'number' }).primaryKey(),
+    recordId: uuid('record_id').notNull().unique(),
+    /** JSON. As text: any string can be in it, NUL included. */
+    message: text('message').notNull(),
+    cursor: text('cursor'),
+    /** In the log's order. */
+    place: numeric('place'),
+    created: created(),
+  },
+  (table) => [index('push_messages_place').on(table.place), index('push_messages_created').on(table.created)],
 );

@@ -1,10 +1,124 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import type { Journal, JournalEntry } from '../journal.js';
+import type { LogRecord, Position, StampedMessage } from '../log.js';
 import { messageLogContract } from '../log.spec-kit.js';
+import { manualClock, settled } from '../scripted.spec-kit.js';
 import { MemoryMessageLog } from './log.js';
 
 messageLogContract('MemoryMessageLog', () => new MemoryMessageLog());
 
-it('uses cursors that a later process does not know', async () => {
-  const epochs = await Promise.all(Array.from({ length: 20 }, () => new MemoryMessageLog().head()));
-  expect(new Set(epochs).size).toBe(20);
+const message = (recordId: string) => ({
+  type: 'T',
+  message: {},
+  audience: [],
+  delivery: 'critical' as const,
+  key: recordId,
+  recordId,
+});
+
+/** What a database would keep. */
+class KeptJournal implements Journal {
+  generation = 0;
+  entries: JournalEntry[] = [];
+  gate: Promise<void> = Promise.resolve();
+
+  record(recordId: string): StampedMessage {
+    this.entries.push({ message: message(recordId), publishedAt: 5, cursor: undefined });
+    return message(recordId);
+  }
+
+  async open() {
+    await this.gate;
+    this.generation += 1;
+    return { log: 'keptkept', generation: this.generation, floor: undefined, entries: [...this.entries] };
+  }
+
+  async place(recordId: string, { cursor }: Position) {
+    await this.gate;
+    this.entries = this.entries.map((entry) =>
+      entry.message.recordId === recordId ? { ...entry, cursor } : entry,
+    );
+  }
+}
+
+function follow(log: MemoryMessageLog): LogRecord[] {
+  const read: LogRecord[] = [];
+  log.follow((record) => void read.push(record));
+  return read;
+}
+
+describe('a log with a journal', () => {
+  it('gives critical records back at the next start, under the ids that they had, before its head', async () => {
+    const journal = new KeptJournal();
+    const first = new MemoryMessageLog({ journal });
+    await first.open();
+    follow(first);
+    const cursor = await first.append(journal.record('a'));
+    const second = new MemoryMessageLog({ journal });
+    const { head, criticals, criticalFloor } = await second.open();
+    expect(criticals.map((record) => [record.cursor, record.recordId, record.publishedAt])).toEqual([
+      [cursor, 'a', 5],
+    ]);
+    expect(criticals[0]?.place).toBeLessThan(head.place);
+    expect(criticalFloor.place).toBeLessThan(criticals[0]?.place ?? 0n);
+    expect(second.locate(cursor)).toBe(criticals[0]?.place);
+  });
+
+  it('delivers what was recorded and never placed, once', async () => {
+    const journal = new KeptJournal();
+    journal.record('a');
+    const log = new MemoryMessageLog({ journal });
+    const { criticals } = await log.open();
+    const read = follow(log);
+    await log.close();
+    expect(criticals).toEqual([]);
+    expect(read.map(({ recordId }) => recordId)).toEqual(['a']);
+    expect(journal.entries[0]?.cursor).toBe(read[0]?.cursor);
+  });
+
+  it('hands nothing on before its cursor is noted, and keeps the order', async () => {
+    const journal = new KeptJournal();
+    const log = new MemoryMessageLog({ journal });
+    await log.open();
+    const read = follow(log);
+    let noted: () => void = () => undefined;
+    journal.gate = new Promise((resolve) => (noted = resolve));
+    const appended = [log.append(journal.record('a')), log.append({ ...message('b'), key: 'plain' })];
+    await settled();
+    expect(read).toEqual([]);
+    noted();
+    await Promise.all(appended);
+    await log.close();
+    expect(read.map(({ key }) => key)).toEqual(['a', 'plain']);
+  });
+
+  it('goes on after two seconds when the journal hangs, and says what that means', async () => {
+    const journal = new KeptJournal();
+    const { clock, advance } = manualClock();
+    const errors: string[] = [];
+    const log = new MemoryMessageLog({ journal, clock, onError: (_error, doing) => errors.push(doing) });
+    await log.open();
+    const read = follow(log);
+    journal.gate = new Promise(() => undefined);
+    void log.append(journal.record('a'));
+    await settled();
+    advance(2000);
+    await settled();
+    expect(read).toHaveLength(1);
+    expect(errors[0]).toContain('a restart may repeat it');
+  });
+
+  it('keeps what is published before it is open in order behind what it opens with', async () => {
+    const journal = new KeptJournal();
+    journal.record('a');
+    const log = new MemoryMessageLog({ journal });
+    const opening = log.open();
+    const appended = log.append({ ...message('b'), key: 'early' });
+    await opening;
+    const read = follow(log);
+    await appended;
+    await log.close();
+    expect(new Set(read.map(({ key }) => key))).toEqual(new Set(['a', 'early']));
+    expect(new Set(read.map(({ cursor }) => cursor)).size).toBe(2);
+  });
 });

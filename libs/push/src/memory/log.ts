@@ -1,26 +1,88 @@
 import { randomBytes } from 'node:crypto';
-import type { Cursor, LogRecord, MessageLog, StampedMessage } from '../log.js';
+import { systemClock, type Clock } from '../clock.js';
+import type { Journal, JournalEntry } from '../journal.js';
+import type { Cursor, LogRecord, LogStart, MessageLog, Place, Position, StampedMessage } from '../log.js';
+
+const CURSOR = /^([\w-]{8})\.(\d{1,9})-(\d{1,15})$/;
+const GENERATION_BITS = 50n;
+/** How long a message waits for its cursor to be noted, milliseconds. After it, a restart may repeat it with another id. */
+const NOTE_MS = 2000;
+
+export interface MemoryMessageLogOptions {
+  /** Where critical messages survive this process. Without it, a restart loses what was not delivered. */
+  readonly journal?: Journal;
+  readonly clock?: Clock;
+  readonly onError?: (error: unknown, doing: string) => void;
+}
 
 /**
- * The log of one process. Cursors are `EPOCH-N`; the epoch is new at every start, so a cursor of a former process
- * is unknown rather than wrong. Holds only records that the follower has not taken yet.
+ * The log of one process. Cursors are `LOG.GENERATION-N`: with a journal, the log keeps its name and begins a new
+ * generation at every start; without one it has a new name each time. Holds only records that the follower has not
+ * taken yet.
  */
 export class MemoryMessageLog implements MessageLog {
-  readonly #epoch = randomBytes(6).toString('base64url');
+  readonly #journal: Journal | undefined;
+  readonly #clock: Clock;
+  readonly #onError: (error: unknown, doing: string) => void;
+  #name = randomBytes(6).toString('base64url');
+  #generation = 1;
   #last = 0;
   #waiting: LogRecord[] = [];
   #handle: ((record: LogRecord) => void | Promise<void>) | undefined;
   #pump: Promise<void> | undefined;
+  /** Set while messages wait for something that must come first: the journal's opening, a cursor being noted. */
+  #before: Promise<void> | undefined;
 
-  async append(message: StampedMessage): Promise<Cursor> {
-    const cursor = this.#cursor(++this.#last);
-    this.#waiting.push({ ...message, cursor });
-    this.#run();
-    return cursor;
+  constructor({ journal, clock = systemClock, onError = () => undefined }: MemoryMessageLogOptions = {}) {
+    this.#journal = journal;
+    this.#clock = clock;
+    this.#onError = onError;
   }
 
-  async head(): Promise<Cursor> {
-    return this.#cursor(this.#last - this.#waiting.length);
+  append(message: StampedMessage): Promise<Cursor> {
+    if (this.#before === undefined && !this.#mustBeNoted(message)) {
+      return Promise.resolve(this.#enqueue(this.#record(message)));
+    }
+    const appended = (this.#before ?? Promise.resolve()).then(async () => {
+      const record = this.#record(message);
+      if (this.#mustBeNoted(message)) await this.#note(record);
+      return this.#enqueue(record);
+    });
+    this.#holdUp(appended);
+    return appended;
+  }
+
+  async open(): Promise<LogStart> {
+    if (this.#journal === undefined) {
+      const head = this.#position(this.#last - this.#waiting.length);
+      return { head, criticals: [], criticalFloor: head };
+    }
+    const opened = this.#journal.open();
+    this.#holdUp(opened);
+    const { log, generation, floor, entries } = await opened;
+    this.#name = log;
+    this.#generation = generation;
+    const criticals = entries
+      .flatMap((entry) => this.#restore(entry))
+      .sort((a, b) => (a.place < b.place ? -1 : 1));
+    for (const { message, cursor } of entries) if (cursor === undefined) void this.append(message);
+    const beginning: Position = { cursor: `${log}.0-0`, place: 0n };
+    const floorPlace = floor === undefined ? undefined : this.locate(floor);
+    return {
+      head: this.#position(0),
+      criticals,
+      criticalFloor:
+        floor === undefined || typeof floorPlace !== 'bigint'
+          ? beginning
+          : { cursor: floor, place: floorPlace },
+    };
+  }
+
+  locate(cursor: Cursor): Place | 'lost' | 'unknown' {
+    const parts = CURSOR.exec(cursor);
+    if (parts === null) return 'unknown';
+    if (parts[1] !== this.#name) return 'lost';
+    return (BigInt(parts[2] ?? 0) << GENERATION_BITS) | BigInt(parts[3] ?? 0);
   }
 
   follow(handle: (record: LogRecord) => void | Promise<void>): void {
@@ -29,12 +91,65 @@ export class MemoryMessageLog implements MessageLog {
   }
 
   async close(): Promise<void> {
+    await this.#before;
     await this.#pump;
     this.#handle = undefined;
   }
 
-  #cursor(sequence: number): Cursor {
-    return `${this.#epoch}-${sequence}`;
+  #mustBeNoted({ recordId }: StampedMessage): boolean {
+    return recordId !== undefined && this.#journal !== undefined;
+  }
+
+  /** Everything that is appended from now on waits for it, so that the order stays. */
+  #holdUp(first: Promise<unknown>): void {
+    const before = first.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#before = before;
+    void before.then(() => {
+      if (this.#before === before) this.#before = undefined;
+    });
+  }
+
+  async #note({ recordId, cursor, place }: LogRecord): Promise<void> {
+    let cancel: () => void = () => undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      cancel = this.#clock.after(NOTE_MS, () => reject(new Error(`no answer within ${NOTE_MS} ms`)));
+    });
+    try {
+      await Promise.race([this.#journal?.place(recordId ?? '', { cursor, place }), late]);
+    } catch (error) {
+      this.#onError(
+        error,
+        'noting the cursor of a critical message; a restart may repeat it with another id',
+      );
+    } finally {
+      cancel();
+    }
+  }
+
+  #record(message: StampedMessage): LogRecord {
+    return { ...message, ...this.#position(++this.#last), publishedAt: this.#clock.now() };
+  }
+
+  #restore({ message, cursor, publishedAt }: JournalEntry): LogRecord[] {
+    if (cursor === undefined) return [];
+    const place = this.locate(cursor);
+    return typeof place === 'bigint' ? [{ ...message, cursor, place, publishedAt }] : [];
+  }
+
+  #enqueue(record: LogRecord): Cursor {
+    this.#waiting.push(record);
+    this.#run();
+    return record.cursor;
+  }
+
+  #position(sequence: number): Position {
+    return {
+      cursor: `${this.#name}.${this.#generation}-${sequence}`,
+      place: (BigInt(this.#generation) << GENERATION_BITS) | BigInt(sequence),
+    };
   }
 
   #run(): void {

@@ -1,13 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Admission } from '../admission.js';
+import type { ResolvedPushOptions } from '../options.js';
 import { decisions, readConnectRequest } from './connect-request.js';
+import { PUSH_OPTIONS } from './options.token.js';
 import { RefusalException } from './refusal.js';
 
 /** Refuses an SSE stream before any of its headers are out. */
 @Injectable()
 export class AdmissionGuard implements CanActivate {
-  constructor(private readonly admission: Admission) {}
+  constructor(
+    private readonly admission: Admission,
+    @Inject(PUSH_OPTIONS) private readonly options: ResolvedPushOptions,
+  ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
@@ -15,9 +20,10 @@ export class AdmissionGuard implements CanActivate {
     const gone = new AbortController();
     // Bound before anything is acquired: whatever is, goes back when the client goes.
     http.getResponse<ServerResponse>().once('close', () => gone.abort());
-    const admitted = await this.admission.admit(readConnectRequest(request), gone.signal);
+    const asked = readConnectRequest(request, this.options);
+    const admitted = await this.admission.admit(asked, gone.signal);
     if ('gone' in admitted) return false;
-    if ('refusal' in admitted) throw new RefusalException(admitted.refusal);
+    if ('refusal' in admitted) throw new RefusalException(admitted.refusal, asked.wantsStream);
     decisions.set(request, { outcome: admitted, gone: gone.signal });
     return true;
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { parameter } from '@crossfade/protocol';
 import type { ConnectRequest, Refusal, Ticket } from '../admission.js';
+import type { ResolvedPushOptions } from '../options.js';
 
 /** What became of a request at the door. */
 export interface Decision {
@@ -16,17 +17,22 @@ const CLIENT = /^[\w.-]{1,64}\/[\w.+-]{1,64}$/;
 const MAX_TYPES = 64;
 
 /** Reads what either transport's client asks for. Headers win over the query: EventSource repeats a stale query. */
-export function readConnectRequest(request: IncomingMessage): ConnectRequest {
+export function readConnectRequest(
+  request: IncomingMessage,
+  { addressOf }: Pick<ResolvedPushOptions, 'addressOf'>,
+): ConnectRequest {
   const query = new URL(request.url ?? '/', 'http://localhost').searchParams;
   const client = query.get(parameter.client) ?? '';
   return {
     credential: bearerOf(request) ?? (query.get(parameter.token) || undefined),
     origin: request.headers.origin,
     host: request.headers.host,
+    address: addressOf(request),
     cursor: header(request, 'last-event-id') || query.get(parameter.cursor) || undefined,
     client: CLIENT.test(client) ? client : 'unknown',
     types: readTypes(query.get(parameter.types)),
     replaces: query.get(parameter.replaces) || undefined,
+    wantsStream: query.get(parameter.refusal) === 'stream',
   };
 }
 

@@ -4,7 +4,9 @@ import { WsAdapter } from '@nestjs/platform-ws';
 import { MAX_INBOUND_BYTES, PUSH_PATH, SUBPROTOCOL, refusalTable } from '@crossfade/protocol';
 import type { VerifyClientCallbackAsync } from 'ws';
 import { Admission, type Refusal } from '../admission.js';
+import type { ResolvedPushOptions } from '../options.js';
 import { decisions, readConnectRequest } from './connect-request.js';
+import { PUSH_OPTIONS } from './options.token.js';
 import { toHttp } from './refusal.js';
 
 type Options = NonNullable<Parameters<WsAdapter['create']>[1]>;
@@ -27,16 +29,19 @@ export class PushWsAdapter extends WsAdapter {
       maxPayload: MAX_INBOUND_BYTES,
       perMessageDeflate: false,
       handleProtocols: (offered: Set<string>) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
-      verifyClient: this.#verify(this.app.get(Admission, { strict: false })),
+      verifyClient: this.#verify(
+        this.app.get(Admission, { strict: false }),
+        this.app.get<ResolvedPushOptions>(PUSH_OPTIONS, { strict: false }),
+      ),
     });
   }
 
-  #verify(admission: Admission): VerifyClientCallbackAsync {
+  #verify(admission: Admission, options: ResolvedPushOptions): VerifyClientCallbackAsync {
     return ({ req: request }, answer) => {
       const gone = new AbortController();
       // Bound before anything is acquired. A socket that dies here never becomes a connection.
       request.socket.once('close', () => gone.abort());
-      admission.admit(readConnectRequest(request), gone.signal).then(
+      admission.admit(readConnectRequest(request, options), gone.signal).then(
         (admitted) => {
           if ('gone' in admitted) return;
           const status =

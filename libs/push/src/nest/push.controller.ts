@@ -49,9 +49,10 @@ export class PushController {
   ): Promise<Observable<MessageEvent>> {
     const decision = decisions.get(request);
     if (decision === undefined || !('ticket' in decision.outcome)) return EMPTY;
-    const transport = new SseTransport(response);
-    const registered = await this.admission.register(decision.outcome.ticket, transport, decision.gone);
-    if ('refusal' in registered) throw new RefusalException(registered.refusal);
+    const transport = new SseTransport(response, this.options.stallSeconds * 1000);
+    const { ticket } = decision.outcome;
+    const registered = await this.admission.register(ticket, transport, decision.gone);
+    if ('refusal' in registered) throw new RefusalException(registered.refusal, ticket.request.wantsStream);
     if ('gone' in registered) return EMPTY;
     return new Observable((subscriber) => transport.attach(subscriber));
   }

@@ -1,11 +1,13 @@
 import type { IncomingMessage } from 'node:http';
-import { Logger } from '@nestjs/common';
+import { Inject, Logger } from '@nestjs/common';
 import { WebSocketGateway, type OnGatewayConnection } from '@nestjs/websockets';
 import { PUSH_PATH, encodeRetryAfter, refusalTable } from '@crossfade/protocol';
 import type { WebSocket } from 'ws';
 import { Admission, type Refusal } from '../admission.js';
+import type { ResolvedPushOptions } from '../options.js';
 import { WebSocketTransport } from '../transports/websocket.js';
 import { decisions } from './connect-request.js';
+import { PUSH_OPTIONS } from './options.token.js';
 
 /** How long a refused client has to take the close frame. */
 const GOODBYE_MS = 1000;
@@ -15,13 +17,17 @@ const GOODBYE_MS = 1000;
 export class PushGateway implements OnGatewayConnection<WebSocket> {
   private readonly logger = new Logger('Push');
 
-  constructor(private readonly admission: Admission) {}
+  constructor(
+    private readonly admission: Admission,
+    @Inject(PUSH_OPTIONS) private readonly options: ResolvedPushOptions,
+  ) {}
 
   handleConnection(webSocket: WebSocket, request: IncomingMessage): void {
     const decision = decisions.get(request);
     if (decision === undefined) return webSocket.terminate();
     if ('refusal' in decision.outcome) return refuse(webSocket, decision.outcome.refusal);
-    const transport = new WebSocketTransport(webSocket, request.socket);
+    const stallMs = this.options.stallSeconds * 1000;
+    const transport = new WebSocketTransport(webSocket, request.socket, stallMs);
     this.admission.register(decision.outcome.ticket, transport, decision.gone).then(
       (registered) => {
         if ('refusal' in registered) refuse(webSocket, registered.refusal);

@@ -6,13 +6,18 @@ import {
   type ModuleMetadata,
 } from '@nestjs/common';
 import { Admission } from '../admission.js';
+import { Budgets } from '../budgets.js';
+import { CatchUp } from '../catch-up.js';
 import { systemClock } from '../clock.js';
 import { Connections } from '../connections.js';
 import { Delivery } from '../delivery.js';
+import { Drain } from '../drain.js';
 import { Hub } from '../hub.js';
 import { KeepAlive } from '../keep-alive.js';
 import { resolveOptions, type PushOptions, type ResolvedPushOptions } from '../options.js';
+import { Peers } from '../peers.js';
 import { Publisher } from '../publisher.js';
+import { Reauthorization } from '../reauthorization.js';
 import { AdmissionGuard } from './admission.guard.js';
 import { PUSH_OPTIONS } from './options.token.js';
 import { PushController } from './push.controller.js';
@@ -42,19 +47,24 @@ export class PushModule {
           useFactory: async (...args: unknown[]) => resolveOptions(await useFactory(...args)),
         },
         Hub,
+        CatchUp,
         {
           provide: Delivery,
           inject: [PUSH_OPTIONS, Hub],
-          useFactory: (
-            { log, authenticator, logCapacity, writeQueueCapacity }: ResolvedPushOptions,
-            hub: Hub,
-          ) =>
+          useFactory: (options: ResolvedPushOptions, hub: Hub) =>
             new Delivery(
-              log,
+              options.log,
               hub,
-              authenticator,
+              options.authenticator,
               systemClock,
-              { window: logCapacity, portion: Math.ceil(writeQueueCapacity / 2) },
+              {
+                window: {
+                  capacity: options.logCapacity,
+                  criticalCapacity: options.criticalCapacity,
+                  criticalRetentionMs: options.criticalRetentionSeconds * 1000,
+                },
+                portion: Math.ceil(options.writeQueueCapacity / 2),
+              },
               logFailure,
             ),
         },
@@ -66,9 +76,41 @@ export class PushModule {
         },
         {
           provide: Admission,
-          inject: [PUSH_OPTIONS, Hub, Delivery, KeepAlive],
-          useFactory: (options: ResolvedPushOptions, hub: Hub, delivery: Delivery, keepAlive: KeepAlive) =>
-            new Admission(options, hub, delivery, keepAlive, systemClock, logFailure),
+          inject: [PUSH_OPTIONS, Hub, Delivery, KeepAlive, CatchUp],
+          useFactory: (
+            options: ResolvedPushOptions,
+            hub: Hub,
+            delivery: Delivery,
+            keepAlive: KeepAlive,
+            catchUp: CatchUp,
+          ) =>
+            new Admission(options, {
+              hub,
+              delivery,
+              keepAlive,
+              catchUp,
+              budgets: new Budgets(options, systemClock),
+              clock: systemClock,
+              onError: logFailure,
+            }),
+        },
+        {
+          provide: Peers,
+          inject: [PUSH_OPTIONS, Hub],
+          useFactory: ({ stallSeconds }: ResolvedPushOptions, hub: Hub) =>
+            new Peers(hub, stallSeconds, systemClock),
+        },
+        {
+          provide: Reauthorization,
+          inject: [PUSH_OPTIONS, Hub],
+          useFactory: ({ authenticator, reauthorizeSeconds }: ResolvedPushOptions, hub: Hub) =>
+            new Reauthorization(hub, authenticator, reauthorizeSeconds, systemClock, logFailure),
+        },
+        {
+          provide: Drain,
+          inject: [PUSH_OPTIONS, Admission, Hub],
+          useFactory: ({ drainSeconds }: ResolvedPushOptions, admission: Admission, hub: Hub) =>
+            new Drain(admission, hub, drainSeconds, systemClock),
         },
         {
           provide: Publisher,

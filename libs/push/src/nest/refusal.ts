@@ -2,6 +2,7 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { refusalTable } from '@crossfade/protocol';
 import type { Refusal } from '../admission.js';
+import { encodeBlock } from '../transports/sse.js';
 
 /** An HTTP answer that refuses a stream: RFC 9457 problem+json. */
 export interface HttpRefusal {
@@ -24,17 +25,29 @@ export function toHttp({ reason, detail, retryAfterMs }: Refusal): HttpRefusal {
   };
 }
 
+/** `asStream`: the client gives up on an error status; it is told when to come back by a stream that ends at once. */
 export class RefusalException extends HttpException {
-  constructor(readonly refusal: Refusal) {
+  constructor(
+    readonly refusal: Refusal,
+    readonly asStream: boolean,
+  ) {
     super(refusal.detail, refusalTable[refusal.reason].http);
   }
 }
 
 @Catch(RefusalException)
 export class RefusalFilter implements ExceptionFilter<RefusalException> {
-  catch({ refusal }: RefusalException, host: ArgumentsHost): void {
+  catch({ refusal, asStream }: RefusalException, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<ServerResponse>();
     if (response.headersSent) return void response.destroy();
+    if (asStream && refusal.retryAfterMs !== undefined) {
+      response.writeHead(200, {
+        'Content-Type': 'text/event-stream',
+        'Cache-Control': 'private, no-cache, no-store, must-revalidate, max-age=0, no-transform',
+        'X-Accel-Buffering': 'no',
+      });
+      return void response.end(encodeBlock({ retry: refusal.retryAfterMs }));
+    }
     const { status, headers, body } = toHttp(refusal);
     response.writeHead(status, headers).end(body);
   }

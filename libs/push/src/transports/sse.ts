@@ -1,8 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { CloseReason } from '@crossfade/protocol';
-import type { Transport } from '../connection.js';
+import type { Transport, TransportEvents } from '../connection.js';
 import type { Frame } from '../frame.js';
-import type { Cursor } from '../log.js';
 
 /** One block of an event stream, in the fields that NestJS' `MessageEvent` has. No field holds a line break. */
 export interface SseBlock {
@@ -38,16 +37,21 @@ const RETRY_MS = 1000;
 export class SseTransport implements Transport {
   readonly name = 'sse';
   #sink: SseSink | undefined;
-  #events: Parameters<Transport['listen']>[0] | undefined;
+  #events: TransportEvents | undefined;
   #ended = false;
   #first = true;
 
   constructor(
     private readonly response: ServerResponse,
+    stallMs: number,
     private readonly random: () => number = Math.random,
   ) {
     response.on('drain', () => this.#events?.drained());
     response.once('close', () => this.#events?.closed());
+    // Node's own measure: it is put off by every byte that the kernel takes.
+    response.setTimeout(stallMs, () => {
+      if (this.pendingBytes > 0) this.#events?.stalled();
+    });
   }
 
   get writable(): boolean {
@@ -56,7 +60,15 @@ export class SseTransport implements Transport {
     );
   }
 
-  listen(events: { drained(): void; closed(): void }): void {
+  get pendingBytes(): number {
+    return this.response.writableLength;
+  }
+
+  get socket() {
+    return this.response.socket;
+  }
+
+  listen(events: TransportEvents): void {
     this.#events = events;
   }
 
@@ -68,11 +80,7 @@ export class SseTransport implements Transport {
   }
 
   write(frames: readonly Frame[]): void {
-    for (const frame of frames) this.#sink?.next({ id: frame.id, data: frame.sse, ...this.#retry(frame) });
-  }
-
-  writeKeepAlive(head: Cursor | undefined): void {
-    this.#sink?.next({ comment: 'keepalive', ...(head === undefined ? {} : { id: head }) });
+    for (const frame of frames) this.#sink?.next(this.#block(frame));
   }
 
   end(_reason: CloseReason): void {
@@ -85,9 +93,13 @@ export class SseTransport implements Transport {
   }
 
   /** `retry:` at the start of a stream and where the stream will end soon, jittered so that clients spread. */
-  #retry(frame: Frame): { retry?: number } {
-    if (!this.#first && frame.envelope.type !== 'Reconnect') return {};
+  #block({ id, sse, envelope }: Frame): SseBlock {
+    const block = {
+      ...(sse === undefined ? { comment: 'keepalive' } : { data: sse }),
+      ...(id === undefined ? {} : { id }),
+    };
+    if (!this.#first && envelope?.type !== 'Reconnect') return block;
     this.#first = false;
-    return { retry: Math.round(RETRY_MS * (1 + this.random())) };
+    return { ...block, retry: Math.round(RETRY_MS * (1 + this.random())) };
   }
 }

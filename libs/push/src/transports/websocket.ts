@@ -1,9 +1,8 @@
-import { closeTable, encodeWebSocketFrame, type CloseReason } from '@crossfade/protocol';
+import { closeTable, type CloseReason } from '@crossfade/protocol';
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
-import type { Transport } from '../connection.js';
+import type { Transport, TransportEvents } from '../connection.js';
 import type { Frame } from '../frame.js';
-import type { Cursor } from '../log.js';
 
 /** WebSocket text frames over one socket. Back-pressure is the TCP socket's own. */
 export class WebSocketTransport implements Transport {
@@ -11,26 +10,31 @@ export class WebSocketTransport implements Transport {
 
   constructor(
     private readonly webSocket: WebSocket,
-    private readonly socket: Socket,
+    readonly socket: Socket,
+    private readonly stallMs: number,
   ) {}
 
   get writable(): boolean {
     return this.webSocket.readyState === WebSocket.OPEN && !this.socket.writableNeedDrain;
   }
 
-  listen(events: { drained(): void; closed(): void }): void {
+  get pendingBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  listen(events: TransportEvents): void {
     this.socket.on('drain', () => events.drained());
     this.webSocket.once('close', () => events.closed());
+    // Node's own measure: it is put off by every byte that the kernel takes.
+    this.socket.setTimeout(this.stallMs, () => {
+      if (this.pendingBytes > 0) events.stalled();
+    });
   }
 
   write(frames: readonly Frame[]): void {
     this.socket.cork();
     for (const frame of frames) this.webSocket.send(frame.webSocket);
     this.socket.uncork();
-  }
-
-  writeKeepAlive(head: Cursor | undefined): void {
-    this.webSocket.send(encodeWebSocketFrame(head));
   }
 
   end(reason: CloseReason): void {

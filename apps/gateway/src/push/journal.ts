@@ -1,0 +1,83 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Journal, JournalEntry, OpenJournal, Position, StampedMessage } from '@crossfade/push';
+import { eq, lt, sql } from 'drizzle-orm';
+import { DATABASE } from '../database/database.token.js';
+import type { Database, Transaction } from '../database/database.js';
+import { pushLog, pushMessages } from '../database/schema.js';
+
+/** Critical messages that are read at start; a window keeps fewer by default. */
+const READ_AT_START = 10_000;
+
+/** Records messages in the transaction that makes the change they tell of. The answer: their record ids. */
+export async function record(
+  transaction: Transaction,
+  messages: readonly StampedMessage[],
+): Promise<readonly string[]> {
+  const rows = messages.map((message) => ({ recordId: randomUUID(), message: JSON.stringify(message) }));
+  if (rows.length > 0) await transaction.insert(pushMessages).values(rows);
+  return rows.map(({ recordId }) => recordId);
+}
+
+/** Critical messages in the gateway's database, so that they survive it. */
+@Injectable()
+export class DatabaseJournal implements Journal {
+  constructor(@Inject(DATABASE) private readonly database: Database) {}
+
+  async open(): Promise<OpenJournal> {
+    const [log] = await this.database
+      .insert(pushLog)
+      .values({ name: randomBytes(6).toString('base64url') })
+      .onConflictDoUpdate({ target: pushLog.only, set: { generation: sql`${pushLog.generation} + 1` } })
+      .returning();
+    if (log === undefined) throw new Error('the database gave no log back');
+    // Those without a place come first: nobody has had them.
+    const rows = await this.database
+      .select()
+      .from(pushMessages)
+      .orderBy(sql`${pushMessages.place} DESC NULLS FIRST`, sql`${pushMessages.id} DESC`)
+      .limit(READ_AT_START + 1);
+    const tooMany = rows.length > READ_AT_START ? rows.pop() : undefined;
+    return {
+      log: log.name,
+      generation: log.generation,
+      floor: tooMany?.cursor ?? log.floor ?? undefined,
+      entries: rows.sort((a, b) => a.id - b.id).map(toEntry),
+    };
+  }
+
+  async place(recordId: string, { cursor, place }: Position): Promise<void> {
+    await this.database
+      .update(pushMessages)
+      .set({ cursor, place: String(place) })
+      .where(eq(pushMessages.recordId, recordId));
+  }
+
+  /** Drops what is older than `oldest`, and notes up to where. */
+  async prune(oldest: Date): Promise<void> {
+    await this.database.transaction(async (transaction) => {
+      const dropped = await transaction
+        .delete(pushMessages)
+        .where(lt(pushMessages.created, oldest))
+        .returning({ cursor: pushMessages.cursor, place: pushMessages.place });
+      const [last] = dropped
+        .flatMap(({ cursor, place }) =>
+          cursor === null || place === null ? [] : [{ cursor, place: BigInt(place) }],
+        )
+        .sort((a, b) => (a.place > b.place ? -1 : 1));
+      if (last !== undefined) await transaction.update(pushLog).set({ floor: last.cursor });
+    });
+  }
+}
+
+type Row = typeof pushMessages.$inferSelect;
+
+function toEntry({ recordId, message, created, cursor }: Row): JournalEntry {
+  // `record` wrote it.
+  const stamped = JSON.parse(message) as StampedMessage;
+  return {
+    message: { ...stamped, recordId },
+    publishedAt: created.getTime(),
+    cursor: cursor ?? undefined,
+  };
+}

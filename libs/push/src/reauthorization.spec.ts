@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { Connection } from './connection.js';
+import { Hub } from './hub.js';
+import type { Principal } from './principal.js';
+import { Reauthorization } from './reauthorization.js';
+import { ScriptedTransport, connectionParts, manualClock, settled } from './scripted.spec-kit.js';
+
+function make(answer: (principals: readonly Principal[]) => Promise<(Principal | undefined)[]>) {
+  const hub = new Hub();
+  const { clock, advance } = manualClock();
+  const errors: string[] = [];
+  const asked: number[] = [];
+  const authenticator = {
+    authenticate: () => Promise.reject(new Error('not asked')),
+    reauthorize: (principals: readonly Principal[]) => {
+      asked.push(principals.length);
+      return answer(principals);
+    },
+  };
+  const ticks = new Reauthorization(hub, authenticator, 30, clock, (_error, doing) => errors.push(doing));
+  const add = (id = 'c') => {
+    const transport = new ScriptedTransport();
+    const { init } = connectionParts({ id, transport, onClose: (connection) => hub.remove(connection) });
+    const connection = new Connection(init);
+    hub.add(connection);
+    return { connection, transport };
+  };
+  return { hub, ticks, add, advance, errors, asked };
+}
+
+const now =
+  (...organizations: string[]) =>
+  (principals: readonly Principal[]) =>
+    Promise.resolve(principals.map((one) => ({ ...one, organizationIds: new Set(organizations) })));
+
+describe('reauthorization', () => {
+  it('asks about everyone on every tick, in batches', async () => {
+    const { add, ticks, advance, asked } = make(now('o'));
+    for (let index = 0; index < 1200; index += 1) add(String(index));
+    ticks.start();
+    advance(29_999);
+    expect(asked).toEqual([]);
+    advance(1);
+    await settled();
+    expect(asked).toEqual([500, 500, 200]);
+    advance(30_000);
+    await settled();
+    expect(asked).toHaveLength(6);
+    ticks.stop();
+    advance(90_000);
+    expect(asked).toHaveLength(6);
+  });
+
+  it('closes whoever is gone, and says why', async () => {
+    const { add, ticks, hub } = make((principals) => Promise.resolve(principals.map(() => undefined)));
+    const { transport } = add();
+    await ticks.round();
+    expect(transport.types).toEqual(['Revoked']);
+    expect(transport.ended).toBe('unauthorized');
+    expect(hub.indexed).toBe(0);
+  });
+
+  it('takes and gives organizations that no message told of, and has the client fetch', async () => {
+    const { add, ticks } = make(now('p'));
+    const { connection, transport } = add();
+    await ticks.round();
+    await settled();
+    expect([...connection.organizationIds]).toEqual(['p']);
+    expect(transport.types).toEqual(['Resync']);
+    await ticks.round();
+    await settled();
+    expect(transport.types).toEqual(['Resync']);
+  });
+
+  it('discards an answer that is older than the last change', async () => {
+    let give: (principals: (Principal | undefined)[]) => void = () => undefined;
+    const { add, ticks, hub } = make(() => new Promise((resolve) => (give = resolve)));
+    const { connection, transport } = add();
+    const old = connection.principal;
+    const before = [{ ...old, organizationIds: new Set(old.organizationIds) }];
+    const round = ticks.round();
+    connection.revision += 1;
+    hub.leave(connection, 'o');
+    give(before);
+    await round;
+    expect([...connection.organizationIds]).toEqual([]);
+    expect(transport.types).toEqual([]);
+  });
+
+  it('keeps everyone while nobody answers, and says so', async () => {
+    const { add, ticks, errors } = make(() => Promise.reject(new Error('away')));
+    const { transport } = add();
+    await ticks.round();
+    expect(transport.ended).toBeUndefined();
+    expect(errors).toHaveLength(1);
+  });
+});
