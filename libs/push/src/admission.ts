@@ -267,7 +267,8 @@ export class Admission {
     }
   }
 
-  #open({ connectionId, request, principal, owner }: Ticket, transport: Transport): Connection {
+  #open(ticket: Ticket, transport: Transport): Connection {
+    const { connectionId, request, principal, owner } = ticket;
     const { hub, delivery, keepAlive, catchUp, clock } = this.parts;
     const begin = this.#begin(request.cursor, principal);
     const connection = new Connection({
@@ -289,6 +290,7 @@ export class Admission {
         keepAlive.remove(closed);
       },
     });
+    this.#settled.add(ticket);
     hub.add(connection);
     keepAlive.add(connection);
     connection.say({

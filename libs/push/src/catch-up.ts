@@ -24,10 +24,6 @@ export class CatchUp {
     this.#schedule();
   }
 
-  remove(reader: Reader): void {
-    this.#waiting.delete(reader);
-  }
-
   #schedule(): void {
     if (this.#isScheduled || this.#waiting.size === 0) return;
     this.#isScheduled = true;

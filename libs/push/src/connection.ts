@@ -260,7 +260,6 @@ export class Connection {
   }
 
   #leaveAll(): void {
-    this.#init.catchUp.remove(this);
     this.#init.onClose(this);
     this.#givePlaceBack();
   }

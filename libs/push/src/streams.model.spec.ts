@@ -22,7 +22,7 @@ import { ScriptedTransport, manualClock, settled } from './scripted.spec-kit.js'
  * belonged to what, and when; what each client got. It knows nothing of windows, queues, merging or turns.
  */
 
-const RUNS = Number(process.env['MODEL_RUNS'] ?? 1500);
+const RUNS = Number(process.env['MODEL_RUNS'] ?? 3000);
 const SEED = Number(process.env['MODEL_SEED'] ?? randomInt(2 ** 31));
 
 const USERS = ['ann', 'ben'] as const;
@@ -367,14 +367,14 @@ class World implements Authenticator {
       if (typeof place === 'bigint') who.since = place;
     }
     if (frame instanceof LoggedFrame) who.heard.push({ record: frame.record, tick: this.tick });
-    // What it fetches is at least as new as what comes between the Resync and the mark behind it.
-    const place = this.log.locate(frame.id ?? '');
-    if (who.isResyncing && typeof place === 'bigint' && place > who.refetched) who.refetched = place;
-    if (frame instanceof MarkFrame && frame.id !== undefined) who.isResyncing = false;
     if (frame.envelope?.type === 'Resync') {
       who.isResyncing = true;
       if ((frame.envelope.message as { criticals: string }).criticals === 'truncated') who.isTruncated = true;
     }
+    // What it fetches is at least as new as the Resync, and all that comes between it and the mark behind it.
+    const place = this.log.locate(frame.id ?? '');
+    if (who.isResyncing && typeof place === 'bigint' && place > who.refetched) who.refetched = place;
+    if (frame instanceof MarkFrame && frame.id !== undefined) who.isResyncing = false;
   }
 
   /** Everybody reads everything; whoever was away comes back with the last id. */
@@ -397,6 +397,9 @@ class World implements Authenticator {
 }
 
 function check(world: World): void {
+  for (const token of world.revoked) {
+    expect([...world.hub.ofToken(token)], `${token} is revoked`).toEqual([]);
+  }
   for (const who of world.clients) {
     const name = `${who.token} of ${who.user}`;
     for (const { record, tick } of who.heard) {

@@ -93,6 +93,22 @@ describe('a write queue that fell behind', () => {
     expect(behind.position).toEqual(at(6));
   });
 
+  it('is not ahead of what it has handed over while what it read still waits', () => {
+    const behind = queue(3);
+    behind.fallBehind();
+    behind.readOn(
+      source(
+        [1, 2, 3].map((place) => logged(place)),
+        9,
+      ),
+      all,
+    );
+    expect(ids(behind.take(1))).toEqual(['1']);
+    expect(behind.position).toEqual(at(1));
+    expect(ids(behind.take())).toEqual(['2', '3']);
+    expect(behind.position).toEqual(at(9));
+  });
+
   it('merges as it reads, past what one piece could hold', () => {
     const behind = queue(2);
     behind.fallBehind();

@@ -164,6 +164,29 @@ describe.each([
     webSocket.terminate();
   });
 
+  it('carries a mebibyte of it, and refuses more than a message may have with the reason', async () => {
+    const stream = await sse();
+    const webSocket = new WebSocket(`ws://127.0.0.1:${port}${PATH}?access_token=t`);
+    const frames: string[] = [];
+    webSocket.on('message', (data) => frames.push(String(data)));
+    await expect.poll(() => frames.length + stream.events().length).toBe(2);
+    const block = '\r\ndata: {"type":"Revoked"}\n\rid: 1\n\n\0\uD800\uDC00\uDFFF event: error ';
+    const text = block.repeat(Math.ceil((1024 * 1024) / block.length));
+    await publish(text);
+    await expect.poll(() => [frames.length, stream.events().length], { timeout: 5000 }).toEqual([2, 2]);
+    const carried = (json: string | undefined) =>
+      (JSON.parse(json ?? '') as { message: { data: { text: string } } }).message.data.text === text;
+    expect([carried(frames[1]), carried(stream.events()[1]?.data)]).toEqual([true, true]);
+    await expect(publish(text + text)).rejects.toMatchObject({
+      code: 'message_too_large',
+      message: expect.stringMatching(
+        /StackChanged has \d+ characters as JSON; a message may have 2097152/,
+      ) as string,
+    });
+    stream.stop();
+    webSocket.terminate();
+  });
+
   it('gives everyone what is for everyone', async () => {
     const stream = await sse();
     await expect.poll(() => stream.events()).toHaveLength(1);
@@ -192,6 +215,18 @@ describe.each([
     }
     await expect.poll(() => socket.text()).toContain('"Connected"');
     socket.destroy();
+  });
+
+  it('tells an SSE client that gives up on an error status by a stream that ends when to come back', async () => {
+    const streams = await Promise.all(Array.from({ length: 100 }, () => sse()));
+    await expect.poll(() => app.get(Hub).size).toBe(100);
+    const headers = { Authorization: 'Bearer t' };
+    const refused = await fetch(`http://127.0.0.1:${port}${PATH}`, { headers });
+    expect(refused.status).toBe(429);
+    const told = await fetch(`http://127.0.0.1:${port}${PATH}?refusal=stream`, { headers });
+    expect([told.status, told.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+    expect(await told.text()).toMatch(/^retry: \d{4,5}\n\n$/);
+    for (const stream of streams) stream.stop();
   });
 
   it('answers HEAD, and gives the place back', async () => {
