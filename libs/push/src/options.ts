@@ -33,7 +33,7 @@ export interface PushOptions {
   readonly reauthorizeSeconds?: number;
   /** Seconds over which open streams are told to move when the program ends. Default 20. */
   readonly drainSeconds?: number;
-  /** Streams that one owner may open in a minute. Default 120. */
+  /** Streams that one owner may open in a minute. Default twelve times what it may hold: 120. */
   readonly connectsPerMinute?: number;
   /** Bad credentials that one address may send in a minute. Default 120. */
   readonly failuresPerMinute?: number;
@@ -84,7 +84,7 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
     criticalRetentionSeconds: options.criticalRetentionSeconds ?? 86_400,
     reauthorizeSeconds: options.reauthorizeSeconds ?? 30,
     drainSeconds: options.drainSeconds ?? 20,
-    connectsPerMinute: options.connectsPerMinute ?? 120,
+    connectsPerMinute: options.connectsPerMinute ?? 12 * (options.maxConnectionsPerOwner ?? 10),
     failuresPerMinute: options.failuresPerMinute ?? 120,
     admissionsAtOnce: options.admissionsAtOnce ?? 32,
     admissionsWaiting: options.admissionsWaiting ?? 5000,

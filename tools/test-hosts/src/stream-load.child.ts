@@ -1,0 +1,153 @@
+import { get, type IncomingMessage } from 'node:http';
+import { PUSH_PATH, decodeSseData, decodeWebSocketFrame, type Envelope } from '@crossfade/protocol';
+import { createParser } from 'eventsource-parser';
+import { WebSocket } from 'ws';
+import type { LoadOrder, StreamReport } from './stream-load.ts';
+
+/** How many are being opened at once. */
+const AT_ONCE = 200;
+const AGAIN_MS = 500;
+
+/** The process of a `StreamLoad`: plain clients that remember a cursor and every critical message. */
+class Client {
+  readonly token: string;
+  readonly transport: StreamReport['transport'];
+  isOpen = false;
+  openings = 0;
+  toldAt: number | undefined;
+  delayMs: number | undefined;
+  endedAt: number | undefined;
+  hasMoved = false;
+  readonly criticals: { id: string; text: string }[] = [];
+  #cursor: string | undefined;
+  #close: () => void = () => undefined;
+  #connected: () => void = () => undefined;
+
+  constructor(token: string, transport: StreamReport['transport']) {
+    this.token = token;
+    this.transport = transport;
+  }
+
+  /** Resolves when it is connected; false when it was refused or cut before. */
+  open(url: string): Promise<boolean> {
+    const query = new URLSearchParams({
+      access_token: this.token,
+      ...(this.#cursor === undefined ? {} : { last_event_id: this.#cursor }),
+    });
+    const address = `${url}${PUSH_PATH}?${query}`;
+    return new Promise((resolve) => {
+      this.#connected = () => {
+        this.isOpen = true;
+        this.openings += 1;
+        resolve(true);
+      };
+      const ended = (): void => {
+        if (this.isOpen) this.endedAt ??= Date.now();
+        this.isOpen = false;
+        resolve(false);
+      };
+      if (this.transport === 'sse') this.#openSse(address, ended);
+      else this.#openWebSocket(address.replace(/^http/, 'ws'), ended);
+    });
+  }
+
+  report(): StreamReport {
+    const { transport, isOpen, openings, toldAt, delayMs, endedAt, hasMoved, criticals } = this;
+    return {
+      transport,
+      isOpen,
+      openings,
+      hasMoved,
+      criticals,
+      ...(toldAt === undefined ? {} : { toldAt }),
+      ...(delayMs === undefined ? {} : { delayMs }),
+      ...(endedAt === undefined ? {} : { endedAt }),
+    };
+  }
+
+  #openSse(address: string, ended: () => void): void {
+    const request = get(address, { agent: false }, (response: IncomingMessage) => {
+      if (response.statusCode !== 200) {
+        response.destroy();
+        return ended();
+      }
+      const parser = createParser({
+        onEvent: ({ id, data }) => this.#hear(id, decodeSseData(data)),
+      });
+      response.setEncoding('utf8').on('data', (chunk: string) => parser.feed(chunk));
+      response.on('close', ended);
+      response.on('error', ended);
+    });
+    request.on('error', ended);
+    this.#close = () => request.destroy();
+  }
+
+  #openWebSocket(address: string, ended: () => void): void {
+    const socket = new WebSocket(address, { perMessageDeflate: false });
+    socket.on('message', (data) => {
+      const frame = decodeWebSocketFrame(String(data));
+      this.#hear(frame?.id, frame?.envelope);
+    });
+    socket.on('close', ended);
+    socket.on('error', ended);
+    this.#close = () => socket.terminate();
+  }
+
+  #hear(id: string | undefined, envelope: Envelope | undefined): void {
+    if (id !== undefined && id !== '') this.#cursor = id;
+    if (envelope?.type === 'Connected') this.#connected();
+    if (envelope?.type === 'ReleaseNotification') {
+      this.criticals.push({ id: id ?? '', text: (envelope.message as { message: string }).message });
+    }
+    if (envelope?.type === 'Reconnect') {
+      this.toldAt ??= Date.now();
+      this.delayMs ??= (envelope.message as { delay_ms: number }).delay_ms;
+      // Every second one moves as it was told; the others stay, to see that they may.
+      if (Math.random() < 0.5) {
+        setTimeout(() => {
+          this.hasMoved = true;
+          this.#close();
+        }, this.delayMs);
+      }
+    }
+  }
+}
+
+const clients: Client[] = [];
+
+async function open({ url, tokens, each }: LoadOrder & { do: 'open' }): Promise<void> {
+  for (const token of tokens) {
+    for (let index = 0; index < each; index += 1) {
+      clients.push(new Client(token, index % 2 === 0 ? 'sse' : 'websocket'));
+    }
+  }
+  await comeBack(url, 0);
+}
+
+/** All that are not connected, each until it is. */
+async function comeBack(url: string, overMs: number): Promise<void> {
+  const waiting = clients.filter(({ isOpen }) => !isOpen);
+  const attempts = async (client: Client): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * overMs));
+    while (!(await client.open(url))) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  };
+  if (overMs > 0) return void (await Promise.all(waiting.map(attempts)));
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (let client = waiting.pop(); client !== undefined; client = waiting.pop()) await attempts(client);
+    }),
+  );
+}
+
+process.on('message', (order: LoadOrder) => {
+  const done = (answer: unknown): void => void process.send?.(answer);
+  switch (order.do) {
+    case 'open':
+      return void open(order).then(() => done({}));
+    case 'comeBack':
+      return void comeBack(order.url, order.overMs).then(() => done({}));
+    case 'report':
+      return done(clients.map((client) => client.report()));
+  }
+});
+process.on('disconnect', () => process.exit());
