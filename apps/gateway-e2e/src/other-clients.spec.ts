@@ -1,0 +1,158 @@
+import { readFileSync } from 'node:fs';
+import {
+  ApiClient,
+  GatewayHost,
+  SseProbe,
+  eventually,
+  newDatabase,
+  runSql,
+  sampleToken,
+} from '@crossfade/test-hosts';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { otherClients, type OtherClient } from './other-clients.ts';
+import { RecordingProxy, type Attempt } from './recording-proxy.ts';
+
+/*
+ * Other people's clients, unchanged, and what each of them does. docs/clients.md says it to whoever chooses one, and is
+ * held to what is seen here.
+ */
+
+/** Longer than any of them waits that comes back at all, and than the gateway asks them to. */
+const OBSERVE_MS = 12_000;
+/** The least that the gateway asks for. */
+const RETRY_AFTER_MS = 5000;
+
+const rows = new Map(
+  readFileSync(new URL('../../../docs/clients.md', import.meta.url), 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map((line) => {
+      const [name = '', ...cells] = line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim());
+      return [name, cells];
+    }),
+);
+
+let host: GatewayHost;
+let database: { url: string; name: string };
+let admin: ApiClient;
+let storefront: string;
+
+beforeAll(async () => {
+  const url = newDatabase(inject('postgresPort'));
+  database = { url, name: new URL(url).pathname.slice(1) };
+  host = await GatewayHost.start({
+    databaseUrl: url,
+    env: { PUSH_MAX_CONNECTIONS_PER_USER: '1', PUSH_KEEP_ALIVE_SECONDS: '1' },
+  });
+  admin = await ApiClient.login(host.url, 'admin@crossfade.test');
+  const projects = await admin.json<{ id: string; name: string }[]>('GET', '/projects');
+  storefront = projects.find(({ name }) => name === 'Storefront')?.id ?? '';
+});
+afterAll(() => host.stop());
+
+/** A token of its own, which may hold one stream. */
+const newToken = () =>
+  admin.json<{ id: string; token: string }>('POST', `/projects/${storefront}/tokens`, {
+    scopes: ['push:subscribe'],
+  });
+const announce = (value: string) => admin.json('POST', '/notifications/release?critical=false', { value });
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** The client, behind a proxy that notes its attempts. */
+async function start(client: OtherClient, token: string) {
+  const proxy = await RecordingProxy.before(host.url);
+  const heard: { id: string | undefined; type: string; text: string | undefined }[] = [];
+  const stop = await client.open(proxy.url, token, (id, { type, message }) => {
+    heard.push({ id, type, text: (message as { message?: string }).message });
+  });
+  return {
+    heard,
+    attempts: proxy.attempts,
+    times: (text: string) => heard.filter((one) => one.text === text).length,
+    async stop() {
+      await stop();
+      proxy.close();
+    },
+  };
+}
+
+/** How long it waited after a refusal, in words. */
+function afterRefusal([first, second]: readonly Attempt[], status: number): string {
+  expect(first?.status).toBe(status);
+  if (first === undefined || second === undefined) return 'gives up';
+  return second.at - first.at < RETRY_AFTER_MS - 200 ? 'comes back too soon' : 'comes back when told';
+}
+
+/** What it does when the stream ends in order, and with the cursors that it was given. */
+async function afterCleanEnd(client: OtherClient): Promise<string[]> {
+  const { id: tokenId, token } = await newToken();
+  const running = await start(client, token);
+  const [live, away] = [`live for ${client.name}`, `away from ${client.name}`];
+  await eventually('Connected', () => running.heard.some(({ type }) => type === 'Connected') || undefined);
+  await announce(live);
+  await eventually('message', () => running.times(live) > 0 || undefined);
+  // What it may not see moves the head, which comes with the signs of life.
+  await new ApiClient(host.url, sampleToken.intranet).json('POST', '/events', { message: client.name });
+  await pause(2500);
+  const lastSeen = running.heard.at(-1)?.id;
+  const before = running.attempts.length;
+  const streams = await admin.json<{ id: string; token_id: string }[]>('GET', '/push/connections?limit=100');
+  const own = streams.find((stream) => stream.token_id === tokenId);
+  await admin.call('DELETE', `/push/connections/${own?.id}`);
+  // It is told to reconnect in a second, and its stream ends a second after that.
+  await pause(2200);
+  const missed = announce(away);
+  await pause(OBSERVE_MS - 2200);
+  await missed;
+  const back = running.attempts[before];
+  await running.stop();
+  const cursor = back?.cursor;
+  return [
+    back === undefined ? 'ends' : 'comes back',
+    cursor === undefined ? 'no' : running.times(away) === 1 ? 'yes' : `heard ${running.times(away)} times`,
+    cursor === undefined ? 'ignored' : cursor === lastSeen ? 'ignored' : 'moves the cursor',
+  ];
+}
+
+it('do what docs/clients.md says', async () => {
+  const ends = await Promise.all(otherClients.map((client) => afterCleanEnd(client)));
+
+  const at429 = await Promise.all(
+    otherClients.map(async (client) => {
+      const { token } = await newToken();
+      const holder = await SseProbe.open(host.url, { token });
+      await holder.message('Connected');
+      const refused = await start(client, token);
+      await pause(OBSERVE_MS);
+      await refused.stop();
+      holder.close();
+      return afterRefusal(refused.attempts, client.refusedAs ?? 429);
+    }),
+  );
+
+  const tokens = await Promise.all(otherClients.map(() => newToken()));
+  const postgres = database.url.replace(/\/[^/]*$/, '/postgres');
+  runSql(postgres, `ALTER DATABASE "${database.name}" ALLOW_CONNECTIONS false`);
+  runSql(
+    postgres,
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database.name}'`,
+  );
+  const at503 = await Promise.all(
+    otherClients.map(async (client, index) => {
+      const refused = await start(client, tokens[index]?.token ?? '');
+      await pause(OBSERVE_MS);
+      await refused.stop();
+      return afterRefusal(refused.attempts, client.refusedAs ?? 503);
+    }),
+  );
+  runSql(postgres, `ALTER DATABASE "${database.name}" ALLOW_CONNECTIONS true`);
+
+  const seen = otherClients.map(({ name }, index) => [
+    name,
+    [...(ends[index] ?? []), at429[index], at503[index]],
+  ]);
+  expect(seen).toEqual(otherClients.map(({ name }) => [name, rows.get(name)]));
+}, 120_000);

@@ -1,0 +1,125 @@
+import { spawn } from 'node:child_process';
+import { decodeSseData, decodeWebSocketFrame, PUSH_PATH, type Envelope } from '@crossfade/protocol';
+import { chromiumArguments, chromiumPath } from '@crossfade/test-hosts';
+import { fetchEventSource } from '@microsoft/fetch-event-source';
+import { EventSource } from 'eventsource';
+import { createEventSource } from 'eventsource-client';
+import { chromium } from 'playwright-core';
+import reconnecting from 'reconnecting-websocket';
+
+// Its types tell of an ES module; what Node loads is the class itself.
+const ReconnectingWebSocket = reconnecting as unknown as typeof reconnecting.default;
+
+/** What a client reports of what it hears. */
+export type Hear = (id: string | undefined, envelope: Envelope) => void;
+
+/** Somebody else's client, as its documentation says to use it. */
+export interface OtherClient {
+  readonly name: string;
+  /** The status of a refusal that it asks for, where that is not the usual one. */
+  readonly refusedAs?: number;
+  /** Starts it; the answer stops it. */
+  open(url: string, token: string, hear: Hear): Promise<() => Promise<void> | void>;
+}
+
+const endpoint = (url: string, token: string): string =>
+  `${url}${PUSH_PATH}?${new URLSearchParams({ access_token: token })}`;
+
+function hearData(hear: Hear, id: string | undefined, data: string): void {
+  const envelope = decodeSseData(data);
+  if (envelope !== undefined) hear(id, envelope);
+}
+
+async function openInChromium(url: string, address: string, hear: Hear): Promise<() => Promise<void>> {
+  const browser = await chromium.launch({ executablePath: chromiumPath(), args: [...chromiumArguments] });
+  const page = await browser.newPage();
+  await page.exposeFunction('hear', (id: string, data: string) => hearData(hear, id, data));
+  await page.goto(`${url}/docs`);
+  await page.evaluate(`
+    window.source = new EventSource(${JSON.stringify(address)});
+    window.source.onmessage = ({ lastEventId, data }) => window.hear(lastEventId, data);
+  `);
+  return () => browser.close();
+}
+
+export const otherClients: readonly OtherClient[] = [
+  {
+    name: 'EventSource of Chromium',
+    open: (url, token, hear) => openInChromium(url, endpoint(url, token), hear),
+  },
+  {
+    name: 'the same, with `?refusal=stream`',
+    refusedAs: 200,
+    open: (url, token, hear) => openInChromium(url, `${endpoint(url, token)}&refusal=stream`, hear),
+  },
+  {
+    name: 'eventsource 5.1.5',
+    async open(url, token, hear) {
+      const source = new EventSource(`${url}${PUSH_PATH}`, {
+        fetch: (input, init) =>
+          fetch(input, { ...init, headers: { ...init.headers, Authorization: `Bearer ${token}` } }),
+      });
+      source.onmessage = ({ lastEventId, data }) => hearData(hear, lastEventId, String(data));
+      return () => source.close();
+    },
+  },
+  {
+    name: '@microsoft/fetch-event-source 2.0.1',
+    async open(url, token, hear) {
+      // It is made for pages: it asks `window` for timers and fetch, and `document` whether it is seen.
+      Object.assign(globalThis, { window: globalThis, document: new EventTarget() });
+      const stop = new AbortController();
+      fetchEventSource(`${url}${PUSH_PATH}`, {
+        headers: { Authorization: `Bearer ${token}` },
+        signal: stop.signal,
+        openWhenHidden: true,
+        onmessage: ({ id, data }) => hearData(hear, id, data),
+      }).catch(() => undefined);
+      return () => stop.abort();
+    },
+  },
+  {
+    name: 'eventsource-client 1.2.0',
+    async open(url, token, hear) {
+      const source = createEventSource({
+        url: `${url}${PUSH_PATH}`,
+        headers: { Authorization: `Bearer ${token}` },
+        onMessage: ({ id, data }) => hearData(hear, id, data),
+      });
+      return () => source.close();
+    },
+  },
+  {
+    name: 'reconnecting-websocket 4.4.0',
+    async open(url, token, hear) {
+      let cursor: string | undefined;
+      // It has no cursors of its own; its address may be a function, and so carries ours.
+      const address = () =>
+        `${endpoint(url, token).replace(/^http/, 'ws')}${cursor === undefined ? '' : `&last_event_id=${cursor}`}`;
+      const socket = new ReconnectingWebSocket(address, [], { WebSocket, minReconnectionDelay: 1000 });
+      socket.onmessage = ({ data }: { data: unknown }) => {
+        const frame = decodeWebSocketFrame(String(data));
+        cursor = frame?.id ?? cursor;
+        if (frame?.envelope !== undefined) hear(frame.id, frame.envelope);
+      };
+      return () => socket.close();
+    },
+  },
+  {
+    name: 'curl --retry',
+    async open(url, token, hear) {
+      const child = spawn(
+        'curl',
+        ['-sN', '--retry', '5', '-H', `Authorization: Bearer ${token}`, `${url}${PUSH_PATH}`],
+        { stdio: ['ignore', 'pipe', 'ignore'] },
+      );
+      let rest = '';
+      child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) if (line.startsWith('data: ')) hearData(hear, undefined, line.slice(6));
+      });
+      return () => void child.kill();
+    },
+  },
+];
