@@ -1,0 +1,398 @@
+import 'reflect-metadata';
+import { randomInt } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ChangeType } from '@crossfade/protocol';
+import type { INestApplication } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { expect, it } from 'vitest';
+import { CatchUp } from '../catch-up.js';
+import { Delivery } from '../delivery.js';
+import { Hub } from '../hub.js';
+import { KeepAlive } from '../keep-alive.js';
+import type { Place } from '../log.js';
+import { MemoryLeaseStore } from '../memory/lease-store.js';
+import { MemoryMessageLog } from '../memory/log.js';
+import type { Authentication, Authenticator, Principal } from '../principal.js';
+import { Publisher } from '../publisher.js';
+import { openStream, Wires, type OpenStream } from './chaos.spec-kit.js';
+import { PushModule } from './push.module.js';
+import { PushWsAdapter } from './push-ws.adapter.js';
+
+/*
+ * Hundreds of clients on real sockets, over wires that slow down to a byte a second, are reset and half-closed, while
+ * tokens are revoked, memberships change and bursts are published. Then an exact account, client by client.
+ */
+
+const SECONDS = Number(process.env['CHAOS_SECONDS'] ?? 60);
+const SEED = Number(process.env['CHAOS_SEED'] ?? randomInt(2 ** 31));
+const CLIENTS = 300;
+const USERS = 30;
+/** Kept whole by everyone, and one that people join and leave. */
+const STEADY = ['o0', 'o1', 'o2'];
+const MOVING = 'moving';
+
+/** Random choices that a seed repeats; what the sockets make of them, it does not. */
+function* choices(seed: number): Generator<number, never> {
+  for (let state = seed | 0; ;) {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    yield ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+}
+
+interface Published {
+  readonly place: Place;
+  readonly cursor: string;
+  readonly key: string;
+  readonly isCritical: boolean;
+  /** For whom it is, where that is not everyone. */
+  readonly organization: string | undefined;
+  readonly user: string | undefined;
+}
+
+class Accounts implements Authenticator {
+  readonly revoked = new Set<string>();
+  /** In `moving`: since when (milliseconds), and up to which record. */
+  readonly stays = new Map<string, { from: number; to: Place | undefined }[]>();
+
+  isMoving(user: string): boolean {
+    const last = this.stays.get(user)?.at(-1);
+    return last !== undefined && last.to === undefined;
+  }
+
+  async authenticate(token: string): Promise<Authentication> {
+    await pause(Math.random() * 5);
+    return this.revoked.has(token)
+      ? { outcome: 'unauthorized', detail: 'revoked' }
+      : { outcome: 'authenticated', principal: this.principal(token) };
+  }
+
+  async reauthorize(principals: readonly Principal[]): Promise<(Principal | undefined)[]> {
+    await pause(Math.random() * 5);
+    return principals.map(({ tokenId }) => (this.revoked.has(tokenId) ? undefined : this.principal(tokenId)));
+  }
+
+  /** A token is `USER/NUMBER`. */
+  principal(tokenId: string): Principal {
+    const [userId = ''] = tokenId.split('/');
+    return {
+      userId,
+      tokenId,
+      organizationIds: new Set(this.isMoving(userId) ? [...STEADY, MOVING] : STEADY),
+    };
+  }
+}
+
+/** A client as PROTOCOL.md wants it, that writes down what it hears. */
+class Client {
+  token: string;
+  stream: OpenStream | undefined;
+  cursor: string | undefined;
+  isStopped = false;
+  /** From where on it must hear of everything. */
+  since: Place | undefined;
+  heard = new Map<string, Place>();
+  /** The newest place of each key. */
+  newest = new Map<string, Place>();
+  refetched: Place = -1n;
+  readonly faults: string[] = [];
+  truncated = 0;
+  resyncs = 0;
+  streams = 0;
+  repeats = 0;
+  #isResyncing = false;
+  #last: Place = -1n;
+
+  constructor(
+    readonly user: string,
+    readonly transport: 'sse' | 'websocket',
+    number: number,
+    private readonly world: World,
+  ) {
+    this.token = `${user}/${number}`;
+  }
+
+  async run(port: () => number): Promise<void> {
+    while (!this.isStopped) {
+      this.#last = -1n;
+      this.#isResyncing = false;
+      const { token } = this;
+      const stream = openStream(this.transport, port(), token, this.cursor, (id, envelope) => {
+        if (this.stream === stream && this.token === token) this.#hear(id, envelope?.type, envelope?.message);
+      });
+      this.stream = stream;
+      this.streams += 1;
+      const status = await stream.ended;
+      if (status === 401 && this.token === token) this.#startAnew();
+      await pause(Math.random() * 200);
+    }
+    this.stream?.close();
+  }
+
+  /** Logs in again after its token was revoked: it fetches everything, and counts from its next stream on. */
+  #startAnew(): void {
+    this.token = `${this.user}/${this.world.nextToken()}`;
+    Object.assign(this, { cursor: undefined, since: undefined, refetched: -1n });
+    this.heard = new Map();
+    this.newest = new Map();
+  }
+
+  #hear(id: string | undefined, type: string | undefined, message: unknown): void {
+    if (id !== undefined) this.cursor = id;
+    const place = id === undefined ? undefined : this.world.log.locate(id);
+    if (typeof place !== 'bigint') return;
+    if (type === 'Connected') {
+      const { resumed } = message as { resumed: string };
+      if (resumed === 'fresh') this.since ??= place;
+      return;
+    }
+    if (type === 'Resync') {
+      this.resyncs += 1;
+      this.#isResyncing = true;
+      if ((message as { criticals: string }).criticals === 'truncated') this.truncated += 1;
+    }
+    if (this.#isResyncing && place > this.refetched) this.refetched = place;
+    if (type === undefined) this.#isResyncing = false;
+    if (type === undefined || ['Resync', 'Reconnect', 'Revoked'].includes(type)) return;
+    if (place <= this.#last) this.faults.push(`${type} ${id} came after ${this.#last}`);
+    this.#last = place;
+    if (this.heard.has(id ?? '')) this.repeats += 1;
+    this.heard.set(id ?? '', place);
+    const published = this.world.published.get(id ?? '');
+    if (published === undefined) return void this.faults.push(`${type} ${id} was never published`);
+    this.newest.set(published.key, place);
+    if (!this.#mayHear(published)) {
+      this.faults.push(`${type} ${id} came to ${this.user}, who may not see it`);
+    }
+  }
+
+  #mayHear({ place, organization, user }: Published): boolean {
+    if (user === this.user || (organization === undefined && user === undefined)) return true;
+    if (organization !== MOVING) return organization !== undefined;
+    const now = Date.now();
+    return (this.world.accounts.stays.get(this.user) ?? []).some(
+      ({ from, to }) => from <= now && (to === undefined || place <= to),
+    );
+  }
+
+  /** What it should have heard of, and did not. */
+  missing(): string[] {
+    const { since } = this;
+    if (since === undefined) return ['never connected'];
+    return [...this.world.published.values()]
+      .filter(({ place, organization }) => place > since && organization !== MOVING)
+      .filter(({ user }) => user === undefined || user === this.user)
+      .filter(({ isCritical, cursor, place, key }) =>
+        isCritical
+          ? !this.heard.has(cursor)
+          : (this.newest.get(key) ?? -1n) < place && this.refetched < place,
+      )
+      .map(({ cursor, isCritical }) => `${isCritical ? 'critical' : 'invalidation'} ${cursor}`);
+  }
+}
+
+class World {
+  readonly accounts = new Accounts();
+  readonly log = new MemoryMessageLog();
+  readonly leases = new MemoryLeaseStore();
+  readonly published = new Map<string, Published>();
+  #tokens = CLIENTS;
+
+  constructor() {
+    const append = this.log.append.bind(this.log);
+    this.log.append = async (stamped) => {
+      // In this very turn, before anybody can have heard of it.
+      const appended = append(stamped);
+      const cursor = await appended;
+      const place = this.log.locate(cursor);
+      if (typeof place !== 'bigint') throw new Error(`not a place: ${cursor}`);
+      const of = (kind: 'organization' | 'user') =>
+        stamped.audience.flatMap((one) => (one.kind === kind ? [one.id] : []))[0];
+      this.published.set(cursor, {
+        place,
+        cursor,
+        key: stamped.key,
+        isCritical: stamped.delivery === 'critical',
+        organization: of('organization'),
+        user: of('user'),
+      });
+      return cursor;
+    };
+  }
+
+  nextToken(): number {
+    return this.#tokens++;
+  }
+}
+
+it(
+  `loses nothing and shows nothing to the wrong people in ${SECONDS} s of chaos (seed ${SEED})`,
+  async () => {
+    const world = new World();
+    const next = choices(SEED);
+    const chance = () => next.next().value;
+    const pick = <T>(of: readonly T[]): T | undefined => of[Math.floor(chance() * of.length)];
+    const app: INestApplication = (
+      await Test.createTestingModule({
+        imports: [
+          PushModule.forRootAsync({
+            useFactory: () => ({
+              authenticator: world.accounts,
+              log: world.log,
+              leases: world.leases,
+              logCapacity: 3000,
+              criticalCapacity: 1_000_000,
+              writeQueueCapacity: 16,
+              keepAliveSeconds: 1,
+              stallSeconds: 4,
+              reauthorizeSeconds: 2,
+              drainSeconds: 1,
+              maxConnectionsPerOwner: CLIENTS,
+              connectsPerMinute: 1_000_000,
+              failuresPerMinute: 1_000_000,
+            }),
+          }),
+        ],
+      }).compile()
+    ).createNestApplication({ logger: false });
+    app.useWebSocketAdapter(new PushWsAdapter(app));
+    await app.listen(0, '127.0.0.1');
+    const wires = await Wires.to((app.getHttpServer().address() as AddressInfo).port);
+    const publisher = app.get(Publisher);
+    const clients = Array.from(
+      { length: CLIENTS },
+      (_, index) => new Client(`u${index % USERS}`, index % 2 === 0 ? 'sse' : 'websocket', index, world),
+    );
+    const running = clients.map((client) => client.run(() => wires.port));
+    let behind = 0;
+
+    const stack = (organization: string, id: number, size: number) =>
+      publisher.publish({
+        type: 'StackChanged',
+        message: {
+          type: 'Stack',
+          id: String(id),
+          organization_id: organization,
+          change_type: id % 5 === 0 ? 2 : 1,
+          data: size === 0 ? {} : { padding: 'x'.repeat(size) },
+        },
+      });
+    const critical = (organization: string) =>
+      publisher.publish({
+        type: 'PlanOverage',
+        message: { organization_id: organization, is_hourly: false },
+      });
+    const membership = async (user: string): Promise<void> => {
+      const { accounts } = world;
+      const stays = accounts.stays.get(user) ?? [];
+      accounts.stays.set(user, stays);
+      const last = stays.at(-1);
+      const isLeaving = last !== undefined && last.to === undefined;
+      // Committed, then published.
+      if (isLeaving) last.to = 2n ** 100n;
+      else stays.push({ from: Date.now(), to: undefined });
+      const change = isLeaving ? ChangeType.Removed : ChangeType.Added;
+      await publisher.publish({
+        type: 'UserMembershipChanged',
+        message: { change_type: change, user_id: user, organization_id: MOVING },
+      });
+      if (isLeaving) last.to = [...world.published.values()].at(-1)?.place ?? 0n;
+    };
+
+    const some = (act: (client: Client) => void): void => {
+      for (let many = Math.ceil(chance() * 8); many > 0; many -= 1) {
+        const client = pick(clients);
+        if (client !== undefined) act(client);
+      }
+    };
+    const acts: readonly (readonly [number, () => Promise<unknown> | void])[] = [
+      [20, () => stack(pick([...STEADY, MOVING]) ?? MOVING, Math.floor(chance() * 200), 0)],
+      [
+        3,
+        async () => {
+          const [organization, many, size] = [
+            pick([...STEADY, MOVING]) ?? MOVING,
+            chance() * 200,
+            chance() < 0.2 ? 8000 : chance() * 500,
+          ];
+          for (let id = 0; id < many; id += 1) await stack(organization, id, Math.floor(size));
+        },
+      ],
+      [4, () => critical(pick([...STEADY, MOVING]) ?? MOVING)],
+      [1, () => publisher.publish({ type: 'SystemNotification', message: { date: '2026-01-01T00:00:00Z' } })],
+      [6, () => some((client) => wires.of(client.stream?.port())?.slowDown())],
+      [4, () => some((client) => wires.of(client.stream?.port())?.speedUp())],
+      [6, () => some((client) => wires.of(client.stream?.port())?.reset())],
+      [3, () => some((client) => wires.of(client.stream?.port())?.halfClose())],
+      [6, () => some((client) => client.stream?.close())],
+      [2, () => membership(`u${Math.floor(chance() * USERS)}`)],
+      [
+        1,
+        () => {
+          const token = pick(clients)?.token ?? '';
+          world.accounts.revoked.add(token);
+          const [user_id = ''] = token.split('/');
+          return publisher.publish({
+            type: 'TokenChanged',
+            message: { type: 'Token', id: token, change_type: ChangeType.Removed, data: { user_id } },
+          });
+        },
+      ],
+    ];
+    const total = acts.reduce((sum, [weight]) => sum + weight, 0);
+    const until = Date.now() + SECONDS * 1000;
+    let changing = Promise.resolve();
+    while (Date.now() < until) {
+      let left = chance() * total;
+      const [, act] = acts.find(([weight]) => (left -= weight) < 0) ?? [0, () => undefined];
+      // One at a time, so that the account knows the order of changes.
+      changing = changing.then(async () => void (await act()));
+      await changing;
+      await pause(chance() * 10);
+      const open = [...app.get(Hub).all()];
+      behind += open.some(({ isLive }) => !isLive) ? 1 : 0;
+    }
+
+    // The wires get well, everybody comes back, and hears the last word.
+    for (const client of clients) wires.of(client.stream?.port())?.speedUp();
+    await pause(500);
+    await publisher.publish({ type: 'SystemNotification', message: { date: '2026-01-02T00:00:00Z' } });
+    const last = [...world.published.values()].at(-1)?.cursor ?? '';
+    await expect
+      .poll(() => clients.filter(({ heard }) => !heard.has(last)).length, { timeout: 60_000, interval: 200 })
+      .toBe(0);
+
+    const faults = clients.flatMap(({ token, faults }) => faults.map((fault) => `${token}: ${fault}`));
+    const missing = clients.flatMap((client) => client.missing().map((what) => `${client.token}: ${what}`));
+    const sum = (count: (client: Client) => number) =>
+      clients.reduce((all, client) => all + count(client), 0);
+    console.log(
+      `Chaos of ${SECONDS} s: ${world.published.size} messages, ${sum(({ heard }) => heard.size)} deliveries, ` +
+        `${sum(({ streams }) => streams)} streams, ${sum(({ resyncs }) => resyncs)} resyncs, ` +
+        `${sum(({ repeats }) => repeats)} repeats, behind in ${behind} looks; ` +
+        `lost: ${missing.length}; without the right: ${faults.length}`,
+    );
+    expect(faults.slice(0, 20)).toEqual([]);
+    expect(missing.slice(0, 20)).toEqual([]);
+    expect(sum(({ truncated }) => truncated)).toBe(0);
+    expect(sum(({ resyncs }) => resyncs)).toBeGreaterThan(0);
+    expect(behind).toBeGreaterThan(0);
+
+    for (const client of clients) client.isStopped = true;
+    for (const client of clients) client.stream?.close();
+    await Promise.all(running);
+    wires.close();
+    const counts = () => [
+      app.get(Hub).indexed,
+      world.leases.count(),
+      app.get(KeepAlive).size,
+      app.get(CatchUp).size,
+    ];
+    await expect.poll(counts, { timeout: 10_000 }).toEqual([0, 0, 0, 0]);
+    expect(app.get(Delivery).head.cursor).toBe(last);
+    await app.close();
+  },
+  (SECONDS + 120) * 1000,
+);
