@@ -1,7 +1,8 @@
+import type { ViteUserConfig } from 'vitest/config';
 import base from '../../vitest.base.ts';
 
 /** `npm run soak`: what `npm test` does in a minute, for a quarter of an hour. */
-export default {
+const soak: ViteUserConfig = {
   ...base,
   test: {
     ...base.test,
@@ -15,3 +16,5 @@ export default {
     },
   },
 };
+
+export default soak;
