@@ -19,6 +19,12 @@ const programs = [
     isThere: () =>
       onPath('initdb') || versions().some((version) => existsSync(join(postgresRoot, version, 'bin/initdb'))),
   },
+  {
+    // For the test that pulls a cable, which only Linux lets us do.
+    name: 'ip (iproute2)',
+    apt: 'iproute2',
+    isThere: () => process.platform !== 'linux' || onPath('ip') || existsSync('/usr/sbin/ip'),
+  },
 ];
 
 /** Sees to it that the tests' programs are there; on Debian, as root, by installing them. */
@@ -34,14 +40,17 @@ export async function installPrograms() {
   }
   for (const { name, apt, setting } of missing()) {
     console.error(
-      `The tests need ${name}: install it (Debian: apt-get install ${apt}), or set ${setting} to where it is.`,
+      `The tests need ${name}: install it (Debian: apt-get install ${apt})` +
+        (setting === undefined ? '.' : `, or set ${setting} to where it is.`),
     );
   }
   return missing().length === 0;
 }
 
 const missing = () =>
-  programs.filter(({ setting, isThere }) => process.env[setting] === undefined && !isThere());
+  programs.filter(
+    ({ setting, isThere }) => (setting === undefined || process.env[setting] === undefined) && !isThere(),
+  );
 
 function onPath(...names) {
   const folders = (process.env.PATH ?? '').split(delimiter);

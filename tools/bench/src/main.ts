@@ -4,15 +4,24 @@ import { GatewayHost, OwnFolder, PostgresHost, newDatabase, runSql } from '@cros
 import { measureIngest } from './ingest.ts';
 import { fillLists, measureLists } from './lists.ts';
 import { measureScreens } from './screens.ts';
+import { measureSlowReader } from './slow-reader.ts';
 
 /** How long each load runs, seconds. Shorter is noisier. */
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 10);
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
 /** Of the screens, and of each list. */
 const SAMPLES = Number(process.env['BENCH_SAMPLES'] ?? 30);
+/** Beside the one that never reads, and what passes meanwhile. */
+const STREAMS = Number(process.env['BENCH_STREAMS'] ?? 1000);
+const MESSAGES = Number(process.env['BENCH_MESSAGES'] ?? 10_000);
 const STACKS = Number(process.env['BENCH_STACKS'] ?? 100_000);
 
 const UNTHROTTLED = { API_THROTTLE_PER_MINUTE: '0', INGEST_THROTTLE_PER_MINUTE: '0' };
+const MANY_STREAMS = {
+  PUSH_MAX_CONNECTIONS_PER_USER: String(STREAMS),
+  PUSH_CRITICAL_CAPACITY: String(3 * MESSAGES),
+  PUSH_STALL_SECONDS: '5',
+};
 
 /** Runs every measurement on each database, each with a gateway of its own, and prints tables; `--json FILE` too. */
 const postgres = await PostgresHost.start({ durable: true });
@@ -38,6 +47,12 @@ for (const [name, newStore] of Object.entries(databases)) {
   console.table(measured.screens);
   console.table(measured.lists);
 }
+const slowReader = await withGateway({ ...databases.PostgreSQL(), ...MANY_STREAMS }, (host) =>
+  measureSlowReader(host, { streams: STREAMS, messages: MESSAGES }),
+);
+results['delivery'] = { slowReader };
+console.log('\nOne reader that never reads');
+console.table(slowReader);
 await postgres.stop();
 
 const [, file] = process.argv.slice(process.argv.indexOf('--json'));

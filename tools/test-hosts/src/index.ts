@@ -5,7 +5,7 @@ export { LOAD_KINDS, sendLoad } from './load.ts';
 export { type Probe, type ProbeOptions, type Received } from './probe.ts';
 export { SseProbe } from './sse-probe.ts';
 export { WebSocketProbe } from './websocket-probe.ts';
-export { StreamLoad, type StreamReport } from './stream-load.ts';
+export { StreamLoad, type Delays, type StreamReport } from './stream-load.ts';
 export { chromiumArguments, chromiumPath } from './chromium.ts';
 export { eventually, hourWithRoom } from './child.ts';
 export { OwnFolder } from './keeper.ts';

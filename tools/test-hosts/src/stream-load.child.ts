@@ -2,7 +2,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { PUSH_PATH, decodeSseData, decodeWebSocketFrame, type Envelope } from '@crossfade/protocol';
 import { createParser } from 'eventsource-parser';
 import { WebSocket } from 'ws';
-import type { LoadOrder, StreamReport } from './stream-load.ts';
+import type { Delays, LoadOrder, StreamReport } from './stream-load.ts';
 
 /** How many are being opened at once. */
 const AT_ONCE = 200;
@@ -96,7 +96,11 @@ class Client {
   #hear(id: string | undefined, envelope: Envelope | undefined): void {
     if (id !== undefined && id !== '') this.#cursor = id;
     if (envelope?.type === 'Connected') this.#connected();
-    if (envelope?.type === 'ReleaseNotification') {
+    if (envelope?.type === 'ReleaseNotification' && delays !== undefined) {
+      const delay = Date.now() - Date.parse((envelope.message as { date: string }).date);
+      const slot = Math.min(LONGEST_MS, Math.max(0, delay));
+      delays[slot] = (delays[slot] ?? 0) + 1;
+    } else if (envelope?.type === 'ReleaseNotification') {
       this.criticals.push({ id: id ?? '', text: (envelope.message as { message: string }).message });
     }
     if (envelope?.type === 'Reconnect') {
@@ -114,6 +118,21 @@ class Client {
 }
 
 const clients: Client[] = [];
+/** How many messages took so many milliseconds; undefined: nobody measures. */
+let delays: Uint32Array | undefined;
+const LONGEST_MS = 120_000;
+
+/** What was counted since the last time. */
+function measure(): Delays {
+  const counts = delays ?? new Uint32Array(LONGEST_MS + 1);
+  delays = new Uint32Array(LONGEST_MS + 1);
+  const deliveries = counts.reduce((sum, count) => sum + count, 0);
+  const at = (share: number): number => {
+    let left = deliveries * share;
+    return counts.findIndex((count) => (left -= count) <= 0);
+  };
+  return { deliveries, p50: at(0.5), p99: at(0.99) };
+}
 
 async function open({ url, tokens, each }: LoadOrder & { do: 'open' }): Promise<void> {
   for (const token of tokens) {
@@ -146,6 +165,8 @@ process.on('message', (order: LoadOrder) => {
       return void open(order).then(() => done({}));
     case 'comeBack':
       return void comeBack(order.url, order.overMs).then(() => done({}));
+    case 'measure':
+      return done(measure());
     case 'report':
       return done(clients.map((client) => client.report()));
   }

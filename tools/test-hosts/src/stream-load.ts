@@ -7,7 +7,8 @@ import { endChild } from './child.ts';
 export type LoadOrder =
   | { readonly do: 'open'; readonly url: string; readonly tokens: readonly string[]; readonly each: number }
   | { readonly do: 'comeBack'; readonly url: string; readonly overMs: number }
-  | { readonly do: 'report' };
+  | { readonly do: 'report' }
+  | { readonly do: 'measure' };
 
 /** One stream as its client saw it. Times are milliseconds since 1970. */
 export interface StreamReport {
@@ -22,6 +23,14 @@ export interface StreamReport {
   readonly hasMoved: boolean;
   /** The critical messages that it got: id and text, repeats included. */
   readonly criticals: readonly { readonly id: string; readonly text: string }[];
+}
+
+/** How long messages took from their date to the clients, since it was last asked. */
+export interface Delays {
+  readonly deliveries: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
 }
 
 /** Many streams, half of each transport, in a process of their own: descriptors and CPU are not the gateway's. */
@@ -46,6 +55,11 @@ export class StreamLoad {
 
   async report(): Promise<readonly StreamReport[]> {
     return (await this.#order({ do: 'report' })) as readonly StreamReport[];
+  }
+
+  /** From the first call on, delays are counted and messages are not kept. */
+  async measure(): Promise<Delays> {
+    return (await this.#order({ do: 'measure' })) as Delays;
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { INestApplication, NestInterceptor } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
@@ -328,6 +329,39 @@ describe.each([
       slow.destroy();
     },
     30_000,
+  );
+
+  it.skipIf(process.platform !== 'linux').each(['sse', 'websocket'])(
+    'closes a %s client of whose bytes the kernel still holds some, and none is acknowledged',
+    async (transport) => {
+      const slow = await rawClient(transport);
+      slow.pause();
+      await expect.poll(() => app.get(Hub).size).toBe(1);
+      const [connection] = app.get(Hub).all();
+      const outstanding = () => {
+        const { remotePort = 0 } = connection?.transport.socket ?? {};
+        const hex = (of: number) => of.toString(16).toUpperCase().padStart(4, '0');
+        const row = new RegExp(`:${hex(port)} [0-9A-F]+:${hex(remotePort)} .. (?!00000000)[0-9A-F]{8}:`);
+        return row.test(readFileSync('/proc/net/tcp', 'latin1') + readFileSync('/proc/net/tcp6', 'latin1'));
+      };
+      // Bytes on their way are there for a moment whenever something is sent; these stay.
+      const stays = async () => {
+        for (let look = 0; look < 3; look += 1) {
+          if (!outstanding()) return false;
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        return true;
+      };
+      for (let sent = 0; sent < 1000 && !(await stays()); sent += 1) {
+        for (let index = 0; index < 5; index += 1) await publish('x'.repeat(20_000));
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      // Node itself holds nothing, so its own timeout says nothing.
+      expect([outstanding(), connection?.transport.pendingBytes]).toEqual([true, 0]);
+      await expect.poll(() => app.get(Hub).size, { timeout: 5000 }).toBe(0);
+      slow.destroy();
+    },
+    20_000,
   );
 
   it('ends with streams open, soon, and tells each of them', async () => {

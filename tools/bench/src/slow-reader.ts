@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { ApiClient, StreamLoad, eventually, sampleToken, type GatewayHost } from '@crossfade/test-hosts';
+import { round } from './figures.ts';
+
+/** Posts that are on their way at once. */
+const BURST = 50;
+/** Between bursts, milliseconds. */
+const PAUSE_MS = 100;
+/** As long as a notification may be. */
+const TEXT = 'x'.repeat(1000);
+
+export interface SlowReaderSize {
+  readonly streams: number;
+  readonly messages: number;
+}
+
+/**
+ * The same bursts to the same streams, without and with one more client that never reads: what the others notice, and
+ * what it costs. The delay is from the message's date, set before it is stored, to the client.
+ */
+export async function measureSlowReader(
+  { url, pid }: GatewayHost,
+  { streams, messages }: SlowReaderSize,
+): Promise<Record<string, unknown>[]> {
+  const admin = await ApiClient.login(url, 'admin@crossfade.test');
+  const load = new StreamLoad();
+  try {
+    await load.open(url, [sampleToken.storefrontPush], streams);
+    await load.measure();
+    await burst(admin, messages);
+    const alone = await settledDelays(load, streams * messages);
+
+    const open = async () => (await admin.json<{ client: string }[]>('GET', '/push/connections?limit=1'))[0];
+    const reader = connect(Number(new URL(url).port), '127.0.0.1');
+    reader.on('error', () => undefined);
+    reader.pause();
+    reader.write(
+      `GET /api/v2/push?client=never/reads HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${admin.token}\r\n\r\n`,
+    );
+    // The list has the newest first.
+    await eventually('reader', async () => (await open())?.client === 'never/reads' || undefined);
+    const before = residentMiB(pid);
+    const begun = Date.now();
+    let closedAfter: number | undefined;
+    const watching = eventually(
+      'end of the reader',
+      async () => (await open())?.client !== 'never/reads' || undefined,
+      600_000,
+    ).then(() => (closedAfter = Date.now() - begun));
+    await burst(admin, messages);
+    const beside = await settledDelays(load, streams * messages);
+    const grown = residentMiB(pid) - before;
+    await watching;
+    reader.destroy();
+    return [
+      { streams, messages, reader: 'none', 'delay p50, ms': alone.p50, 'p99, ms': alone.p99 },
+      {
+        streams,
+        messages,
+        reader: 'never reads',
+        'delay p50, ms': beside.p50,
+        'p99, ms': beside.p99,
+        'p99, ratio': round(beside.p99 / alone.p99),
+        'memory grown, MiB': round(Math.max(0.1, grown)),
+        'closed as slow after, s': round((closedAfter ?? Number.NaN) / 1000),
+      },
+    ];
+  } finally {
+    await load.stop();
+  }
+}
+
+async function burst(admin: ApiClient, messages: number): Promise<void> {
+  for (let sent = 0; sent < messages; sent += BURST) {
+    await Promise.all(
+      Array.from({ length: Math.min(BURST, messages - sent) }, () =>
+        admin.json('POST', '/notifications/release?critical=false', { value: TEXT }),
+      ),
+    );
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
+
+/** Once every stream has had every message: critical ones are never merged. */
+async function settledDelays(load: StreamLoad, deliveries: number) {
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const delays = await load.measure();
+  if (delays.deliveries !== deliveries) {
+    throw new Error(`${delays.deliveries} deliveries, not ${deliveries}`);
+  }
+  return delays;
+}
+
+/** What the process has in memory, by the operating system. */
+function residentMiB(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+}
