@@ -11,7 +11,7 @@ import reconnecting from 'reconnecting-websocket';
 const ReconnectingWebSocket = reconnecting as unknown as typeof reconnecting.default;
 
 /** What a client reports of what it hears. */
-export type Hear = (id: string | undefined, envelope: Envelope) => void;
+type Hear = (id: string | undefined, envelope: Envelope) => void;
 
 /** Somebody else's client, as its documentation says to use it. */
 export interface OtherClient {
