@@ -30,7 +30,7 @@ it('the benchmark measures what it says, on both databases', { timeout: 240_000 
   const figures = JSON.parse(readFileSync(file, 'utf8')) as Record<string, Record<string, object[]>>;
   expect(Object.keys(figures)).toEqual(['PGlite', 'PostgreSQL', 'delivery']);
   for (const [name, measured] of Object.entries(figures)) {
-    const expected = name === 'delivery' ? ['slowReader'] : ['ingest', 'screens', 'lists'];
+    const expected = name === 'delivery' ? ['slowReader', 'revocation'] : ['ingest', 'screens', 'lists'];
     expect(Object.keys(measured)).toEqual(expected);
     const numbers = Object.values(measured)
       .flat()

@@ -86,39 +86,45 @@ function afterRefusal([first, second]: readonly Attempt[], status: number): stri
   return second.at - first.at < RETRY_AFTER_MS - 200 ? 'comes back too soon' : 'comes back when told';
 }
 
-/** What it does when the stream ends in order, and with the cursors that it was given. */
-async function afterCleanEnd(client: OtherClient): Promise<string[]> {
-  const { id: tokenId, token } = await newToken();
-  const running = await start(client, token);
-  const [live, away] = [`live for ${client.name}`, `away from ${client.name}`];
-  await eventually('Connected', () => running.heard.some(({ type }) => type === 'Connected') || undefined);
-  await announce(live);
-  await eventually('message', () => running.times(live) > 0 || undefined);
-  // What it may not see moves the head, which comes with the signs of life.
-  await new ApiClient(host.url, sampleToken.intranet).json('POST', '/events', { message: client.name });
+/** What all do when their streams end in order, and with the cursors that they were given. */
+async function afterCleanEnd(): Promise<string[][]> {
+  const tokens = await Promise.all(otherClients.map(() => newToken()));
+  const running = await Promise.all(
+    otherClients.map((client, index) => start(client, tokens[index]?.token ?? '')),
+  );
+  for (const { heard } of running) {
+    await eventually('Connected', () => heard.some(({ type }) => type === 'Connected') || undefined);
+  }
+  await announce('live');
+  for (const { times } of running) await eventually('message', () => times('live') > 0 || undefined);
+  // What they may not see moves the head, which comes with the signs of life.
+  await new ApiClient(host.url, sampleToken.intranet).json('POST', '/events', { message: 'unseen' });
   await pause(2500);
-  const lastSeen = running.heard.at(-1)?.id;
-  const before = running.attempts.length;
+  const before = running.map(({ heard, attempts }) => ({ id: heard.at(-1)?.id, attempts: attempts.length }));
   const streams = await admin.json<{ id: string; token_id: string }[]>('GET', '/push/connections?limit=100');
-  const own = streams.find((stream) => stream.token_id === tokenId);
-  await admin.call('DELETE', `/push/connections/${own?.id}`);
-  // It is told to reconnect in a second, and its stream ends a second after that.
+  for (const { id, token_id } of streams) {
+    if (tokens.some((token) => token.id === token_id)) await admin.call('DELETE', `/push/connections/${id}`);
+  }
+  // They are told to reconnect in a second, and their streams end a second after that.
   await pause(2200);
-  const missed = announce(away);
+  await announce('away');
   await pause(OBSERVE_MS - 2200);
-  await missed;
-  const back = running.attempts[before];
-  await running.stop();
-  const cursor = back?.cursor;
-  return [
-    back === undefined ? 'ends' : 'comes back',
-    cursor === undefined ? 'no' : running.times(away) === 1 ? 'yes' : `heard ${running.times(away)} times`,
-    cursor === undefined ? 'ignored' : cursor === lastSeen ? 'ignored' : 'moves the cursor',
-  ];
+  return Promise.all(
+    running.map(async ({ attempts, times, stop }, index) => {
+      const back = attempts[before[index]?.attempts ?? 0];
+      await stop();
+      const cursor = back?.cursor;
+      return [
+        back === undefined ? 'ends' : 'comes back',
+        cursor === undefined ? 'no' : times('away') === 1 ? 'yes' : `heard ${times('away')} times`,
+        cursor === undefined || cursor === before[index]?.id ? 'ignored' : 'moves the cursor',
+      ];
+    }),
+  );
 }
 
 it('do what docs/clients.md says', async () => {
-  const ends = await Promise.all(otherClients.map((client) => afterCleanEnd(client)));
+  const ends = await afterCleanEnd();
 
   const at429 = await Promise.all(
     otherClients.map(async (client) => {

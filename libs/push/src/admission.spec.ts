@@ -354,6 +354,43 @@ describe('places', () => {
     expect([leases.count(), hub.indexed, keepAlive.size]).toEqual([0, 0, 0]);
   });
 
+  it('go back when the replica begins to drain while a stream is being opened', async () => {
+    const { admission, leases, hub, accounts } = await make();
+    let answer: () => void = () => undefined;
+    accounts.gate = new Promise((resolve) => (answer = resolve));
+    const gone = new AbortController();
+    const admitting = admission.admit(request(), gone.signal);
+    await settled();
+    admission.drain();
+    answer();
+    const admitted = await admitting;
+    if (!('ticket' in admitted)) throw new Error('should have been admitted');
+    const registered = await admission.register(admitted.ticket, new ScriptedTransport(), gone.signal);
+    expect(registered).toMatchObject({ refusal: { reason: 'unavailable' } });
+    expect([leases.count(), hub.indexed]).toEqual([0, 0]);
+  });
+
+  it('go back when a stream is closed while it catches up', async () => {
+    const { connect, publisher, leases, hub, catchUp } = await make();
+    const before = await connect();
+    await settled();
+    const cursor = before.transport?.frames.at(-1)?.id ?? '';
+    before.transport?.close();
+    for (let id = 0; id < 500; id += 1)
+      await publisher.publish({ ...stackChanged, message: { ...stackChanged.message, id: String(id) } });
+    for (let turn = 0; turn < 20; turn += 1) await settled();
+    const back = await connect({ cursor });
+    await new Promise((resolve) => setImmediate(resolve));
+    const [connection] = hub.all();
+    expect(connection?.isLive).toBe(false);
+    connection?.close('revoked');
+    const written = back.transport?.written.length;
+    await settled();
+    expect(back.transport?.ended).toBe('revoked');
+    expect(back.transport?.written).toHaveLength(written ?? 0);
+    expect([leases.count(), hub.indexed, catchUp.size]).toEqual([0, 0, 0]);
+  });
+
   it('go back once when a stream ends, and nothing of it is left', async () => {
     const { connect, leases, hub, keepAlive } = await make();
     const { transport, gone } = await connect();

@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { GatewayHost, OwnFolder, PostgresHost, newDatabase, runSql } from '@crossfade/test-hosts';
 import { measureIngest } from './ingest.ts';
 import { fillLists, measureLists } from './lists.ts';
+import { measureRevocation } from './revocation.ts';
 import { measureScreens } from './screens.ts';
 import { measureSlowReader } from './slow-reader.ts';
 
@@ -50,9 +51,12 @@ for (const [name, newStore] of Object.entries(databases)) {
 const slowReader = await withGateway({ ...databases.PostgreSQL(), ...MANY_STREAMS }, (host) =>
   measureSlowReader(host, { streams: STREAMS, messages: MESSAGES }),
 );
-results['delivery'] = { slowReader };
+const revocation = await withGateway(databases.PostgreSQL(), ({ url }) => measureRevocation(url, SAMPLES));
+results['delivery'] = { slowReader, revocation };
 console.log('\nOne reader that never reads');
 console.table(slowReader);
+console.log('\nA token that is revoked');
+console.table(revocation);
 await postgres.stop();
 
 const [, file] = process.argv.slice(process.argv.indexOf('--json'));
