@@ -33,6 +33,8 @@ import { UsageMeter } from './organizations/usage.js';
 import { GatewayAuthenticator } from './push/authenticator.js';
 import { ConnectionsController } from './push/connections.controller.js';
 import { DatabaseJournal } from './push/journal.js';
+import { MessagesController } from './push/messages.controller.js';
+import { ServiceMessages } from './push/service-messages.js';
 import { SETTINGS, type Settings } from './settings.js';
 
 @Module({})
@@ -80,6 +82,7 @@ export class AppModule {
         StacksController,
         NotificationsController,
         ConnectionsController,
+        MessagesController,
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },
@@ -96,6 +99,7 @@ export class AppModule {
         Organizations,
         Ingest,
         Stacks,
+        ServiceMessages,
         ExpiredTokens,
         Housekeeping,
         // In this order: who calls, how often, and whether it may.

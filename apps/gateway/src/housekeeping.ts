@@ -8,11 +8,12 @@ import {
 import { Stacks } from './events/stacks.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
 import { DatabaseJournal } from './push/journal.js';
+import { REMEMBERED_MS, ServiceMessages } from './push/service-messages.js';
 import { SETTINGS, type Settings } from './settings.js';
 
 const EVERY_MS = 5000;
 
-/** What time does: snoozes end, tokens expire, and old critical messages go. Every replica looks, and one does what is due. */
+/** What time does: snoozes end, tokens expire, and what was kept long enough goes. Every replica looks, and one does what is due. */
 @Injectable()
 export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #logger = new Logger(Housekeeping.name);
@@ -23,6 +24,7 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly stacks: Stacks,
     private readonly expiredTokens: ExpiredTokens,
     private readonly journal: DatabaseJournal,
+    private readonly serviceMessages: ServiceMessages,
     @Inject(SETTINGS) private readonly settings: Settings,
   ) {}
 
@@ -52,6 +54,7 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
       () => this.stacks.endSnoozes(now),
       () => this.expiredTokens.remove(now),
       () => this.journal.prune(oldest),
+      () => this.serviceMessages.prune(new Date(now.getTime() - REMEMBERED_MS)),
     ]) {
       try {
         await work();

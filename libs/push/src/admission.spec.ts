@@ -10,8 +10,9 @@ import { MemoryLeaseStore } from './memory/lease-store.js';
 import { MemoryMessageLog } from './memory/log.js';
 import { resolveOptions, type PushOptions, type ResolvedPushOptions } from './options.js';
 import type { Authentication, Authenticator, Principal } from './principal.js';
-import { Publisher } from './publisher.js';
+import { PushPublisher } from './publisher.js';
 import { ScriptedTransport, manualClock, settled } from './scripted.spec-kit.js';
+import { Turn } from './turn.js';
 
 /** Accounts that a test changes by hand, and answers as slowly as it wants. */
 class Accounts implements Authenticator {
@@ -85,8 +86,17 @@ async function make({ limit = 2, enabled = true, ...more }: Partial<PushOptions>
   const keepAlive = new KeepAlive(15, () => delivery.head);
   const catchUp = new CatchUp();
   const budgets = new Budgets(options, clock);
-  const admission = new Admission(options, { hub, delivery, keepAlive, catchUp, budgets, clock, onError });
-  const publisher = new Publisher(log, catalog, clock, () => undefined);
+  const admission = new Admission(options, {
+    hub,
+    delivery,
+    keepAlive,
+    catchUp,
+    turn: new Turn(),
+    budgets,
+    clock,
+    onError,
+  });
+  const publisher = new PushPublisher(log, catalog, clock, () => undefined);
 
   async function connect(over: Partial<ConnectRequest> = {}) {
     const gone = new AbortController();

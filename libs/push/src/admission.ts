@@ -12,6 +12,7 @@ import type { ConnectionId } from './lease.js';
 import type { Cursor, Position } from './log.js';
 import type { ResolvedPushOptions } from './options.js';
 import { ownerOf, type OwnerId, type Principal } from './principal.js';
+import type { Turn } from './turn.js';
 
 /** What a client asks for, read from its request by either transport. */
 export interface ConnectRequest {
@@ -62,6 +63,7 @@ export interface AdmissionParts {
   readonly delivery: Delivery;
   readonly keepAlive: KeepAlive;
   readonly catchUp: CatchUp;
+  readonly turn: Turn;
   readonly budgets: Budgets;
   readonly clock: Clock;
   readonly onError: (error: unknown, doing: string) => void;
@@ -269,7 +271,7 @@ export class Admission {
 
   #open(ticket: Ticket, transport: Transport): Connection {
     const { connectionId, request, principal, owner } = ticket;
-    const { hub, delivery, keepAlive, catchUp, clock } = this.parts;
+    const { hub, delivery, keepAlive, catchUp, turn, clock } = this.parts;
     const begin = this.#begin(request.cursor, principal);
     const connection = new Connection({
       id: connectionId,
@@ -282,6 +284,7 @@ export class Admission {
       capacity: this.options.writeQueueCapacity,
       history: delivery,
       catchUp,
+      turn,
       clock,
       random: this.#random,
       onLeave: ({ id }) => void this.#release(owner, id),

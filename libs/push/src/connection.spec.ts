@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Connection } from './connection.js';
-import type { LoggedFrame } from './frame.js';
+import { MarkFrame, type LoggedFrame } from './frame.js';
 import { ScriptedTransport, at, connectionParts, logged, manualClock, settled } from './scripted.spec-kit.js';
 
 function open(capacity = 3, types?: ReadonlySet<string>) {
@@ -199,16 +199,16 @@ describe('a connection', () => {
 
   it('gives a sign of life with the head, but not while anything waits', async () => {
     const { connection, transport, publish } = open();
-    connection.keepAlive(at(7));
+    connection.keepAlive(new MarkFrame(at(7)));
     expect(connection.position).toBe('7');
     transport.writable = false;
     publish(frame(8));
-    connection.keepAlive(at(9));
+    connection.keepAlive(new MarkFrame(at(9)));
     transport.writable = true;
-    connection.keepAlive(at(9));
+    connection.keepAlive(new MarkFrame(at(9)));
     await settled();
     transport.pendingBytes = 1;
-    connection.keepAlive(at(9));
+    connection.keepAlive(new MarkFrame(at(9)));
     expect(transport.keepAlives).toEqual(['7']);
   });
 
@@ -217,7 +217,7 @@ describe('a connection', () => {
     transport.writable = false;
     publish(...frames(1, 3));
     transport.writable = true;
-    connection.keepAlive(at(3));
+    connection.keepAlive(new MarkFrame(at(3)));
     expect(transport.keepAlives).toEqual([undefined]);
     expect(connection.position).toBe('0');
   });

@@ -3,11 +3,12 @@ import { closeTable, type CloseReason, type ControlMessageOf } from '@crossfade/
 import { audiencesOf } from './audience-lists.js';
 import type { CatchUp } from './catch-up.js';
 import type { Clock } from './clock.js';
-import { MarkFrame, type ControlWord, type Frame, type LoggedFrame } from './frame.js';
+import { StillFrame, type ControlWord, type Frame, type LoggedFrame, type MarkFrame } from './frame.js';
 import type { ConnectionId } from './lease.js';
 import type { Cursor, Position } from './log.js';
 import type { Principal } from './principal.js';
 import type { Window } from './window.js';
+import type { Turn } from './turn.js';
 import { WriteQueue, type Source } from './write-queue.js';
 
 /** One open socket of either kind. Encodes and writes; knows no word of the domain. */
@@ -51,6 +52,8 @@ const QUEUE_CHARACTERS = 256 * 1024;
 /** Clients that lost something fetch it again within this time, each at a moment of its own. */
 const RESYNC_SPREAD_MS = 2000;
 
+const still = new StillFrame();
+
 export interface ConnectionInit {
   readonly id: ConnectionId;
   readonly principal: Principal;
@@ -66,6 +69,7 @@ export interface ConnectionInit {
   /** What it reads while it is behind, up to the last record that was handed over. */
   readonly history: { readonly window: Window; readonly head: Position };
   readonly catchUp: CatchUp;
+  readonly turn: Turn;
   readonly clock: Clock;
   readonly random: () => number;
   /** Called once: its place counts no more. */
@@ -104,7 +108,7 @@ export class Connection {
       init.reading,
     );
     this.transport.listen({
-      drained: () => this.#flush(),
+      drained: () => this.flush(),
       closed: () => this.#closed(),
       stalled: () => this.close('slow'),
     });
@@ -133,7 +137,7 @@ export class Connection {
   offer(frame: LoggedFrame): void {
     if (!this.#isOpen || !this.#wants(frame)) return;
     if (this.#queue.offer(frame) === 'full') {
-      this.#flush();
+      this.flush();
       // Only for a socket that takes nothing: what it misses now, it reads in the window when it does again.
       if (this.#queue.offer(frame) === 'full') return this.#queue.fallBehind();
     }
@@ -169,12 +173,12 @@ export class Connection {
     this.#scheduleFlush();
   }
 
-  /** A sign of life; `head` is the log's, and moves a stream on that has nothing waiting. */
-  keepAlive(head: Position): void {
+  /** A sign of life; `head`, the log's, moves a stream on that has nothing waiting. */
+  keepAlive(head: MarkFrame): void {
     if (!this.#isOpen || this.transport.pendingBytes > 0 || !this.transport.writable) return;
     if (!this.#queue.isEmpty) return;
-    if (this.isLive) this.#queue.moveTo(head);
-    this.transport.write([new MarkFrame(this.isLive ? head.cursor : undefined)]);
+    if (this.isLive) this.#queue.moveTo(head.position);
+    this.transport.write([this.isLive ? head : still]);
   }
 
   /** Reads a piece of what it missed; whether it could go on at once. */
@@ -237,13 +241,12 @@ export class Connection {
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
-    setImmediate(() => {
-      this.#isFlushScheduled = false;
-      this.#flush();
-    });
+    this.#init.turn.add(this);
   }
 
-  #flush(): void {
+  /** Writes what waits, as far as the socket takes it. */
+  flush(): void {
+    this.#isFlushScheduled = false;
     this.#write();
     if (this.#isOpen && !this.isLive && this.transport.writable) this.#init.catchUp.add(this);
   }

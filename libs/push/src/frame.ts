@@ -1,37 +1,37 @@
 import {
   encodeSseData,
-  encodeWebSocketFrame,
   type Audience,
   type ControlMessageOf,
   type ControlType,
   type Envelope,
 } from '@crossfade/protocol';
-import type { Cursor, LogRecord, Place } from './log.js';
+import type { Encoding, EncodingName } from './encoding.js';
+import type { Cursor, LogRecord, Place, Position } from './log.js';
 
 /** A record of this many characters, or each further one, counts once in what a window holds. */
 const UNIT = 4096;
 
 /**
- * What goes over a wire. A logged message is encoded once per transport, on first use, and shared by every connection
- * that gets it.
+ * What goes over a wire. A logged message is encoded once for each kind of wire, and its bytes are shared by every
+ * connection that gets it.
  */
 export abstract class Frame {
-  #sse: string | undefined;
-  #webSocket: string | undefined;
+  #data: string | undefined;
+  readonly #bytes: { [Name in EncodingName]?: Buffer } = {};
 
-  /** `id` is undefined, and there is no envelope, in a sign of life that moves nothing. */
+  /** There is no envelope in a sign of life. */
   protected constructor(
     readonly id: Cursor | undefined,
     readonly envelope: Envelope | undefined,
   ) {}
 
-  /** The SSE `data`; undefined: none, only an id. */
-  get sse(): string | undefined {
-    return (this.#sse ??= this.envelope === undefined ? undefined : encodeSseData(this.envelope));
+  /** The envelope as JSON; undefined: there is none. */
+  get data(): string | undefined {
+    return (this.#data ??= this.envelope === undefined ? undefined : encodeSseData(this.envelope));
   }
 
-  get webSocket(): string {
-    return (this.#webSocket ??= encodeWebSocketFrame(this.id, this.envelope));
+  bytes({ name, encode }: Encoding): Buffer {
+    return (this.#bytes[name] ??= encode(this));
   }
 }
 
@@ -43,10 +43,13 @@ export class LoggedFrame extends Frame {
   readonly weight: number;
   /** Characters. */
   readonly size: number;
+  /** Of its key: most that are compared differ. */
+  readonly hash: number;
 
   constructor(readonly record: LogRecord) {
     super(record.cursor, { type: record.type, message: record.message });
-    this.size = this.sse?.length ?? 0;
+    this.size = this.data?.length ?? 0;
+    this.hash = hashOf(record.key);
     this.weight = 1 + Math.floor(this.size / UNIT);
   }
 
@@ -62,10 +65,24 @@ export class LoggedFrame extends Frame {
     return this.record.audience;
   }
 
-  /** Equal keys merge while they wait; undefined: it never merges. */
-  get key(): string | undefined {
-    return this.record.delivery === 'invalidation' ? this.record.key : undefined;
+  /** Whether one of the two, while it waits, says all that the other does. */
+  equals({ record, hash }: LoggedFrame): boolean {
+    return (
+      this.hash === hash &&
+      this.record.delivery === 'invalidation' &&
+      record.delivery === 'invalidation' &&
+      this.record.key === record.key
+    );
   }
+}
+
+/** FNV-1a (RFC 9923), of UTF-16 code units. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  }
+  return hash;
 }
 
 /** A message about one stream; `position` is that stream's. */
@@ -75,10 +92,17 @@ export class ControlFrame extends Frame {
   }
 }
 
-/** Only a cursor, or nothing at all: a sign of life. */
+/** A sign of life that carries a position. */
 export class MarkFrame extends Frame {
-  constructor(head: Cursor | undefined) {
-    super(head, undefined);
+  constructor(readonly position: Position) {
+    super(position.cursor, undefined);
+  }
+}
+
+/** A sign of life that moves nothing. */
+export class StillFrame extends Frame {
+  constructor() {
+    super(undefined, undefined);
   }
 }
 

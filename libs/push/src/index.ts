@@ -9,7 +9,7 @@ export {
 } from './principal.js';
 export { type ConnectionId, type LeaseStore } from './lease.js';
 export { MemoryLeaseStore } from './memory/lease-store.js';
-export { MAX_MESSAGE_CHARACTERS, Publisher, type Prepared, type Publishable } from './publisher.js';
+export { MAX_MESSAGE_CHARACTERS, PushPublisher, type Prepared, type Publishable } from './publisher.js';
 export {
   type Cursor,
   type LogRecord,

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Connection } from './connection.js';
+import type { MarkFrame } from './frame.js';
 import { KeepAlive } from './keep-alive.js';
 import type { Position } from './log.js';
 import { at } from './scripted.spec-kit.js';
@@ -9,7 +10,7 @@ const TICKS = 60;
 /** Only what keep-alive calls. */
 function listener(): { connection: Connection; heads: Position[] } {
   const heads: Position[] = [];
-  return { connection: { keepAlive: (head: Position) => heads.push(head) } as unknown as Connection, heads };
+  return { connection: { keepAlive: ({ position }: MarkFrame) => heads.push(position) } as unknown as Connection, heads };
 }
 
 it('visits each connection once in an interval, spread over it', () => {

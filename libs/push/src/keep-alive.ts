@@ -1,4 +1,5 @@
 import type { Connection } from './connection.js';
+import { MarkFrame } from './frame.js';
 import type { Position } from './log.js';
 
 const SLOTS = 60;
@@ -45,7 +46,7 @@ export class KeepAlive {
 
   /** Visits the next slot. */
   tick(): void {
-    const head = this.head();
+    const head = new MarkFrame(this.head());
     for (const connection of this.#slots[this.#next] ?? []) connection.keepAlive(head);
     this.#next = (this.#next + 1) % SLOTS;
   }

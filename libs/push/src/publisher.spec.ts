@@ -2,7 +2,7 @@ import { ChangeType, catalog, everyone, organization, user, type EntityChanged }
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { StampedMessage } from './log.js';
 import { MemoryMessageLog } from './memory/log.js';
-import { Publisher, type Publishable } from './publisher.js';
+import { PushPublisher, type Publishable } from './publisher.js';
 import { manualClock, settled } from './scripted.spec-kit.js';
 
 function make() {
@@ -11,7 +11,7 @@ function make() {
   log.follow((record) => void appended.push(record));
   const { clock, advance } = manualClock();
   const failures: unknown[] = [];
-  const publisher = new Publisher(log, catalog, clock, (error) => failures.push(error));
+  const publisher = new PushPublisher(log, catalog, clock, (error) => failures.push(error));
   return { publisher, appended, advance, log, failures };
 }
 

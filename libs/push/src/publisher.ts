@@ -35,7 +35,7 @@ export const MAX_MESSAGE_CHARACTERS = 2 * 1024 * 1024;
  * The one way in. Validates a message against its catalog, stamps it and appends it to the log.
  * Publishing never depends on who listens.
  */
-export class Publisher<C extends Catalog = Catalog> {
+export class PushPublisher<C extends Catalog = Catalog> {
   readonly #conflated = new Map<
     string,
     { windows: ConflationWindows<Envelope>; cancel: (() => void) | undefined }

@@ -1,10 +1,11 @@
 import type { Audience, CloseReason } from '@crossfade/protocol';
 import type { Clock } from './clock.js';
 import type { Transport, TransportEvents } from './connection.js';
-import { LoggedFrame, MarkFrame, type Frame } from './frame.js';
+import { LoggedFrame, type Frame } from './frame.js';
 import type { ConnectionInit } from './connection.js';
 import { CatchUp } from './catch-up.js';
 import type { LogRecord, Position } from './log.js';
+import { Turn } from './turn.js';
 import { Window } from './window.js';
 
 /** A socket whose willingness to take bytes is set by hand. */
@@ -62,7 +63,7 @@ export class ScriptedTransport implements Transport {
   }
 
   get keepAlives(): (string | undefined)[] {
-    return this.written.flat().flatMap((frame) => (frame instanceof MarkFrame ? [frame.id] : []));
+    return this.written.flat().flatMap(({ envelope, id }) => (envelope === undefined ? [id] : []));
   }
 }
 
@@ -103,6 +104,7 @@ export function connectionParts(over: Partial<ConnectionInit> = {}) {
       },
     },
     catchUp: new CatchUp(),
+    turn: new Turn(),
     clock: manualClock().clock,
     random: () => 0,
     onLeave: () => undefined,

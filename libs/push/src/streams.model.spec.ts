@@ -14,8 +14,9 @@ import { MemoryLeaseStore } from './memory/lease-store.js';
 import { MemoryMessageLog } from './memory/log.js';
 import { resolveOptions } from './options.js';
 import type { Authentication, Authenticator, Principal } from './principal.js';
-import { Publisher, type Publishable } from './publisher.js';
+import { PushPublisher, type Publishable } from './publisher.js';
 import { ScriptedTransport, manualClock, settled } from './scripted.spec-kit.js';
+import { Turn } from './turn.js';
 
 /*
  * Random histories of everything that happens to streams, against a plain model: what was published, in order; who
@@ -147,11 +148,12 @@ class World implements Authenticator {
     delivery: this.delivery,
     keepAlive: this.keepAlive,
     catchUp: this.catchUp,
+    turn: new Turn(),
     budgets: new Budgets(this.options, this.manual.clock),
     clock: this.manual.clock,
     onError: (_error, doing) => this.errors.push(doing),
   });
-  readonly publisher = new Publisher(this.log, catalog, this.manual.clock, () => undefined);
+  readonly publisher = new PushPublisher(this.log, catalog, this.manual.clock, () => undefined);
   readonly clients: Client[] = Array.from({ length: CLIENTS }, (_, index) => ({
     user: USERS[index % USERS.length] ?? 'ann',
     token: `t${index}`,
@@ -374,7 +376,7 @@ class World implements Authenticator {
     // What it fetches is at least as new as the Resync, and all that comes between it and the mark behind it.
     const place = this.log.locate(frame.id ?? '');
     if (who.isResyncing && typeof place === 'bigint' && place > who.refetched) who.refetched = place;
-    if (frame instanceof MarkFrame && frame.id !== undefined) who.isResyncing = false;
+    if (frame instanceof MarkFrame) who.isResyncing = false;
   }
 
   /** Everybody reads everything; whoever was away comes back with the last id. */

@@ -1,4 +1,4 @@
-import { ControlFrame, MarkFrame, type ControlWord, type Frame, type LoggedFrame } from './frame.js';
+import { ControlFrame, LoggedFrame, MarkFrame, type ControlWord, type Frame } from './frame.js';
 import type { Position } from './log.js';
 
 /**
@@ -37,8 +37,9 @@ const LOOKED_AT = 16;
  * A message equal to one that waits takes its place at the end, so that its cursor stays in order.
  */
 export class WriteQueue {
-  readonly #words: ControlWord[] = [];
-  readonly #waiting = new Map<string | symbol, LoggedFrame>();
+  #words: ControlWord[] = [];
+  /** Few, so that looking at each is cheaper than a map, for this queue and for ten thousand empty ones. */
+  #waiting: LoggedFrame[] = [];
   #mark: Position | undefined;
   #characters = 0;
   #reading: Reading;
@@ -67,12 +68,12 @@ export class WriteQueue {
 
   /** Whether nothing waits. */
   get isEmpty(): boolean {
-    return this.#waiting.size === 0 && this.#words.length === 0 && this.#mark === undefined;
+    return this.#waiting.length === 0 && this.#words.length === 0 && this.#mark === undefined;
   }
 
   /** Messages that wait. */
   get size(): number {
-    return this.#waiting.size;
+    return this.#waiting.length;
   }
 
   /** A message about the stream itself; it goes out next. */
@@ -133,24 +134,19 @@ export class WriteQueue {
   }
 
   /** What goes out now: words first, then what waits, until it is `characters` long or all. */
-  take(characters = Infinity): Frame[] {
-    const frames: Frame[] = this.#words
-      .splice(0)
-      .map((word) => new ControlFrame(this.#position.cursor, word));
-    let taken = 0;
-    let last: LoggedFrame | undefined;
-    for (const [place, frame] of this.#waiting) {
-      if (taken >= characters) break;
-      taken += frame.size;
-      this.#waiting.delete(place);
-      this.#characters -= frame.size;
-      frames.push(frame);
-      last = frame;
+  take(characters = Infinity): readonly Frame[] {
+    const frames: Frame[] = this.#takeWaiting(characters);
+    const last = frames.at(-1);
+    if (this.#words.length > 0) {
+      // They were said at the position that the stream had before.
+      const { cursor } = this.#position;
+      frames.unshift(...this.#words.map((word) => new ControlFrame(cursor, word)));
+      this.#words = [];
     }
-    if (last !== undefined) this.#position = positionOf(last);
-    if (this.#waiting.size > 0) return frames;
+    if (last instanceof LoggedFrame) this.#position = positionOf(last);
+    if (this.#waiting.length > 0) return frames;
     if (this.#mark !== undefined) {
-      frames.push(new MarkFrame(this.#mark.cursor));
+      frames.push(new MarkFrame(this.#mark));
       this.#mark = undefined;
     }
     // What was read and not wanted is behind the stream as well.
@@ -158,22 +154,36 @@ export class WriteQueue {
     return frames;
   }
 
+  #takeWaiting(characters: number): LoggedFrame[] {
+    const waiting = this.#waiting;
+    if (this.#characters <= characters) {
+      this.#waiting = [];
+      this.#characters = 0;
+      return waiting;
+    }
+    let count = 0;
+    for (let taken = 0; taken < characters; count += 1) {
+      const size = waiting[count]?.size ?? 0;
+      taken += size;
+      this.#characters -= size;
+    }
+    return waiting.splice(0, count);
+  }
+
   #enqueue(frame: LoggedFrame): 'queued' | 'merged' | 'full' {
-    const place = frame.key ?? Symbol();
-    const equal = this.#waiting.get(place);
-    const characters = this.#characters + frame.size - (equal?.size ?? 0);
-    const isTooMuch =
-      (equal === undefined && this.#waiting.size >= this.limits.messages) ||
-      (characters > this.limits.characters && this.#waiting.size > (equal === undefined ? 0 : 1));
-    if (isTooMuch) return 'full';
-    this.#waiting.delete(place);
-    this.#waiting.set(place, frame);
+    const waiting = this.#waiting;
+    const at = waiting.findIndex((one) => one.equals(frame));
+    const characters = this.#characters + frame.size - (waiting[at]?.size ?? 0);
+    const others = at === -1 ? waiting.length : waiting.length - 1;
+    if (others >= this.limits.messages || (others > 0 && characters > this.limits.characters)) return 'full';
+    if (at !== -1) waiting.splice(at, 1);
+    waiting.push(frame);
     this.#characters = characters;
-    return equal === undefined ? 'queued' : 'merged';
+    return at === -1 ? 'queued' : 'merged';
   }
 
   #forget(): void {
-    this.#waiting.clear();
+    this.#waiting = [];
     this.#characters = 0;
     this.#mark = undefined;
     this.#read = this.#position;

@@ -217,6 +217,27 @@ export const pushLog = pgTable(
   (table) => [check('push_log_only', sql`${table.only}`)],
 );
 
+/** Requests of other services that named themselves, for as long as they may be repeated. */
+export const pushRequests = pgTable(
+  'push_requests',
+  {
+    tokenId: uuid('token_id')
+      .notNull()
+      .references(() => tokens.id, { onDelete: 'cascade' }),
+    /** Its `Idempotency-Key`. */
+    key: text('key').notNull(),
+    /** SHA-256. */
+    bodyHash: text('body_hash').notNull(),
+    /** What it was answered with. */
+    ids: uuid('ids').array().notNull(),
+    created: created(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tokenId, table.key] }),
+    index('push_requests_created').on(table.created),
+  ],
+);
+
 /** Critical messages, recorded with the change that they tell of. Without a cursor: nobody has been handed it yet. */
 export const pushMessages = pgTable(
   'push_messages',

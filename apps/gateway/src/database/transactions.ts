@@ -1,13 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { catalog } from '@crossfade/protocol';
-import { Publisher, type Publishable } from '@crossfade/push';
+import { PushPublisher, type Prepared, type Publishable } from '@crossfade/push';
 import { DATABASE } from './database.token.js';
 import type { Database, Transaction } from './database.js';
 import { record } from '../push/journal.js';
 import { sqlStateOf } from './sql-state.js';
 
-/** Tells of a change: published when the transaction that makes it has been committed, and not if it fails. */
-export type Publish = (message: Publishable<typeof catalog>) => void;
+/**
+ * Tells of a change: published when the transaction that makes it has been committed, and not if it fails. `id` names
+ * the message where somebody was told of it.
+ */
+export type Publish = (message: Publishable<typeof catalog> | Prepared, id?: string) => void;
 
 const ATTEMPTS = 5;
 /** A failed serialization, a deadlock. */
@@ -20,7 +24,7 @@ export class Transactions {
 
   constructor(
     @Inject(DATABASE) private readonly database: Database,
-    private readonly publisher: Publisher<typeof catalog>,
+    private readonly publisher: PushPublisher<typeof catalog>,
   ) {}
 
   /**
@@ -40,18 +44,19 @@ export class Transactions {
 
   async #runOnce<T>(work: (transaction: Transaction, publish: Publish) => Promise<T>): Promise<T> {
     const { result, prepared } = await this.database.transaction(async (transaction) => {
-      const messages: Publishable<typeof catalog>[] = [];
-      const result = await work(transaction, (message) => messages.push(message));
-      const prepared = messages.map((message) => this.publisher.prepare(message));
-      const critical = prepared.filter(({ stamped }) => stamped?.delivery === 'critical');
-      const ids = await record(
+      const prepared: { message: Prepared; recordId: string | undefined }[] = [];
+      const result = await work(transaction, (told, id = randomUUID()) => {
+        const message = 'stamped' in told ? told : this.publisher.prepare(told);
+        const isRecorded = message.stamped?.delivery === 'critical';
+        prepared.push({ message, recordId: isRecorded ? id : undefined });
+      });
+      await record(
         transaction,
-        critical.flatMap(({ stamped }) => stamped ?? []),
+        prepared.flatMap(({ message: { stamped }, recordId }) =>
+          stamped === undefined || recordId === undefined ? [] : [{ ...stamped, recordId }],
+        ),
       );
-      return {
-        result,
-        prepared: prepared.map((one) => ({ message: one, recordId: ids[critical.indexOf(one)] })),
-      };
+      return { result, prepared };
     });
     for (const { message, recordId } of prepared) {
       try {

@@ -17,6 +17,7 @@ const who: Record<Right, string> = {
   user: 'Needs the login token of a person.',
   client: "Needs a project's token with the scope `client`, or the login token of a person.",
   administrator: 'Needs the login token of an administrator.',
+  publisher: "Needs a service's token with the scope `push:publish`.",
 };
 
 /** The API's description: from the routes and the schemas that read what they take and what they answer. */

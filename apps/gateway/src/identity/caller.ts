@@ -22,7 +22,7 @@ interface ProjectCaller {
 }
 
 /** Another service. */
-interface ServiceCaller {
+export interface ServiceCaller {
   readonly kind: 'service';
   readonly tokenId: string;
   readonly organizationId: string | undefined;
@@ -33,9 +33,9 @@ export type Caller = UserCaller | ProjectCaller | ServiceCaller;
 
 /**
  * Who may call a route. `anyone` needs no token; `user` a person's; `client` a project's with that scope, or a person's;
- * `administrator` a person's with that role.
+ * `administrator` a person's with that role; `publisher` another service's that may publish.
  */
-export type Right = 'anyone' | 'user' | 'client' | 'administrator';
+export type Right = 'anyone' | 'user' | 'client' | 'administrator' | 'publisher';
 
 export const RIGHT = 'crossfade:right';
 /** Every route says who may call it; one that does not is for nobody. */
@@ -60,3 +60,12 @@ export const CallingUser = createParamDecorator((_data: unknown, context: Execut
   if (caller?.kind !== 'user') throw new Error('a route that injects a user must allow only users');
   return caller;
 });
+
+/** The caller of a route that only other services may call. */
+export const CallingService = createParamDecorator(
+  (_data: unknown, context: ExecutionContext): ServiceCaller => {
+    const { caller } = context.switchToHttp().getRequest<CalledRequest>();
+    if (caller?.kind !== 'service') throw new Error('a route that injects a service must allow only services');
+    return caller;
+  },
+);

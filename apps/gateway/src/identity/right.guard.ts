@@ -32,6 +32,10 @@ function refusal(right: Exclude<Right, 'anyone'>, caller: Caller): string | unde
       return caller.kind === 'user' && caller.isAdministrator
         ? undefined
         : 'Only an administrator may do this.';
+    case 'publisher':
+      return caller.kind === 'service' && caller.scopes.includes('push:publish')
+        ? undefined
+        : 'Only a service may do this, with a token that has the scope "push:publish".';
     case 'client':
       if (caller.kind === 'user') return undefined;
       return caller.scopes.includes('client') ? undefined : 'The token lacks the scope "client".';

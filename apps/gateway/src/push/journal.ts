@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Journal, JournalEntry, OpenJournal, Position, StampedMessage } from '@crossfade/push';
 import { eq, lt, sql } from 'drizzle-orm';
@@ -9,14 +9,13 @@ import { pushLog, pushMessages } from '../database/schema.js';
 /** Critical messages that are read at start; a window keeps fewer by default. */
 const READ_AT_START = 10_000;
 
-/** Records messages in the transaction that makes the change they tell of. The answer: their record ids. */
+/** Records messages in the transaction that makes the change they tell of. */
 export async function record(
   transaction: Transaction,
-  messages: readonly StampedMessage[],
-): Promise<readonly string[]> {
-  const rows = messages.map((message) => ({ recordId: randomUUID(), message: JSON.stringify(message) }));
+  messages: readonly JournalEntry['message'][],
+): Promise<void> {
+  const rows = messages.map(({ recordId, ...message }) => ({ recordId, message: JSON.stringify(message) }));
   if (rows.length > 0) await transaction.insert(pushMessages).values(rows);
-  return rows.map(({ recordId }) => recordId);
 }
 
 /** Critical messages in the gateway's database, so that they survive it. */

@@ -3,7 +3,9 @@ import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@ne
 import { Admission } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
 import { decisions, readConnectRequest } from './connect-request.js';
+import { listenForPipe } from './frame-writing.interceptor.js';
 import { PUSH_OPTIONS } from './options.token.js';
+import { raw } from './raw.js';
 import { RefusalException } from './refusal.js';
 
 /** Refuses an SSE stream before any of its headers are out. */
@@ -16,10 +18,12 @@ export class AdmissionGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
-    const request = http.getRequest<IncomingMessage>();
+    const request = raw(http.getRequest<IncomingMessage>());
     const gone = new AbortController();
     // Bound before anything is acquired: whatever is, goes back when the client goes.
-    http.getResponse<ServerResponse>().once('close', () => gone.abort());
+    const response = raw(http.getResponse<ServerResponse>());
+    listenForPipe(response);
+    response.once('close', () => gone.abort());
     const asked = readConnectRequest(request, this.options);
     const admitted = await this.admission.admit(asked, gone.signal);
     if ('gone' in admitted) return false;

@@ -14,7 +14,7 @@ import type { Place } from '../log.js';
 import { MemoryLeaseStore } from '../memory/lease-store.js';
 import { MemoryMessageLog } from '../memory/log.js';
 import type { Authentication, Authenticator, Principal } from '../principal.js';
-import { Publisher } from '../publisher.js';
+import { PushPublisher } from '../publisher.js';
 import { openStream, Wires, type OpenStream } from './chaos.spec-kit.js';
 import { PushModule } from './push.module.js';
 import { PushWsAdapter } from './push-ws.adapter.js';
@@ -266,7 +266,7 @@ it(
     app.useWebSocketAdapter(new PushWsAdapter(app));
     await app.listen(0, '127.0.0.1');
     const wires = await Wires.to((app.getHttpServer().address() as AddressInfo).port);
-    const publisher = app.get(Publisher);
+    const publisher = app.get(PushPublisher);
     const clients = Array.from(
       { length: CLIENTS },
       (_, index) => new Client(`u${index % USERS}`, index % 2 === 0 ? 'sse' : 'websocket', index, world),

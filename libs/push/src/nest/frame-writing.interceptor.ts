@@ -1,45 +1,87 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { Observable } from 'rxjs';
-import { encodeBlock, type SseBlock } from '../transports/sse.js';
+import type { Frame } from '../frame.js';
+import { sseBytes, sseChunks, type SseOutput } from '../transports/sse.js';
+import { raw } from './raw.js';
+
+/** How a stream takes its response over from NestJS; undefined: it does not, and goes through the Observable. */
+export type TakeOver = (drained: () => void) => SseOutput | undefined;
+
+/** Offers of the interceptor to the handler of the same request. */
+export const takeOvers = new WeakMap<ServerResponse, TakeOver>();
+
+/** What NestJS pipes into responses. */
+const pipes = new WeakMap<ServerResponse, Readable>();
+
+/** Call it in a guard: NestJS pipes before it calls interceptors. */
+export function listenForPipe(response: ServerResponse): void {
+  response.once('pipe', (source) => pipes.set(response, source));
+}
 
 /**
- * Writes blocks to the response itself, as soon as NestJS has sent the headers. NestJS would put the `id` before the
- * `data` (some clients store an id as soon as its line is read, and lose the message if the stream breaks there), and
- * would keep a list of its own between the write queue and the socket. Node joins what is written in one turn.
+ * Lets a stream write frames itself, as bytes that all streams share: NestJS would format and copy each event for each
+ * client, put the `id` before the `data` (some clients store an id as soon as its line is read, and lose the message
+ * if the stream breaks there), and keep a list of its own between the write queue and the socket.
+ *
+ * NestJS pipes what it formats into the response. When the handler's stream begins, that pipe is cut and the Observable
+ * is completed: NestJS sends the headers, takes the route for done and lets go of all that it held for it.
  * The only place that knows about response internals; the route works without it, too.
  */
 @Injectable()
-export class FrameWritingInterceptor implements NestInterceptor<SseBlock, never> {
-  intercept(context: ExecutionContext, next: CallHandler<SseBlock>): Observable<never> {
-    const response = context.switchToHttp().getResponse<ServerResponse>();
+export class FrameWritingInterceptor implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const http = context.switchToHttp();
+    const response = raw(http.getResponse<ServerResponse>());
+    const { method } = raw(http.getRequest<IncomingMessage>());
+    // To HEAD, NestJS sends the headers and ends.
+    if (method === 'HEAD') return next.handle();
     return new Observable((subscriber) => {
-      /** What came before the headers were out; undefined once they are. */
-      let early: string | undefined = '';
-      let ended = false;
-      const write = (text: string): void => {
-        if (text !== '' && !response.destroyed && !response.writableEnded) response.write(text);
-      };
-      // NestJS commits the headers in a timer of its own; before that, an exception filter could still answer.
-      const begin = (): void => {
-        if (response.destroyed) return;
-        if (!response.headersSent) return void setImmediate(begin);
-        write(early ?? '');
-        early = undefined;
-        if (ended) subscriber.complete();
-      };
-      setImmediate(begin);
-      return next.handle().subscribe({
-        next: (block) => {
-          if (early === undefined) write(encodeBlock(block));
-          else early += encodeBlock(block);
-        },
-        error: (error: unknown) => subscriber.error(error),
-        complete: () => {
-          ended = true;
-          if (early === undefined) subscriber.complete();
-        },
+      takeOvers.set(response, (drained) => {
+        const piped = pipes.get(response);
+        if (piped === undefined || response.destroyed) return undefined;
+        piped.unpipe(response);
+        subscriber.complete();
+        // Headers that cannot be sent are an error, which an exception filter answers.
+        return response.headersSent ? new FrameWriter(response, drained) : undefined;
       });
+      return next.handle().subscribe(subscriber);
     });
+  }
+}
+
+/** Writes frames to a response whose headers are sent. */
+class FrameWriter implements SseOutput {
+  constructor(
+    private readonly response: ServerResponse,
+    drained: () => void,
+  ) {
+    const { socket } = response;
+    if (socket === null || !this.#isChunked) return;
+    // The response does not hear of what went past it. The socket may serve other requests after this one.
+    socket.on('drain', drained);
+    response.once('close', () => socket.off('drain', drained));
+  }
+
+  get writable(): boolean {
+    const { writableNeedDrain, writableEnded, socket } = this.response;
+    return !writableNeedDrain && !writableEnded && !(socket?.writableNeedDrain ?? false);
+  }
+
+  write(frames: readonly Frame[]): void {
+    const { socket } = this.response;
+    // Without a socket it waits for the answers to earlier requests of the same connection.
+    if (socket !== null && this.#isChunked) socket.write(sseChunks.join(frames));
+    else this.response.write(sseBytes.join(frames));
+  }
+
+  end(): void {
+    this.response.end();
+  }
+
+  /** HTTP/1.1: the body is framed in chunks, and ours are such. HTTP/1.0 has a bare body, HTTP/2 frames of its own. */
+  get #isChunked(): boolean {
+    return this.response.chunkedEncoding && this.response.req.httpVersionMajor === 1;
   }
 }

@@ -13,14 +13,15 @@ import {
   type MessageEvent,
 } from '@nestjs/common';
 import { PUSH_PATH, PUSH_SETTINGS_PATH, type PushSettings } from '@crossfade/protocol';
-import { EMPTY, Observable } from 'rxjs';
+import { EMPTY, Observable, type Subscriber } from 'rxjs';
 import { Admission } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
-import { SseTransport } from '../transports/sse.js';
+import { blockOf, SseTransport, type SseOutput } from '../transports/sse.js';
 import { AdmissionGuard } from './admission.guard.js';
 import { decisions } from './connect-request.js';
-import { FrameWritingInterceptor } from './frame-writing.interceptor.js';
+import { FrameWritingInterceptor, takeOvers } from './frame-writing.interceptor.js';
 import { PUSH_OPTIONS } from './options.token.js';
+import { raw } from './raw.js';
 import { RefusalException, RefusalFilter } from './refusal.js';
 
 @Controller()
@@ -44,9 +45,11 @@ export class PushController {
   @UseFilters(RefusalFilter)
   @UseInterceptors(FrameWritingInterceptor)
   async stream(
-    @Req() request: IncomingMessage,
-    @Res({ passthrough: true }) response: ServerResponse,
+    @Req() its: IncomingMessage,
+    @Res({ passthrough: true }) answer: ServerResponse,
   ): Promise<Observable<MessageEvent>> {
+    const request = raw(its);
+    const response = raw(answer);
     const decision = decisions.get(request);
     if (decision === undefined || !('ticket' in decision.outcome)) return EMPTY;
     const transport = new SseTransport(response, this.options.stallSeconds * 1000);
@@ -54,6 +57,21 @@ export class PushController {
     const registered = await this.admission.register(ticket, transport, decision.gone);
     if ('refusal' in registered) throw new RefusalException(registered.refusal, ticket.request.wantsStream);
     if ('gone' in registered) return EMPTY;
-    return new Observable((subscriber) => transport.attach(subscriber));
+    return new Observable((subscriber) =>
+      transport.attach(takeOvers.get(response)?.(transport.drained) ?? events(subscriber, response)),
+    );
   }
+}
+
+/** The way through NestJS: it keeps a list of its own, so that nothing may be emitted while the response is full. */
+function events(subscriber: Subscriber<MessageEvent>, response: ServerResponse): SseOutput {
+  return {
+    get writable() {
+      return !response.writableNeedDrain;
+    },
+    write(frames) {
+      for (const frame of frames) subscriber.next(blockOf(frame) as MessageEvent);
+    },
+    end: () => subscriber.complete(),
+  };
 }

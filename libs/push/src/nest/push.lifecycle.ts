@@ -11,7 +11,7 @@ import { Drain } from '../drain.js';
 import { KeepAlive } from '../keep-alive.js';
 import type { ResolvedPushOptions } from '../options.js';
 import { Peers } from '../peers.js';
-import { Publisher } from '../publisher.js';
+import { PushPublisher } from '../publisher.js';
 import { Reauthorization } from '../reauthorization.js';
 import { PUSH_OPTIONS } from './options.token.js';
 
@@ -27,7 +27,7 @@ export class PushLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
     private readonly peers: Peers,
     private readonly reauthorization: Reauthorization,
     private readonly drain: Drain,
-    private readonly publisher: Publisher,
+    private readonly publisher: PushPublisher,
   ) {}
 
   async onModuleInit(): Promise<void> {

@@ -11,7 +11,7 @@ import { Hub } from '../hub.js';
 import { KeepAlive } from '../keep-alive.js';
 import { MemoryLeaseStore } from '../memory/lease-store.js';
 import type { Authentication, Principal } from '../principal.js';
-import { Publisher } from '../publisher.js';
+import { PushPublisher } from '../publisher.js';
 import { FrameWritingInterceptor } from './frame-writing.interceptor.js';
 import { PushModule } from './push.module.js';
 import { PushWsAdapter } from './push-ws.adapter.js';
@@ -86,7 +86,7 @@ describe.each([
     keepAlives: app.get(KeepAlive).size,
   });
   const publish = (text: string) =>
-    app.get(Publisher).publish({
+    app.get(PushPublisher).publish({
       type: 'StackChanged',
       message: { type: 'Stack', organization_id: 'o', change_type: 1, data: { text } },
     });
@@ -154,7 +154,7 @@ describe.each([
       change_type: 1 as const,
       data: { [text]: text, nested: [text, { text }] },
     }));
-    for (const message of sent) await app.get(Publisher).publish({ type: 'InvoiceChanged', message });
+    for (const message of sent) await app.get(PushPublisher).publish({ type: 'InvoiceChanged', message });
     await expect.poll(() => stream.events()).toHaveLength(hostile.length + 1);
     await expect.poll(() => frames).toHaveLength(hostile.length + 1);
     const messages = (texts: string[]) =>
@@ -192,7 +192,7 @@ describe.each([
     const stream = await sse();
     await expect.poll(() => stream.events()).toHaveLength(1);
     await app
-      .get(Publisher)
+      .get(PushPublisher)
       .publish({ type: 'SystemNotification', message: { date: '2026-01-01T00:00:00Z', message: 'hello' } });
     await expect.poll(() => stream.events().at(-1)?.data).toContain('"SystemNotification"');
     stream.stop();

@@ -16,8 +16,9 @@ import { Hub } from '../hub.js';
 import { KeepAlive } from '../keep-alive.js';
 import { resolveOptions, type PushOptions, type ResolvedPushOptions } from '../options.js';
 import { Peers } from '../peers.js';
-import { Publisher } from '../publisher.js';
+import { PushPublisher } from '../publisher.js';
 import { Reauthorization } from '../reauthorization.js';
+import { Turn } from '../turn.js';
 import { AdmissionGuard } from './admission.guard.js';
 import { PUSH_OPTIONS } from './options.token.js';
 import { PushController } from './push.controller.js';
@@ -32,7 +33,7 @@ const logFailure = (error: unknown, doing: string): void => {
   logger.error(`While ${doing}: ${error instanceof Error ? error.message : String(error)}`);
 };
 
-/** Adds the push endpoint on both transports, and a `Publisher` and the `Connections` to inject. */
+/** Adds the push endpoint on both transports, and a `PushPublisher` and the `Connections` to inject. */
 @Module({})
 export class PushModule {
   static forRootAsync({ imports = [], inject = [], useFactory }: PushModuleAsyncOptions): DynamicModule {
@@ -89,6 +90,7 @@ export class PushModule {
               delivery,
               keepAlive,
               catchUp,
+              turn: new Turn(),
               budgets: new Budgets(options, systemClock),
               clock: systemClock,
               onError: logFailure,
@@ -113,10 +115,10 @@ export class PushModule {
             new Drain(admission, hub, drainSeconds, systemClock),
         },
         {
-          provide: Publisher,
+          provide: PushPublisher,
           inject: [PUSH_OPTIONS],
           useFactory: ({ log, catalog }: ResolvedPushOptions) =>
-            new Publisher(log, catalog, systemClock, (error) =>
+            new PushPublisher(log, catalog, systemClock, (error) =>
               logFailure(error, 'publishing a conflated message'),
             ),
         },
@@ -125,7 +127,7 @@ export class PushModule {
         PushGateway,
         PushLifecycle,
       ],
-      exports: [Publisher, Connections],
+      exports: [PushPublisher, Connections],
     };
   }
 }

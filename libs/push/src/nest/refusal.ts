@@ -2,6 +2,7 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { refusalTable } from '@crossfade/protocol';
 import type { Refusal } from '../admission.js';
+import { raw } from './raw.js';
 import { encodeBlock } from '../transports/sse.js';
 
 /** An HTTP answer that refuses a stream: RFC 9457 problem+json. */
@@ -38,7 +39,7 @@ export class RefusalException extends HttpException {
 @Catch(RefusalException)
 export class RefusalFilter implements ExceptionFilter<RefusalException> {
   catch({ refusal, asStream }: RefusalException, host: ArgumentsHost): void {
-    const response = host.switchToHttp().getResponse<ServerResponse>();
+    const response = raw(host.switchToHttp().getResponse<ServerResponse>());
     if (response.headersSent) return void response.destroy();
     if (asStream && refusal.retryAfterMs !== undefined) {
       response.writeHead(200, {

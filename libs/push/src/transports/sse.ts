@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { CloseReason } from '@crossfade/protocol';
 import type { Transport, TransportEvents } from '../connection.js';
-import type { Frame } from '../frame.js';
+import { Encoding } from '../encoding.js';
+import { ControlFrame, type Frame } from '../frame.js';
 
 /** One block of an event stream, in the fields that NestJS' `MessageEvent` has. No field holds a line break. */
 export interface SseBlock {
@@ -21,32 +22,51 @@ export function encodeBlock({ comment, data, id, retry }: SseBlock): string {
   );
 }
 
-/** Where blocks go: the subscriber of the route's Observable. */
-export interface SseSink {
-  next(block: SseBlock): void;
-  complete(): void;
-}
-
 /** The first wait of a client that lost its stream, milliseconds; each stream gets one between it and its double. */
 const RETRY_MS = 1000;
 
-/**
- * Server-Sent Events over one response. Writes only while the response takes bytes: whatever drains the Observable
- * keeps a list of its own, and would hide a slow client from the write queue.
- */
+/** `retry:` goes at the start of a stream, and where it will end soon, jittered so that clients spread. */
+export function blockOf(frame: Frame): SseBlock {
+  const { id, data, envelope } = frame;
+  const isRetryTold =
+    frame instanceof ControlFrame && (envelope?.type === 'Connected' || envelope?.type === 'Reconnect');
+  return {
+    ...(data === undefined ? { comment: 'keepalive' } : { data }),
+    ...(id === undefined ? {} : { id }),
+    ...(isRetryTold ? { retry: Math.round(RETRY_MS * (1 + Math.random())) } : {}),
+  };
+}
+
+/** Plain, for a response that frames its body itself. */
+export const sseBytes = new Encoding('sse', (frame) => Buffer.from(encodeBlock(blockOf(frame))));
+
+/** Each block a chunk of HTTP/1.1 (RFC 9112, section 7.1), so that it can go straight to the socket. */
+export const sseChunks = new Encoding('sse-chunks', (frame) => {
+  const block = Buffer.from(encodeBlock(blockOf(frame)));
+  return Buffer.concat([Buffer.from(`${block.length.toString(16)}\r\n`), block, Buffer.from('\r\n')]);
+});
+
+/** What takes a stream's frames: the route's Observable, or whatever stands before it. */
+export interface SseOutput {
+  /** Whether it takes bytes now. */
+  readonly writable: boolean;
+  write(frames: readonly Frame[]): void;
+  /** Ends the response in order. */
+  end(): void;
+}
+
+/** Server-Sent Events over one response. */
 export class SseTransport implements Transport {
   readonly name = 'sse';
-  #sink: SseSink | undefined;
+  #output: SseOutput | undefined;
   #events: TransportEvents | undefined;
   #ended = false;
-  #first = true;
 
   constructor(
     private readonly response: ServerResponse,
     stallMs: number,
-    private readonly random: () => number = Math.random,
   ) {
-    response.on('drain', () => this.#events?.drained());
+    response.on('drain', this.drained);
     response.once('close', () => this.#events?.closed());
     // Node's own measure: it is put off by every byte that the kernel takes.
     response.setTimeout(stallMs, () => {
@@ -55,9 +75,7 @@ export class SseTransport implements Transport {
   }
 
   get writable(): boolean {
-    return (
-      this.#sink !== undefined && !this.#ended && !this.response.destroyed && !this.response.writableNeedDrain
-    );
+    return !this.#ended && !this.response.destroyed && (this.#output?.writable ?? false);
   }
 
   get pendingBytes(): number {
@@ -72,34 +90,26 @@ export class SseTransport implements Transport {
     this.#events = events;
   }
 
-  /** The route is subscribed to: what waits may go. */
-  attach(sink: SseSink): void {
-    this.#sink = sink;
-    if (this.#ended) sink.complete();
-    else this.#events?.drained();
+  /** There is something to write to: what waits may go. */
+  attach(output: SseOutput): void {
+    this.#output = output;
+    if (this.#ended) output.end();
+    else this.drained();
   }
 
+  /** Whatever took no bytes takes them again. */
+  readonly drained = (): void => this.#events?.drained();
+
   write(frames: readonly Frame[]): void {
-    for (const frame of frames) this.#sink?.next(this.#block(frame));
+    this.#output?.write(frames);
   }
 
   end(_reason: CloseReason): void {
     this.#ended = true;
-    this.#sink?.complete();
+    this.#output?.end();
   }
 
   destroy(): void {
     this.response.destroy();
-  }
-
-  /** `retry:` at the start of a stream and where the stream will end soon, jittered so that clients spread. */
-  #block({ id, sse, envelope }: Frame): SseBlock {
-    const block = {
-      ...(sse === undefined ? { comment: 'keepalive' } : { data: sse }),
-      ...(id === undefined ? {} : { id }),
-    };
-    if (!this.#first && envelope?.type !== 'Reconnect') return block;
-    this.#first = false;
-    return { ...block, retry: Math.round(RETRY_MS * (1 + this.random())) };
   }
 }

@@ -1,10 +1,31 @@
-import { closeTable, type CloseReason } from '@crossfade/protocol';
+import { closeTable, encodeWebSocketFrame, type CloseReason } from '@crossfade/protocol';
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Transport, TransportEvents } from '../connection.js';
+import { Encoding } from '../encoding.js';
 import type { Frame } from '../frame.js';
 
-/** WebSocket text frames over one socket. Back-pressure is the TCP socket's own. */
+/** A whole text message in one frame that is not masked, as servers send them (RFC 6455, section 5.2). */
+const TEXT_MESSAGE = 0x81;
+
+export const webSocketBytes = new Encoding('websocket', ({ id, envelope }) => {
+  const text = Buffer.from(encodeWebSocketFrame(id, envelope));
+  return Buffer.concat([frameHead(text.length), text]);
+});
+
+/** The two bytes before a short text; a longer one has its length in two more, or in eight. */
+function frameHead(length: number): Buffer {
+  if (length < 126) return Buffer.from([TEXT_MESSAGE, length]);
+  if (length < 0x1_0000) return Buffer.from([TEXT_MESSAGE, 126, length >> 8, length & 0xff]);
+  const head = Buffer.from([TEXT_MESSAGE, 127, 0, 0, 0, 0, 0, 0, 0, 0]);
+  head.writeBigUInt64BE(BigInt(length), 2);
+  return head;
+}
+
+/**
+ * WebSocket text frames over one socket. They go to it past `ws`, which would frame each for each client; it does no
+ * more than that where nothing is compressed, and holds nothing back that could be overtaken.
+ */
 export class WebSocketTransport implements Transport {
   readonly name = 'websocket';
 
@@ -32,9 +53,7 @@ export class WebSocketTransport implements Transport {
   }
 
   write(frames: readonly Frame[]): void {
-    this.socket.cork();
-    for (const frame of frames) this.webSocket.send(frame.webSocket);
-    this.socket.uncork();
+    this.socket.write(webSocketBytes.join(frames));
   }
 
   end(reason: CloseReason): void {

@@ -1,0 +1,121 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import type { catalog, Envelope } from '@crossfade/protocol';
+import { PushError, PushPublisher, type Prepared, type Publishable } from '@crossfade/push';
+import { and, eq, lt } from 'drizzle-orm';
+import type { Database, Transaction } from '../database/database.js';
+import { DATABASE } from '../database/database.token.js';
+import { pushRequests } from '../database/schema.js';
+import { Transactions } from '../database/transactions.js';
+import { conflict, forbidden, invalid, type Fault } from '../http/problem.js';
+import type { ServiceCaller } from '../identity/caller.js';
+
+/** How long a request is remembered by its `Idempotency-Key`, milliseconds. */
+export const REMEMBERED_MS = 24 * 3_600_000;
+
+/** One message of a request, and what faults in it are called. */
+export interface ServiceMessage {
+  readonly path: string;
+  readonly envelope: Envelope;
+}
+
+/** What other services publish. */
+@Injectable()
+export class ServiceMessages {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    private readonly transactions: Transactions,
+    private readonly publisher: PushPublisher<typeof catalog>,
+  ) {}
+
+  /**
+   * Publishes all of them, or none. A repeated request with the same key publishes nothing and has the same answer.
+   * @throws ProblemException 400, 403, or 409 for a key that came with another request
+   */
+  async publish(
+    caller: ServiceCaller,
+    messages: readonly ServiceMessage[],
+    key: string | undefined,
+  ): Promise<readonly string[]> {
+    const prepared = this.#prepare(caller, messages);
+    const ids = prepared.map(() => randomUUID());
+    return this.transactions.run(async (transaction, publish) => {
+      const earlier = key === undefined ? undefined : await remember(transaction, caller, key, messages, ids);
+      if (earlier !== undefined) return earlier;
+      prepared.forEach((one, index) => publish(one, ids[index]));
+      return ids;
+    });
+  }
+
+  /** Forgets requests that were made before that date. */
+  async prune(oldest: Date): Promise<void> {
+    await this.database.delete(pushRequests).where(lt(pushRequests.created, oldest));
+  }
+
+  #prepare(caller: ServiceCaller, messages: readonly ServiceMessage[]): readonly Prepared[] {
+    const faults: Fault[] = [];
+    const prepared: Prepared[] = [];
+    for (const { path, envelope } of messages) {
+      try {
+        // The publisher reads it with the schema of its type, whatever it is.
+        prepared.push(this.publisher.prepare(envelope as Publishable<typeof catalog>));
+      } catch (error) {
+        if (!(error instanceof PushError)) throw error;
+        faults.push(...faultsOf(error, path));
+      }
+    }
+    if (faults.length > 0) throw invalid(faults);
+    for (const one of prepared) refuseForeign(caller, one);
+    return prepared;
+  }
+}
+
+function faultsOf({ code, message, issues }: PushError, path: string): readonly Fault[] {
+  const at = (...parts: string[]) => [path, ...parts].filter((part) => part !== '').join('.');
+  return code === 'unknown_type' || issues.length === 0
+    ? [{ path: at(code === 'unknown_type' ? 'type' : 'message'), message }]
+    : issues.map((issue) => ({ path: at('message', issue.path), message: issue.message }));
+}
+
+function refuseForeign({ organizationId }: ServiceCaller, { entry, envelope, stamped }: Prepared): void {
+  if (!entry.servicePublishes) {
+    throw forbidden(`${envelope.type} changes what connections may see; only the gateway itself publishes it.`);
+  }
+  const isForeign = stamped?.audience.some((one) => one.kind !== 'organization' || one.id !== organizationId);
+  if (organizationId !== undefined && isForeign === true) {
+    throw forbidden(`The token publishes to organization ${organizationId} only; ${envelope.type} is for others.`);
+  }
+}
+
+/** Notes the request by its key; if it was made before, the ids that it was answered with. */
+async function remember(
+  transaction: Transaction,
+  { tokenId }: ServiceCaller,
+  key: string,
+  messages: readonly ServiceMessage[],
+  ids: readonly string[],
+): Promise<readonly string[] | undefined> {
+  const bodyHash = createHash('sha256')
+    .update(JSON.stringify(messages.map(({ envelope }) => envelope)))
+    .digest('hex');
+  const row = { bodyHash, ids: [...ids], created: new Date() };
+  // Another request with the key that is not committed yet is waited for here.
+  const noted = await transaction
+    .insert(pushRequests)
+    .values({ tokenId, key, ...row })
+    .onConflictDoUpdate({
+      target: [pushRequests.tokenId, pushRequests.key],
+      set: row,
+      setWhere: lt(pushRequests.created, new Date(Date.now() - REMEMBERED_MS)),
+    })
+    .returning({ key: pushRequests.key });
+  if (noted.length > 0) return undefined;
+  const [earlier] = await transaction
+    .select()
+    .from(pushRequests)
+    .where(and(eq(pushRequests.tokenId, tokenId), eq(pushRequests.key, key)));
+  if (earlier?.bodyHash !== bodyHash) {
+    throw conflict('The Idempotency-Key came with another body before; take a new key for a new request.');
+  }
+  return earlier.ids;
+}

@@ -1,0 +1,48 @@
+import type { Frame } from './frame.js';
+
+/** The kinds of wire: an event stream, one in HTTP/1.1 chunks, WebSocket. */
+export type EncodingName = 'sse' | 'sse-chunks' | 'websocket';
+
+/** Sequences of frames that begin alike, as a tree. */
+interface Sequences {
+  bytes?: Buffer;
+  readonly next: Map<Frame, Sequences>;
+}
+
+/**
+ * One way in which bytes stand for frames. Each frame is encoded once; connections that get the same frames in one write
+ * share the same bytes.
+ */
+export class Encoding {
+  /** What was joined in this turn of the event loop. */
+  #sequences: Sequences | undefined;
+
+  constructor(
+    readonly name: EncodingName,
+    readonly encode: (frame: Frame) => Buffer,
+  ) {}
+
+  /** The bytes of all of them, one after the other. */
+  join(frames: readonly Frame[]): Buffer {
+    const [first] = frames;
+    if (frames.length === 1 && first !== undefined) return first.bytes(this);
+    let sequence = this.#ofThisTurn();
+    for (const frame of frames) {
+      let next = sequence.next.get(frame);
+      if (next === undefined) {
+        next = { next: new Map() };
+        sequence.next.set(frame, next);
+      }
+      sequence = next;
+    }
+    return (sequence.bytes ??= Buffer.concat(frames.map((frame) => frame.bytes(this))));
+  }
+
+  #ofThisTurn(): Sequences {
+    if (this.#sequences === undefined) {
+      this.#sequences = { next: new Map() };
+      setImmediate(() => (this.#sequences = undefined));
+    }
+    return this.#sequences;
+  }
+}

@@ -1,0 +1,110 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { ApiClient, GatewayHost, OwnFolder, sampleToken } from '@crossfade/test-hosts';
+
+const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
+
+/** Lets a server be told to collect its garbage, before its memory is read. */
+const NODE_OPTIONS = `--expose-gc --no-warnings --experimental-transform-types --import=${here('./servers/collect-garbage.ts')}`;
+
+/** Kernel clock ticks a second. */
+const TICKS = 100;
+
+/** A server that is measured: where its streams are, and how messages come to it. */
+export class Contestant {
+  constructor(
+    readonly pid: number,
+    /** Where streams are opened. */
+    readonly stream: string,
+    /** What a stream sends with its request. */
+    readonly headers: Readonly<Record<string, string>>,
+    private readonly messages: string,
+    private readonly publisherToken: string,
+    /** To whom the messages go, and where that is not everybody, those who do not get them. */
+    readonly organization: string,
+    readonly bystanders: Readonly<Record<string, string>>,
+    readonly stop: () => Promise<unknown>,
+  ) {}
+
+  /** In one request. */
+  async publish(messages: readonly object[]): Promise<void> {
+    const response = await fetch(this.messages, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${this.publisherToken}` },
+      body: JSON.stringify(messages.length === 1 ? messages[0] : messages),
+    });
+    const text = await response.text();
+    if (response.status !== 202) throw new Error(`publishing was answered ${response.status}: ${text}`);
+  }
+
+  /** What the process has used of the processors, microseconds, by the operating system. */
+  cpu(): number {
+    const stat = readFileSync(`/proc/${this.pid}/stat`, 'utf8');
+    const [user = 0, system = 0] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 13)
+      .map(Number);
+    return ((user + system) * 1_000_000) / TICKS;
+  }
+
+  /** What the process holds in memory, bytes, by the operating system. */
+  async memory(): Promise<number> {
+    for (let round = 0; round < 3; round += 1) {
+      process.kill(this.pid, 'SIGUSR2');
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+  }
+}
+
+/** Plain Node, or NestJS as its documentation shows it. */
+async function plain(file: string, stream: string, messages: string): Promise<Contestant> {
+  const child = fork(here(file), [], { env: { ...process.env, NODE_OPTIONS }, execArgv: [] });
+  const [{ ready }] = (await once(child, 'message')) as [{ ready: string }];
+  const url = ready.replace('[::1]', '127.0.0.1');
+  return new Contestant(child.pid ?? 0, url + stream, {}, url + messages, 'none', 'o', {}, async () => {
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  });
+}
+
+async function gateway(streams: number): Promise<Contestant> {
+  const host = await GatewayHost.start({
+    env: {
+      NODE_OPTIONS,
+      DATA_DIR: new OwnFolder('bench').path,
+      API_THROTTLE_PER_MINUTE: '0',
+      LOG_LEVEL: 'warn',
+      PUSH_MAX_CONNECTIONS_PER_USER: String(streams * 2),
+      PUSH_DRAIN_SECONDS: '0',
+    },
+  });
+  const admin = await ApiClient.login(host.url, 'admin@crossfade.test');
+  const projects = await admin.json<{ id: string; name: string; organization_id: string }[]>('GET', '/projects');
+  const intranet = projects.find(({ name }) => name === 'Intranet');
+  const { token } = await admin.json<{ token: string }>('POST', `/projects/${intranet?.id}/tokens`, {
+    scopes: ['push:subscribe'],
+  });
+  return new Contestant(
+    host.pid,
+    `${host.url}/api/v2/push`,
+    { Authorization: `Bearer ${token}` },
+    `${host.url}/api/v2/push/messages`,
+    sampleToken.service,
+    intranet?.organization_id ?? '',
+    { Authorization: `Bearer ${sampleToken.storefrontPush}` },
+    () => host.stop('SIGKILL'),
+  );
+}
+
+/** By name, in the order of the tables. */
+export const contestants = {
+  floor: () => plain('./servers/floor.ts', '/', '/'),
+  stock: () => plain('./servers/stock.ts', '/stream', '/messages'),
+  gateway,
+} as const;
+export type ContestantName = keyof typeof contestants;

@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import { FanOutLoad } from './fan-out-load.ts';
+import { contestants, type Contestant, type ContestantName } from './contestants.ts';
+import { round } from './figures.ts';
+
+export interface FanOutSize {
+  /** That get every message. */
+  readonly streams: number;
+  /** How long each pattern runs, seconds. */
+  readonly seconds: number;
+  readonly rounds: number;
+  /** Idle ones, for their memory. */
+  readonly idle: number;
+}
+
+/** Bytes of a message, as the wire has it. */
+const PAYLOAD = 250;
+/** Requests a second, and messages in each. */
+const patterns = {
+  'single messages': { perSecond: 20, burst: 1 },
+  'bursts of ten': { perSecond: 2, burst: 10 },
+} as const;
+type PatternName = keyof typeof patterns;
+interface Pattern {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+interface Sample {
+  /** Server CPU, microseconds per delivery; what publishing costs without anybody listening is taken off. */
+  readonly cpu: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly loadShare: number;
+}
+
+/** The same messages to the same number of streams of each server in turn, several rounds. */
+export async function measureFanOut(size: FanOutSize): Promise<Record<string, unknown>[]> {
+  const samples = new Map<string, Sample[]>();
+  for (let turn = 0; turn < size.rounds; turn += 1) {
+    for (const name of Object.keys(contestants) as ContestantName[]) {
+      for (const [pattern, sample] of await measureOne(name, size)) {
+        const key = `${pattern} ${name}`;
+        samples.set(key, [...(samples.get(key) ?? []), sample]);
+      }
+    }
+  }
+  const median = (key: string, of: keyof Sample): number => {
+    const sorted = (samples.get(key) ?? []).map((sample) => sample[of]).sort((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  };
+  return Object.keys(patterns).flatMap((pattern) =>
+    Object.keys(contestants).map((name) => {
+      const key = `${pattern} ${name}`;
+      const ratio = (to: ContestantName) => twoDigits(median(key, 'cpu') / median(`${pattern} ${to}`, 'cpu'));
+      return {
+        messages: pattern,
+        server: name,
+        'CPU per delivery, µs': twoDigits(median(key, 'cpu')),
+        'of stock': ratio('stock'),
+        'of the floor': ratio('floor'),
+        'delay p50, ms': round(median(key, 'p50')),
+        'p99, ms': round(median(key, 'p99')),
+        'load, % of a core': Math.round(median(key, 'loadShare') * 100),
+      };
+    }),
+  );
+}
+
+async function measureOne(name: ContestantName, size: FanOutSize): Promise<[PatternName, Sample][]> {
+  const server = await contestants[name](size.streams);
+  const load = new FanOutLoad();
+  try {
+    await send(server, patterns['single messages'], 2);
+    const base = new Map<PatternName, number>();
+    for (const pattern of Object.keys(patterns) as PatternName[]) {
+      base.set(pattern, (await send(server, patterns[pattern], size.seconds)).cpuPerMessage);
+    }
+    await load.open(server.stream, server.headers, size.streams);
+    await send(server, patterns['single messages'], 3);
+    const found: [PatternName, Sample][] = [];
+    for (const pattern of Object.keys(patterns) as PatternName[]) {
+      await load.measure();
+      const { messages, cpuPerMessage } = await send(server, patterns[pattern], size.seconds);
+      const { deliveries, p50, p99, cpuShare } = await load.measure();
+      if (deliveries !== messages * size.streams) {
+        throw new Error(`${name}: ${deliveries} deliveries of ${messages} messages to ${size.streams} streams`);
+      }
+      const cpu = (cpuPerMessage - (base.get(pattern) ?? 0)) / size.streams;
+      found.push([pattern, { cpu, p50, p99, loadShare: cpuShare }]);
+    }
+    return found;
+  } finally {
+    await load.stop();
+    await server.stop();
+  }
+}
+
+/** A message to ten streams, while very many others are open, and while they are alone. */
+export async function measureFewOfMany(size: FanOutSize): Promise<Record<string, unknown>[]> {
+  const FEW = 10;
+  const rows = [];
+  for (const others of [0, size.idle]) {
+    const server = await contestants.gateway(size.idle);
+    const bystanders = new FanOutLoad();
+    const load = new FanOutLoad();
+    try {
+      await load.open(server.stream, server.headers, FEW);
+      if (others > 0) await bystanders.open(server.stream, server.bystanders, others);
+      await send(server, FEW_PATTERN, 3);
+      await load.measure();
+      const before = server.cpu();
+      await pause(size.seconds * 1000);
+      const idle = server.cpu() - before;
+      const { messages, cpuPerMessage } = await send(server, FEW_PATTERN, size.seconds);
+      await load.measure();
+      rows.push({ others, cpu: cpuPerMessage - idle / messages });
+    } finally {
+      await load.stop();
+      await bystanders.stop();
+      await server.stop();
+    }
+  }
+  const [alone] = rows;
+  return rows.map(({ others, cpu }) => ({
+    'streams that get it': FEW,
+    others,
+    'CPU per message, publishing included, µs': Math.round(cpu),
+    ratio: twoDigits(cpu / (alone?.cpu ?? Number.NaN)),
+  }));
+}
+const FEW_PATTERN: Pattern = { perSecond: 100, burst: 1 };
+
+/** What an idle stream holds in the server's memory. */
+export async function measureIdle(size: FanOutSize): Promise<Record<string, unknown>[]> {
+  const rows = [];
+  for (const name of Object.keys(contestants) as ContestantName[]) {
+    const server = await contestants[name](size.idle);
+    // One to have loaded and compiled what streams need.
+    const [first, load] = [new FanOutLoad(), new FanOutLoad()];
+    try {
+      await first.open(server.stream, server.headers, 100);
+      const before = await server.memory();
+      await load.open(server.stream, server.headers, size.idle);
+      rows.push({ name, bytes: ((await server.memory()) - before) / size.idle });
+    } finally {
+      await first.stop();
+      await load.stop();
+      await server.stop();
+    }
+  }
+  const stock = rows.find(({ name }) => name === 'stock')?.bytes ?? Number.NaN;
+  return rows.map(({ name, bytes }) => ({
+    server: name,
+    'idle streams': size.idle,
+    'memory each, KiB': round(bytes / 1024),
+    'of stock': twoDigits(bytes / stock),
+  }));
+}
+
+/** Publishes at a steady rate. */
+async function send(
+  server: Contestant,
+  { perSecond, burst }: Pattern,
+  seconds: number,
+): Promise<{ messages: number; cpuPerMessage: number }> {
+  const cpu = server.cpu();
+  const begun = performance.now();
+  const requests = perSecond * seconds;
+  for (let sent = 0; sent < requests; sent += 1) {
+    await pause(begun + (sent * 1000) / perSecond - performance.now());
+    await server.publish(Array.from({ length: burst }, () => message(server.organization)));
+  }
+  await pause(1000);
+  return { messages: requests * burst, cpuPerMessage: (server.cpu() - cpu) / (requests * burst) };
+}
+
+function message(organization: string): object {
+  const made = {
+    type: 'StackChanged',
+    message: {
+      type: 'Stack',
+      id: randomUUID(),
+      organization_id: organization,
+      change_type: 1,
+      data: { at: Math.round((performance.timeOrigin + performance.now()) * 1000), pad: '' },
+    },
+  };
+  made.message.data.pad = 'x'.repeat(Math.max(0, PAYLOAD - JSON.stringify(made).length));
+  return made;
+}
+
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, Math.max(0, milliseconds)));
+const twoDigits = (value: number): number => Math.round(value * 100) / 100;
