@@ -91,6 +91,8 @@ export class Connection {
   revision = 0;
   readonly #init: ConnectionInit;
   readonly #queue: WriteQueue;
+  readonly #types: ReadonlySet<string> | undefined;
+  readonly #turn: Turn;
   #state: State = 'open';
   #isFlushScheduled = false;
   #hasPlace = true;
@@ -102,6 +104,8 @@ export class Connection {
     this.client = init.client;
     this.organizationIds = new Set(init.principal.organizationIds);
     this.openedAt = init.clock.now();
+    this.#types = init.types;
+    this.#turn = init.turn;
     this.#queue = new WriteQueue(
       { messages: init.capacity, characters: QUEUE_CHARACTERS },
       init.position,
@@ -235,13 +239,13 @@ export class Connection {
   }
 
   #wants({ record }: LoggedFrame): boolean {
-    return this.#init.types?.has(record.type) ?? true;
+    return this.#types?.has(record.type) ?? true;
   }
 
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
-    this.#init.turn.add(this);
+    this.#turn.add(this);
   }
 
   /** Writes what waits, as far as the socket takes it. */

@@ -39,6 +39,8 @@ export abstract class Frame {
 export class LoggedFrame extends Frame {
   declare readonly id: Cursor;
   declare readonly envelope: Envelope;
+  /** Apart from the frame: a stream that kept that would keep its message in memory. */
+  readonly position: Position;
   /** What it takes of a window's capacity. */
   readonly weight: number;
   /** Characters. */
@@ -48,6 +50,7 @@ export class LoggedFrame extends Frame {
 
   constructor(readonly record: LogRecord) {
     super(record.cursor, { type: record.type, message: record.message });
+    this.position = { cursor: record.cursor, place: record.place };
     this.size = this.data?.length ?? 0;
     this.hash = hashOf(record.key);
     this.weight = 1 + Math.floor(this.size / UNIT);

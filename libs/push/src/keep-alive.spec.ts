@@ -10,7 +10,10 @@ const TICKS = 60;
 /** Only what keep-alive calls. */
 function listener(): { connection: Connection; heads: Position[] } {
   const heads: Position[] = [];
-  return { connection: { keepAlive: ({ position }: MarkFrame) => heads.push(position) } as unknown as Connection, heads };
+  return {
+    connection: { keepAlive: ({ position }: MarkFrame) => heads.push(position) } as unknown as Connection,
+    heads,
+  };
 }
 
 it('visits each connection once in an interval, spread over it', () => {

@@ -44,8 +44,11 @@ export class WriteQueue {
   #characters = 0;
   #reading: Reading;
   #position: Position;
-  /** How far the window has been read; ahead of the position while what was read waits. */
-  #read: Position;
+  /**
+   * How far the window has been read; ahead of the position while what was read waits. Undefined: the stream is live, and
+   * has been handed all that it read.
+   */
+  #read: Position | undefined;
 
   constructor(
     private readonly limits: QueueLimits,
@@ -116,12 +119,13 @@ export class WriteQueue {
     if (reading.name === 'live') return 'live';
     const only = reading.name === 'resyncing' ? ('critical' as const) : undefined;
     const end = reading.name === 'resyncing' ? reading.until : source.head;
-    if (!source.covers(this.#read, only)) return 'gap';
+    const from = this.#read ?? this.#position;
+    if (!source.covers(from, only)) return 'gap';
     let looks = this.limits.messages * LOOKED_AT;
-    for (const frame of source.after(this.#read, only)) {
+    for (const frame of source.after(from, only)) {
       if (frame.place > end.place) break;
       if (looks-- === 0 || (wanted(frame) && this.#enqueue(frame) === 'full')) return 'more';
-      this.#read = positionOf(frame);
+      this.#read = frame.position;
     }
     this.#read = end;
     if (reading.name === 'behind') {
@@ -143,14 +147,17 @@ export class WriteQueue {
       frames.unshift(...this.#words.map((word) => new ControlFrame(cursor, word)));
       this.#words = [];
     }
-    if (last instanceof LoggedFrame) this.#position = positionOf(last);
+    if (last instanceof LoggedFrame) this.#position = last.position;
     if (this.#waiting.length > 0) return frames;
     if (this.#mark !== undefined) {
       frames.push(new MarkFrame(this.#mark));
       this.#mark = undefined;
     }
-    // What was read and not wanted is behind the stream as well.
-    if (this.#read.place > this.#position.place) this.#position = this.#read;
+    if (this.#read !== undefined) {
+      // What was read and not wanted is behind the stream as well.
+      if (this.#read.place > this.#position.place) this.#position = this.#read;
+      if (this.#reading.name === 'live') this.#read = undefined;
+    }
     return frames;
   }
 
@@ -172,6 +179,11 @@ export class WriteQueue {
 
   #enqueue(frame: LoggedFrame): 'queued' | 'merged' | 'full' {
     const waiting = this.#waiting;
+    if (waiting.length === 0) {
+      this.#waiting = [frame];
+      this.#characters = frame.size;
+      return 'queued';
+    }
     const at = waiting.findIndex((one) => one.equals(frame));
     const characters = this.#characters + frame.size - (waiting[at]?.size ?? 0);
     const others = at === -1 ? waiting.length : waiting.length - 1;
@@ -189,6 +201,3 @@ export class WriteQueue {
     this.#read = this.#position;
   }
 }
-
-/** A copy: a stream that kept the frame would keep its message in memory. */
-const positionOf = ({ cursor, place }: LoggedFrame): Position => ({ cursor, place });

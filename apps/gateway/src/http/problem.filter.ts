@@ -43,7 +43,10 @@ function bodyProblem(exception: unknown): Problem | undefined {
         { path: '', message: 'not valid JSON' },
       ]);
     case 'entity.too.large':
-      return problemOf(413, 'The body is too large: events may take 5 MiB, published messages 2 MiB, everything else 256 KiB.');
+      return problemOf(
+        413,
+        'The body is too large: events may take 5 MiB, published messages 2 MiB, everything else 256 KiB.',
+      );
     case 'charset.unsupported':
     case 'encoding.unsupported':
       return problemOf(415, 'Send JSON in UTF-8, plain or compressed by gzip or deflate.');

@@ -65,7 +65,8 @@ export const CallingUser = createParamDecorator((_data: unknown, context: Execut
 export const CallingService = createParamDecorator(
   (_data: unknown, context: ExecutionContext): ServiceCaller => {
     const { caller } = context.switchToHttp().getRequest<CalledRequest>();
-    if (caller?.kind !== 'service') throw new Error('a route that injects a service must allow only services');
+    if (caller?.kind !== 'service')
+      throw new Error('a route that injects a service must allow only services');
     return caller;
   },
 );

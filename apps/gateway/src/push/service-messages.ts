@@ -79,11 +79,15 @@ function faultsOf({ code, message, issues }: PushError, path: string): readonly 
 
 function refuseForeign({ organizationId }: ServiceCaller, { entry, envelope, stamped }: Prepared): void {
   if (!entry.servicePublishes) {
-    throw forbidden(`${envelope.type} changes what connections may see; only the gateway itself publishes it.`);
+    throw forbidden(
+      `${envelope.type} changes what connections may see; only the gateway itself publishes it.`,
+    );
   }
   const isForeign = stamped?.audience.some((one) => one.kind !== 'organization' || one.id !== organizationId);
   if (organizationId !== undefined && isForeign === true) {
-    throw forbidden(`The token publishes to organization ${organizationId} only; ${envelope.type} is for others.`);
+    throw forbidden(
+      `The token publishes to organization ${organizationId} only; ${envelope.type} is for others.`,
+    );
   }
 }
 

@@ -1,6 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import {
+  Injectable,
+  SSE_ABORT_CONTROLLER,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
 import { Observable } from 'rxjs';
 import type { Frame } from '../frame.js';
 import { sseBytes, sseChunks, type SseOutput } from '../transports/sse.js';
@@ -40,48 +47,70 @@ export class FrameWritingInterceptor implements NestInterceptor {
     return new Observable((subscriber) => {
       takeOvers.set(response, (drained) => {
         const piped = pipes.get(response);
+        // Whatever of NestJS' can be reached from the response would stay as long as the stream.
+        takeOvers.delete(response);
+        pipes.delete(response);
         if (piped === undefined || response.destroyed) return undefined;
         piped.unpipe(response);
         subscriber.complete();
+        // The signal that NestJS has aborted now knows, by its reason's stack, all that was called.
+        Reflect.deleteProperty(response.req, SSE_ABORT_CONTROLLER);
         // Headers that cannot be sent are an error, which an exception filter answers.
-        return response.headersSent ? new FrameWriter(response, drained) : undefined;
+        return response.headersSent ? outputOf(response, drained) : undefined;
       });
       return next.handle().subscribe(subscriber);
     });
   }
 }
 
-/** Writes frames to a response whose headers are sent. */
-class FrameWriter implements SseOutput {
+/**
+ * How frames get to a response whose headers are sent. Over HTTP/1.1 its body is framed in chunks, which can go straight
+ * to the socket. HTTP/1.0 has a bare body and HTTP/2 frames of its own; and without a socket, a response waits for the
+ * answers to earlier requests of its connection.
+ */
+function outputOf(response: ServerResponse, drained: () => void): SseOutput {
+  const { socket, chunkedEncoding, req } = response;
+  return socket !== null && chunkedEncoding && req.httpVersionMajor === 1
+    ? new SocketOutput(response, socket, drained)
+    : new ResponseOutput(response);
+}
+
+class SocketOutput implements SseOutput {
   constructor(
     private readonly response: ServerResponse,
+    private readonly socket: Socket,
     drained: () => void,
   ) {
-    const { socket } = response;
-    if (socket === null || !this.#isChunked) return;
     // The response does not hear of what went past it. The socket may serve other requests after this one.
     socket.on('drain', drained);
     response.once('close', () => socket.off('drain', drained));
   }
 
   get writable(): boolean {
-    const { writableNeedDrain, writableEnded, socket } = this.response;
-    return !writableNeedDrain && !writableEnded && !(socket?.writableNeedDrain ?? false);
+    return !this.socket.writableNeedDrain && !this.socket.destroyed;
   }
 
   write(frames: readonly Frame[]): void {
-    const { socket } = this.response;
-    // Without a socket it waits for the answers to earlier requests of the same connection.
-    if (socket !== null && this.#isChunked) socket.write(sseChunks.join(frames));
-    else this.response.write(sseBytes.join(frames));
+    this.socket.write(sseChunks.join(frames));
   }
 
   end(): void {
     this.response.end();
   }
+}
 
-  /** HTTP/1.1: the body is framed in chunks, and ours are such. HTTP/1.0 has a bare body, HTTP/2 frames of its own. */
-  get #isChunked(): boolean {
-    return this.response.chunkedEncoding && this.response.req.httpVersionMajor === 1;
+class ResponseOutput implements SseOutput {
+  constructor(private readonly response: ServerResponse) {}
+
+  get writable(): boolean {
+    return !this.response.writableNeedDrain && !this.response.destroyed;
+  }
+
+  write(frames: readonly Frame[]): void {
+    this.response.write(sseBytes.join(frames));
+  }
+
+  end(): void {
+    this.response.end();
   }
 }

@@ -67,7 +67,7 @@ export class PushController {
 function events(subscriber: Subscriber<MessageEvent>, response: ServerResponse): SseOutput {
   return {
     get writable() {
-      return !response.writableNeedDrain;
+      return !response.writableNeedDrain && !response.destroyed;
     },
     write(frames) {
       for (const frame of frames) subscriber.next(blockOf(frame) as MessageEvent);

@@ -75,7 +75,7 @@ export class SseTransport implements Transport {
   }
 
   get writable(): boolean {
-    return !this.#ended && !this.response.destroyed && (this.#output?.writable ?? false);
+    return !this.#ended && (this.#output?.writable ?? false);
   }
 
   get pendingBytes(): number {
