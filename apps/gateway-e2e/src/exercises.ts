@@ -223,6 +223,21 @@ export const exercises: Readonly<Record<string, Exercise>> = {
     },
   },
 
+  'POST /api/v2/push/messages': {
+    good: (world) => ({ as: world.service, body: [published(world, 'one'), published(world, 'two')] }),
+    is: 202,
+    also: {
+      403: (world) => ({
+        as: world.service,
+        body: { type: 'UserMembershipChanged', message: { ...published(world, '').message, user_id: 'u' } },
+      }),
+      409: async (world) => {
+        const headers = { 'Idempotency-Key': crypto.randomUUID() };
+        await world.service.json('POST', '/push/messages', published(world, 'first'), headers);
+        return { as: world.service, body: published(world, 'another'), headers };
+      },
+    },
+  },
   'GET /api/v2/push/connections': { good: asAdministrator, is: 200 },
   'DELETE /api/v2/push/connections/{id}': {
     good: async ({ url, admin, member }) => {
@@ -238,6 +253,11 @@ export const exercises: Readonly<Record<string, Exercise>> = {
 
   'GET /api/v2/push/settings': { good: () => ({}), is: 200 },
 };
+
+const published = ({ own }: World, said: string) => ({
+  type: 'StackChanged',
+  message: { type: 'Stack', organization_id: own.organizations, change_type: 1, data: { said } },
+});
 
 /** The other organization has the free plan, which this batch does not fit. */
 function overPlan({ url }: World): Asked {

@@ -12,6 +12,13 @@ import { makeWorld, type World } from './world.ts';
 const STREAM = 'GET /api/v2/push';
 const UNKNOWN_TOKEN = 'no-such-token-0000000000000000000000000';
 
+/** Bytes of a body, by how the route's path ends. */
+const LIMITS: readonly (readonly [string, number])[] = [
+  ['/events', 5 * 1024 * 1024],
+  ['/push/messages', 2 * 1024 * 1024],
+];
+const LIMIT = ['', 256 * 1024] as const;
+
 const takesAnyText = ({ name }: Operation, parameter: string): boolean =>
   ['q', 'reference_id', 'close'].includes(parameter) || name.includes('heartbeat');
 
@@ -88,6 +95,7 @@ onEachDatabase(
         user: [world.client, world.listener, world.service],
         administrator: [world.member, world.client, world.listener, world.service],
         client: [world.listener, world.service],
+        publisher: [world.member, world.admin, world.client, world.listener],
       };
       for (const operation of operations) {
         for (const as of wrong[operation.right ?? ''] ?? []) {
@@ -141,7 +149,7 @@ onEachDatabase(
     it('says what is wrong with a body', async () => {
       for (const operation of operations.filter(({ bodySchema }) => bodySchema !== undefined)) {
         const asked = await exerciseOf(operation).good(world);
-        const limit = operation.template.endsWith('/events') ? 5 * 1024 * 1024 : 256 * 1024;
+        const [, limit] = LIMITS.find(([end]) => operation.template.endsWith(end)) ?? LIMIT;
         const bodies: [number, string, Record<string, string>?][] = [
           [400, '{"broken'],
           [400, '"a text"'],
@@ -224,11 +232,13 @@ onEachDatabase(
       // By now the member's is spent; the others' are spent here.
       await spend(() => world.admin.call('GET', '/users/me'));
       await spend(() => world.client.call('POST', '/events', {}));
+      await spend(() => world.service.call('POST', '/push/messages', {}));
       await spend(() => world.anyone.call('POST', '/auth/login', {}));
       const callers: Record<string, ApiClient> = {
         user: world.member,
         administrator: world.admin,
         client: world.client,
+        publisher: world.service,
         anyone: world.anyone,
       };
       for (const operation of operations) {

@@ -29,8 +29,13 @@ export class ApiClient {
   }
 
   /** The body of a success. @throws with what the server said otherwise. */
-  async json<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const response = await this.call(method, path, body);
+  async json<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<T> {
+    const response = await this.call(method, path, body, headers);
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
     return (text === '' ? undefined : JSON.parse(text)) as T;
