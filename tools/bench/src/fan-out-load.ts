@@ -24,7 +24,9 @@ export class FanOutLoad {
   /** Opens streams, and waits until each has been answered. */
   async open(url: string, headers: Readonly<Record<string, string>>, streams: number): Promise<void> {
     const { pathname, port } = new URL(url);
-    const lines = Object.entries({ Host: 'bench', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    const lines = Object.entries({ Host: 'bench', ...headers }).map(
+      ([name, value]) => `${name}: ${value}\r\n`,
+    );
     const head = `GET ${pathname} HTTP/1.1\r\n${lines.join('')}\r\n`;
     const { error } = (await this.#order({ do: 'open', port: Number(port), head, streams })) as {
       error?: string;

@@ -37,7 +37,8 @@ function open(port: number, head: string): Promise<void> {
       }
       const end = bytes.lastIndexOf(END);
       rest = end === bytes.length - 2 || end === bytes.length - 4 ? undefined : bytes.subarray(end + 1);
-      for (let at = bytes.indexOf(AT); at !== -1 && at < end; at = bytes.indexOf(AT, at + 1)) count(bytes, at);
+      for (let at = bytes.indexOf(AT); at !== -1 && at < end; at = bytes.indexOf(AT, at + 1))
+        count(bytes, at);
     });
   });
 }

@@ -9,16 +9,12 @@ import { readMessages } from './read-messages.ts';
 const streams = new Set<Socket>();
 let sequence = 0;
 
-createServer((request, response) => {
+const server = createServer((request, response) => {
   if (request.method === 'POST') {
     return void readMessages(request).then((messages) => {
       const blocks = messages.map((message) => {
         const block = Buffer.from(`data: ${JSON.stringify(message)}\nid: ${++sequence}\n\n`);
-        return Buffer.concat([
-          Buffer.from(`${block.length.toString(16)}\r\n`),
-          block,
-          Buffer.from('\r\n'),
-        ]);
+        return Buffer.concat([Buffer.from(`${block.length.toString(16)}\r\n`), block, Buffer.from('\r\n')]);
       });
       const bytes = Buffer.concat(blocks);
       for (const socket of streams) socket.write(bytes);
@@ -31,7 +27,8 @@ createServer((request, response) => {
   response.write(': hello\n\n');
   streams.add(socket);
   response.on('close', () => streams.delete(socket));
-}).listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, function () {
-  const address = this.address();
+});
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
+  const address = server.address();
   process.send?.({ ready: typeof address === 'object' ? `http://127.0.0.1:${address?.port}` : '' });
 });

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
-import type { IncomingMessage } from 'node:http';
-import { Controller, HttpCode, Module, Post, Req, Sse, type MessageEvent } from '@nestjs/common';
+import type { IncomingMessage, Server } from 'node:http';
+import { Controller, HttpCode, Post, Req, Sse, type MessageEvent } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Subject, type Observable } from 'rxjs';
 import { readMessages } from './read-messages.ts';
@@ -28,9 +28,13 @@ HttpCode(202)(...methodOf('publish'));
 Req()(Stock.prototype, 'publish', 0);
 Controller()(Stock);
 
-class StockModule {}
-Module({ controllers: [Stock] })(StockModule);
-
-const app = await NestFactory.create(StockModule, { bodyParser: false, logger: ['error'] });
-await app.listen({ port: 0, host: '127.0.0.1', backlog: 4096 });
-process.send?.({ ready: await app.getUrl() });
+const app = await NestFactory.create(
+  { module: Stock, controllers: [Stock] },
+  { bodyParser: false, logger: ['error'] },
+);
+await app.init();
+const server = app.getHttpServer() as Server;
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
+  const address = server.address();
+  process.send?.({ ready: typeof address === 'object' ? `http://127.0.0.1:${address?.port}` : '' });
+});
