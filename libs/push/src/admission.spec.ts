@@ -45,6 +45,7 @@ class Accounts implements Authenticator {
 }
 
 const request = (over: Partial<ConnectRequest> = {}): ConnectRequest => ({
+  transport: 'sse',
   credential: 't',
   origin: undefined,
   host: 'push.example',

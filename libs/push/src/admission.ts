@@ -10,12 +10,14 @@ import type { Hub } from './hub.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { ConnectionId } from './lease.js';
 import type { Cursor, Position } from './log.js';
+import { PushMetrics, type TransportName } from './metrics.js';
 import type { ResolvedPushOptions } from './options.js';
 import { ownerOf, type OwnerId, type Principal } from './principal.js';
 import type { Turn } from './turn.js';
 
 /** What a client asks for, read from its request by either transport. */
 export interface ConnectRequest {
+  readonly transport: TransportName;
   readonly credential: string | undefined;
   readonly origin: string | undefined;
   readonly host: string | undefined;
@@ -67,6 +69,7 @@ export interface AdmissionParts {
   readonly budgets: Budgets;
   readonly clock: Clock;
   readonly onError: (error: unknown, doing: string) => void;
+  readonly metrics?: PushMetrics;
   readonly random?: () => number;
 }
 
@@ -78,6 +81,7 @@ export class Admission {
   /** Tickets whose place has an end already: a connection took it over, or it was given back. */
   readonly #settled = new WeakSet<Ticket>();
   readonly #random: () => number;
+  readonly #metrics: PushMetrics;
   #isDraining = false;
 
   constructor(
@@ -85,6 +89,7 @@ export class Admission {
     private readonly parts: AdmissionParts,
   ) {
     this.#random = parts.random ?? Math.random;
+    this.#metrics = parts.metrics ?? new PushMetrics();
   }
 
   /** Whether new streams are refused because this replica ends. */
@@ -99,6 +104,10 @@ export class Admission {
 
   /** Authenticates and takes a place. `gone` aborts when the client leaves, before or after. */
   async admit(request: ConnectRequest, gone: AbortSignal): Promise<Admitted> {
+    return this.#counted(request, await this.#mayAdmit(request, gone));
+  }
+
+  async #mayAdmit(request: ConnectRequest, gone: AbortSignal): Promise<Admitted> {
     if (!this.options.enabled) return refuse('disabled', 'Push is switched off on this server.');
     if (!this.#mayComeFrom(request)) {
       return refuse(
@@ -115,6 +124,14 @@ export class Admission {
       this.#remember(request, refused.refusal);
       return refused;
     }
+  }
+
+  #counted<Outcome extends Admitted | Registered>(
+    { transport, client }: ConnectRequest,
+    outcome: Outcome,
+  ): Outcome {
+    if ('refusal' in outcome) this.#metrics.refused(transport, client, outcome.refusal.reason);
+    return outcome;
   }
 
   /** What can be said without asking anyone. */
@@ -171,6 +188,10 @@ export class Admission {
    * connected. Whoever calls it sees to it that `gone` aborts when the client leaves.
    */
   async register(ticket: Ticket, transport: Transport, gone: AbortSignal): Promise<Registered> {
+    return this.#counted(ticket.request, await this.#register(ticket, transport, gone));
+  }
+
+  async #register(ticket: Ticket, transport: Transport, gone: AbortSignal): Promise<Registered> {
     for (let reading = 0; reading < READINGS; reading += 1) {
       if (gone.aborted) return { gone: true };
       if (this.#isDraining)
@@ -273,6 +294,9 @@ export class Admission {
     const { connectionId, request, principal, owner } = ticket;
     const { hub, delivery, keepAlive, catchUp, turn, clock } = this.parts;
     const begin = this.#begin(request.cursor, principal);
+    const tally = this.#metrics.streamsOf(request.transport, request.client);
+    tally.opened += 1;
+    tally.resumes[begin.resumed] += 1;
     const connection = new Connection({
       id: connectionId,
       principal,
@@ -287,6 +311,8 @@ export class Admission {
       turn,
       clock,
       random: this.#random,
+      tally,
+      metrics: this.#metrics,
       onLeave: ({ id }) => void this.#release(owner, id),
       onClose: (closed) => {
         hub.remove(closed);

@@ -9,7 +9,7 @@ it('lets the first out at once, and makes one of the equal ones that follow with
   expect(windows.offer('a', [1], 0)).toBe('pass');
   expect(windows.offer('a', [2], 10)).toBe('held');
   expect(windows.offer('b', [3], 20)).toBe('pass');
-  expect(windows.offer('a', [4], 30)).toBe('held');
+  expect(windows.offer('a', [4], 30)).toBe('merged');
   expect(windows.due(249)).toEqual([]);
   expect(windows.nextDue).toBe(250);
   expect(windows.due(250)).toEqual([[2, 4]]);

@@ -12,15 +12,19 @@ export class ConflationWindows<Item> {
     readonly merge: (earlier: Item, later: Item) => Item,
   ) {}
 
-  /** Whether the item goes out now, or was held until its window ends. */
-  offer(key: string, item: Item, now: number): 'pass' | 'held' {
+  /** Whether the item goes out now, was held until its window ends, or became one with an item that is held. */
+  offer(key: string, item: Item, now: number): 'pass' | 'held' | 'merged' {
     const open = this.#open.get(key);
     if (open === undefined) {
       this.#open.set(key, { until: now + this.windowMs, waiting: undefined });
       return 'pass';
     }
-    open.waiting = open.waiting === undefined ? item : this.merge(open.waiting, item);
-    return 'held';
+    if (open.waiting === undefined) {
+      open.waiting = item;
+      return 'held';
+    }
+    open.waiting = this.merge(open.waiting, item);
+    return 'merged';
   }
 
   /** What goes out now, in the order in which the windows opened. */

@@ -3,8 +3,9 @@ import { closeTable, type CloseReason, type ControlMessageOf } from '@crossfade/
 import { audiencesOf } from './audience-lists.js';
 import type { CatchUp } from './catch-up.js';
 import type { Clock } from './clock.js';
-import { StillFrame, type ControlWord, type Frame, type LoggedFrame, type MarkFrame } from './frame.js';
+import { LoggedFrame, StillFrame, type ControlWord, type Frame, type MarkFrame } from './frame.js';
 import type { ConnectionId } from './lease.js';
+import type { EndReason, PushMetrics, StreamTally } from './metrics.js';
 import type { Cursor, Position } from './log.js';
 import type { Principal } from './principal.js';
 import type { Window } from './window.js';
@@ -72,6 +73,9 @@ export interface ConnectionInit {
   readonly turn: Turn;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Where what it does is counted. */
+  readonly tally: StreamTally;
+  readonly metrics: Pick<PushMetrics, 'waited'>;
   /** Called once: its place counts no more. */
   readonly onLeave: (connection: Connection) => void;
   /** Called once, before anything else of the end: leave the hub. */
@@ -93,6 +97,7 @@ export class Connection {
   readonly #queue: WriteQueue;
   readonly #types: ReadonlySet<string> | undefined;
   readonly #turn: Turn;
+  readonly #tally: StreamTally;
   #state: State = 'open';
   #isFlushScheduled = false;
   #hasPlace = true;
@@ -106,13 +111,15 @@ export class Connection {
     this.openedAt = init.clock.now();
     this.#types = init.types;
     this.#turn = init.turn;
+    this.#tally = init.tally;
     this.#queue = new WriteQueue(
       { messages: init.capacity, characters: QUEUE_CHARACTERS },
       init.position,
       init.reading,
+      init.tally,
     );
     this.transport.listen({
-      drained: () => this.flush(),
+      drained: () => this.#drained(),
       closed: () => this.#closed(),
       stalled: () => this.close('slow'),
     });
@@ -143,7 +150,10 @@ export class Connection {
     if (this.#queue.offer(frame) === 'full') {
       this.flush();
       // Only for a socket that takes nothing: what it misses now, it reads in the window when it does again.
-      if (this.#queue.offer(frame) === 'full') return this.#queue.fallBehind();
+      if (this.#queue.offer(frame) === 'full') {
+        this.#tally.fellBehind += 1;
+        return this.#queue.fallBehind();
+      }
     }
     this.#scheduleFlush();
   }
@@ -161,6 +171,7 @@ export class Connection {
    */
   resync(reason: ControlMessageOf<'Resync'>['reason'], isKnown = true): void {
     if (!this.#isOpen) return;
+    this.#tally.resyncs[reason] += 1;
     const { window, head } = this.#init.history;
     const audiences = audiencesOf(this.principal);
     const from = this.#queue.position;
@@ -196,7 +207,9 @@ export class Connection {
         only === undefined ? window.covers(place, audiences) : window.coversCriticals(place, audiences),
       after: ({ place }, only) => window.after(place, audiences, only),
     };
-    if (this.#queue.readOn(source, (frame) => this.#wants(frame)) === 'gap') this.resync('lagging');
+    const read = this.#queue.readOn(source, (frame) => this.#wants(frame));
+    if (read === 'gap') this.resync('lagging');
+    if (read === 'live') this.#tally.caughtUp += 1;
     this.#write();
     return this.#isOpen && !this.isLive && this.transport.writable;
   }
@@ -220,13 +233,13 @@ export class Connection {
   close(reason: CloseReason, why?: string): void {
     if (!this.#isOpen) return;
     this.#state = 'closing';
-    this.#leaveAll();
+    this.#leaveAll(reason);
     if (this.transport.writable) {
       if (closeTable[reason].farewell === 'Revoked') {
         this.#queue.say({ type: 'Revoked', message: { reason: why ?? 'You may not stay connected.' } });
       }
       const last = this.#queue.take(WRITE_CHARACTERS);
-      if (last.length > 0) this.transport.write(last);
+      if (last.length > 0) this.#hand(last);
     }
     this.transport.end(reason);
     this.#init.clock.after(GOODBYE_MS, () => {
@@ -257,16 +270,29 @@ export class Connection {
 
   #write(): void {
     while (this.#isOpen && !this.#queue.isEmpty && this.transport.writable) {
-      this.transport.write(this.#queue.take(WRITE_CHARACTERS));
+      this.#hand(this.#queue.take(WRITE_CHARACTERS));
     }
   }
 
+  #hand(frames: readonly Frame[]): void {
+    for (const frame of frames) if (frame instanceof LoggedFrame) this.#tally.delivered += 1;
+    this.transport.write(frames);
+  }
+
+  /** The socket takes bytes again. */
+  #drained(): void {
+    if (this.isLive)
+      for (const { record } of this.#queue.waiting) this.#init.metrics.waited(record.publishedAt);
+    this.flush();
+  }
+
   #closed(): void {
-    if (this.#isOpen) this.#leaveAll();
+    if (this.#isOpen) this.#leaveAll(this.#state === 'leaving' ? 'draining' : 'gone');
     this.#state = 'closed';
   }
 
-  #leaveAll(): void {
+  #leaveAll(reason: EndReason): void {
+    this.#tally.closed[reason] += 1;
     this.#init.onClose(this);
     this.#givePlaceBack();
   }

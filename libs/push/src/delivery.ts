@@ -4,6 +4,7 @@ import type { Connection } from './connection.js';
 import { LoggedFrame } from './frame.js';
 import type { Hub } from './hub.js';
 import type { LogRecord, MessageLog, Position } from './log.js';
+import { PushMetrics } from './metrics.js';
 import { concerns, route, type Route } from './router.js';
 import { Window, type WindowLimits } from './window.js';
 
@@ -37,6 +38,7 @@ export class Delivery {
     private readonly clock: Clock,
     private readonly limits: DeliveryLimits,
     private readonly onError: (error: unknown, doing: string) => void,
+    private readonly metrics = new PushMetrics(),
   ) {}
 
   async start(): Promise<void> {
@@ -97,6 +99,7 @@ export class Delivery {
   #handOver(frame: LoggedFrame, { audience }: Route): void {
     this.#head = { cursor: frame.cursor, place: frame.place };
     for (const connection of this.hub.of(audience)) connection.offer(frame);
+    this.metrics.handedOver(frame.record.publishedAt);
   }
 
   #apply({ effect, audience }: Route): void | Promise<void> {
@@ -104,6 +107,7 @@ export class Delivery {
       case undefined:
         return;
       case 'revocation':
+        this.metrics.revocations += 1;
         for (const connection of [...this.hub.ofToken(effect.token_id)]) revoke(connection);
         return;
       case 'membership':

@@ -2,6 +2,7 @@ import type { Admission } from './admission.js';
 import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
 import type { Hub } from './hub.js';
+import { PushMetrics } from './metrics.js';
 
 /** Between two waves, milliseconds. */
 const WAVE_MS = 100;
@@ -32,6 +33,7 @@ export class Drain {
     private readonly hub: Hub,
     private readonly windowSeconds: number,
     private readonly clock: Clock,
+    private readonly metrics = new PushMetrics(),
     private readonly random: () => number = Math.random,
   ) {}
 
@@ -53,10 +55,20 @@ export class Drain {
         connection.leave(Math.round(this.random() * DELAY_MS));
       }
       told += size;
+      this.#progress(streams.length, told);
       if (this.hub.size === 0) return;
       if (told < streams.length) await this.#pause(WAVE_MS);
     }
-    while (this.hub.size > 0) await this.#pause(LOOK_MS);
+    while (this.hub.size > 0) {
+      await this.#pause(LOOK_MS);
+      this.#progress(streams.length, told);
+    }
+  }
+
+  #progress(all: number, told: number): void {
+    const here = this.hub.size;
+    const waiting = Math.min(here, all - told);
+    Object.assign(this.metrics.drain, { waiting, told: here - waiting, gone: Math.max(0, all - here) });
   }
 
   /** In no order: one owner's streams, opened together, need not all move at once. */

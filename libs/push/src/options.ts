@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { metrics, type MeterProvider } from '@opentelemetry/api';
 import { catalog as crossfadeCatalog, type Catalog } from '@crossfade/protocol';
 import type { LeaseStore } from './lease.js';
 import type { MessageLog } from './log.js';
@@ -43,6 +44,8 @@ export interface PushOptions {
   readonly admissionsWaiting?: number;
   /** Whose failures count together. The address of the socket by default, which behind a proxy is the proxy's. */
   readonly addressOf?: (request: IncomingMessage) => string;
+  /** Where its metrics go. OpenTelemetry's global one by default, as it is when the module is made. */
+  readonly meterProvider?: MeterProvider;
   /** In memory by default. */
   readonly log?: MessageLog;
   /** In memory by default. */
@@ -89,6 +92,7 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
     admissionsAtOnce: options.admissionsAtOnce ?? 32,
     admissionsWaiting: options.admissionsWaiting ?? 5000,
     addressOf: options.addressOf ?? (({ socket }) => socket.remoteAddress ?? 'unknown'),
+    meterProvider: options.meterProvider ?? metrics.getMeterProvider(),
     log: options.log ?? new MemoryMessageLog(),
     leases: options.leases ?? new MemoryLeaseStore(),
   };

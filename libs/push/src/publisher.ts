@@ -10,6 +10,7 @@ import type { Clock } from './clock.js';
 import { ConflationWindows } from './conflation.js';
 import { PushError } from './errors.js';
 import type { MessageLog, StampedMessage } from './log.js';
+import { PushMetrics } from './metrics.js';
 
 type MessageIn<C extends Catalog, Type extends keyof C> =
   C[Type] extends CatalogEntry<infer Message> ? Message : never;
@@ -47,6 +48,7 @@ export class PushPublisher<C extends Catalog = Catalog> {
     private readonly clock: Clock,
     /** Hears of a conflated message that could not be appended later: nobody awaits it any more. */
     private readonly onLateFailure: (error: unknown) => void,
+    private readonly metrics = new PushMetrics(),
   ) {}
 
   /**
@@ -68,10 +70,14 @@ export class PushPublisher<C extends Catalog = Catalog> {
 
   /** Sends what was prepared. `recordId` names it where it was recorded. */
   async send({ entry, envelope, stamped }: Prepared, recordId?: string): Promise<void> {
+    // Types outside the catalog are made up by whoever publishes, and count together.
+    const type = Object.hasOwn(this.catalog, envelope.type) ? envelope.type : 'other';
+    this.metrics.published(type);
     if (entry.conflate === undefined) return this.#append(stamped, recordId);
     const conflated = this.#windowsOf(envelope.type, entry.conflate);
     const outcome = conflated.windows.offer(this.#keyOf(entry, envelope), envelope, this.clock.now());
     this.#schedule(envelope.type);
+    if (outcome === 'merged') this.metrics.conflated(type);
     if (outcome === 'pass') await this.#append(stamped, recordId);
   }
 

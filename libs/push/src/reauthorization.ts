@@ -1,7 +1,8 @@
 import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
 import type { Hub } from './hub.js';
-import type { Authenticator } from './principal.js';
+import { PushMetrics, type Reauthorized } from './metrics.js';
+import type { Authenticator, Principal } from './principal.js';
 
 /** Connections that one question is about. */
 const BATCH = 500;
@@ -20,6 +21,7 @@ export class Reauthorization {
     private readonly intervalSeconds: number,
     private readonly clock: Clock,
     private readonly onError: (error: unknown, doing: string) => void,
+    private readonly metrics = new PushMetrics(),
   ) {}
 
   start(): void {
@@ -39,9 +41,11 @@ export class Reauthorization {
   async round(): Promise<void> {
     const connections = [...this.hub.all()];
     for (let first = 0; first < connections.length; first += BATCH) {
+      const batch = connections.slice(first, first + BATCH);
       try {
-        await this.#ask(connections.slice(first, first + BATCH));
+        await this.#ask(batch);
       } catch (error) {
+        this.metrics.reauthorized.failed += batch.length;
         this.onError(error, 'asking again about open streams; they stay until an answer comes');
       }
     }
@@ -51,14 +55,25 @@ export class Reauthorization {
     const revisions = connections.map(({ revision }) => revision);
     const principals = await this.authenticator.reauthorize(connections.map(({ principal }) => principal));
     connections.forEach((connection, index) => {
-      const principal = principals[index];
-      if (principal === undefined) {
-        return connection.close('unauthorized', 'The token is no longer valid.');
-      }
-      // What has changed since was asked about in its turn; this answer may be older.
-      if (connection.revision !== revisions[index]) return;
-      // No message told of it, so what the client holds is stale, and nobody knows since when.
-      if (this.hub.grant(connection, principal.organizationIds)) connection.resync('gap');
+      const outcome = this.#apply(connection, principals[index], revisions[index]);
+      this.metrics.reauthorized[outcome] += 1;
     });
+  }
+
+  #apply(
+    connection: Connection,
+    principal: Principal | undefined,
+    revision: number | undefined,
+  ): Reauthorized {
+    if (principal === undefined) {
+      connection.close('unauthorized', 'The token is no longer valid.');
+      return 'ended';
+    }
+    // What has changed since was asked about in its turn; this answer may be older.
+    if (connection.revision !== revision) return 'outdated';
+    if (!this.hub.grant(connection, principal.organizationIds)) return 'kept';
+    // No message told of it, so what the client holds is stale, and nobody knows since when.
+    connection.resync('gap');
+    return 'changed';
   }
 }

@@ -5,6 +5,7 @@ import { LoggedFrame, type Frame } from './frame.js';
 import type { ConnectionInit } from './connection.js';
 import { CatchUp } from './catch-up.js';
 import type { LogRecord, Position } from './log.js';
+import { PushMetrics, StreamTally } from './metrics.js';
 import { Turn } from './turn.js';
 import { Window } from './window.js';
 
@@ -107,6 +108,8 @@ export function connectionParts(over: Partial<ConnectionInit> = {}) {
     turn: new Turn(),
     clock: manualClock().clock,
     random: () => 0,
+    tally: new StreamTally('sse', 'test'),
+    metrics: new PushMetrics(),
     onLeave: () => undefined,
     onClose: () => undefined,
     ...over,

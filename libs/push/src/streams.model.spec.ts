@@ -317,6 +317,7 @@ class World implements Authenticator {
     const brought = cursor === 'none' ? undefined : cursor === 'last' ? who.last : (who.older ?? who.last);
     const gone = new AbortController();
     const asked = {
+      transport: 'sse' as const,
       credential: who.token,
       origin: undefined,
       host: 'x',

@@ -54,6 +54,8 @@ export class WriteQueue {
     private readonly limits: QueueLimits,
     position: Position,
     reading: 'live' | 'behind',
+    /** Counts what was merged. */
+    private readonly tally: { merged: number } = { merged: 0 },
   ) {
     this.#position = position;
     this.#read = position;
@@ -77,6 +79,10 @@ export class WriteQueue {
   /** Messages that wait. */
   get size(): number {
     return this.#waiting.length;
+  }
+
+  get waiting(): readonly LoggedFrame[] {
+    return this.#waiting;
   }
 
   /** A message about the stream itself; it goes out next. */
@@ -188,7 +194,10 @@ export class WriteQueue {
     const characters = this.#characters + frame.size - (waiting[at]?.size ?? 0);
     const others = at === -1 ? waiting.length : waiting.length - 1;
     if (others >= this.limits.messages || (others > 0 && characters > this.limits.characters)) return 'full';
-    if (at !== -1) waiting.splice(at, 1);
+    if (at !== -1) {
+      waiting.splice(at, 1);
+      this.tally.merged += 1;
+    }
     waiting.push(frame);
     this.#characters = characters;
     return at === -1 ? 'queued' : 'merged';

@@ -24,7 +24,7 @@ export class AdmissionGuard implements CanActivate {
     const response = raw(http.getResponse<ServerResponse>());
     listenForPipe(response);
     response.once('close', () => gone.abort());
-    const asked = readConnectRequest(request, this.options);
+    const asked = readConnectRequest('sse', request, this.options);
     const admitted = await this.admission.admit(asked, gone.signal);
     if ('gone' in admitted) return false;
     if ('refusal' in admitted) throw new RefusalException(admitted.refusal, asked.wantsStream);

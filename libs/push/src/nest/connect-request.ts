@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { parameter } from '@crossfade/protocol';
 import type { ConnectRequest, Refusal, Ticket } from '../admission.js';
+import type { TransportName } from '../metrics.js';
 import type { ResolvedPushOptions } from '../options.js';
 
 /** What became of a request at the door. */
@@ -18,12 +19,14 @@ const MAX_TYPES = 64;
 
 /** Reads what either transport's client asks for. Headers win over the query: EventSource repeats a stale query. */
 export function readConnectRequest(
+  transport: TransportName,
   request: IncomingMessage,
   { addressOf }: Pick<ResolvedPushOptions, 'addressOf'>,
 ): ConnectRequest {
   const query = new URL(request.url ?? '/', 'http://localhost').searchParams;
   const client = query.get(parameter.client) ?? '';
   return {
+    transport,
     credential: bearerOf(request) ?? (query.get(parameter.token) || undefined),
     origin: request.headers.origin,
     host: request.headers.host,

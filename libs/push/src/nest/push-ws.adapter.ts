@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Logger, type INestApplicationContext } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { MAX_INBOUND_BYTES, PUSH_PATH, SUBPROTOCOL, refusalTable } from '@crossfade/protocol';
-import type { VerifyClientCallbackAsync } from 'ws';
+import type { VerifyClientCallbackAsync, WebSocketServer } from 'ws';
 import { Admission, type Refusal } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
 import { decisions, readConnectRequest } from './connect-request.js';
@@ -17,13 +17,15 @@ type Options = NonNullable<Parameters<WsAdapter['create']>[1]>;
  */
 export class PushWsAdapter extends WsAdapter {
   readonly #logger = new Logger('Push');
+  #isPush = false;
 
   constructor(private readonly app: INestApplicationContext) {
     super(app);
   }
 
   override create(port: number, options: Options = {}) {
-    if (options.path !== PUSH_PATH) return super.create(port, options);
+    this.#isPush = options.path === PUSH_PATH;
+    if (!this.#isPush) return super.create(port, options);
     return super.create(port, {
       ...options,
       maxPayload: MAX_INBOUND_BYTES,
@@ -36,12 +38,20 @@ export class PushWsAdapter extends WsAdapter {
     });
   }
 
+  /** A frame that breaks the protocol is its client's error, and anyone can send very many: not one for the log. */
+  override bindErrorHandler(server: WebSocketServer) {
+    if (!this.#isPush) return super.bindErrorHandler(server);
+    return server.on('connection', (client) =>
+      client.on('error', (error) => this.#logger.debug(`A WebSocket client is in error: ${error.message}`)),
+    );
+  }
+
   #verify(admission: Admission, options: ResolvedPushOptions): VerifyClientCallbackAsync {
     return ({ req: request }, answer) => {
       const gone = new AbortController();
       // Bound before anything is acquired. A socket that dies here never becomes a connection.
       request.socket.once('close', () => gone.abort());
-      admission.admit(readConnectRequest(request, options), gone.signal).then(
+      admission.admit(readConnectRequest('websocket', request, options), gone.signal).then(
         (admitted) => {
           if ('gone' in admitted) return;
           const status =

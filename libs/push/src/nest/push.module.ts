@@ -1,10 +1,4 @@
-import {
-  Logger,
-  Module,
-  type DynamicModule,
-  type FactoryProvider,
-  type ModuleMetadata,
-} from '@nestjs/common';
+import { Module, type DynamicModule, type FactoryProvider, type ModuleMetadata } from '@nestjs/common';
 import { Admission } from '../admission.js';
 import { Budgets } from '../budgets.js';
 import { CatchUp } from '../catch-up.js';
@@ -14,6 +8,7 @@ import { Delivery } from '../delivery.js';
 import { Drain } from '../drain.js';
 import { Hub } from '../hub.js';
 import { KeepAlive } from '../keep-alive.js';
+import { PushMetrics } from '../metrics.js';
 import { resolveOptions, type PushOptions, type ResolvedPushOptions } from '../options.js';
 import { Peers } from '../peers.js';
 import { PushPublisher } from '../publisher.js';
@@ -22,16 +17,12 @@ import { Turn } from '../turn.js';
 import { AdmissionGuard } from './admission.guard.js';
 import { PUSH_OPTIONS } from './options.token.js';
 import { PushController } from './push.controller.js';
+import { PushLog } from './push-log.js';
 import { PushGateway } from './push.gateway.js';
 import { PushLifecycle } from './push.lifecycle.js';
 
 export interface PushModuleAsyncOptions
   extends Pick<ModuleMetadata, 'imports'>, Pick<FactoryProvider<PushOptions>, 'inject' | 'useFactory'> {}
-
-const logger = new Logger('Push');
-const logFailure = (error: unknown, doing: string): void => {
-  logger.error(`While ${doing}: ${error instanceof Error ? error.message : String(error)}`);
-};
 
 /** Adds the push endpoint on both transports, and a `PushPublisher` and the `Connections` to inject. */
 @Module({})
@@ -47,12 +38,23 @@ export class PushModule {
           inject,
           useFactory: async (...args: unknown[]) => resolveOptions(await useFactory(...args)),
         },
+        {
+          provide: PushMetrics,
+          inject: [PUSH_OPTIONS],
+          useFactory: ({ meterProvider }: ResolvedPushOptions) =>
+            new PushMetrics(meterProvider.getMeter('@crossfade/push')),
+        },
+        {
+          provide: PushLog,
+          inject: [PushMetrics],
+          useFactory: (metrics: PushMetrics) => new PushLog(metrics, systemClock),
+        },
         Hub,
         CatchUp,
         {
           provide: Delivery,
-          inject: [PUSH_OPTIONS, Hub],
-          useFactory: (options: ResolvedPushOptions, hub: Hub) =>
+          inject: [PUSH_OPTIONS, Hub, PushLog, PushMetrics],
+          useFactory: (options: ResolvedPushOptions, hub: Hub, log: PushLog, metrics: PushMetrics) =>
             new Delivery(
               options.log,
               hub,
@@ -66,7 +68,8 @@ export class PushModule {
                 },
                 portion: Math.ceil(options.writeQueueCapacity / 2),
               },
-              logFailure,
+              log.failure,
+              metrics,
             ),
         },
         {
@@ -77,13 +80,15 @@ export class PushModule {
         },
         {
           provide: Admission,
-          inject: [PUSH_OPTIONS, Hub, Delivery, KeepAlive, CatchUp],
+          inject: [PUSH_OPTIONS, Hub, Delivery, KeepAlive, CatchUp, PushLog, PushMetrics],
           useFactory: (
             options: ResolvedPushOptions,
             hub: Hub,
             delivery: Delivery,
             keepAlive: KeepAlive,
             catchUp: CatchUp,
+            log: PushLog,
+            metrics: PushMetrics,
           ) =>
             new Admission(options, {
               hub,
@@ -93,7 +98,8 @@ export class PushModule {
               turn: new Turn(),
               budgets: new Budgets(options, systemClock),
               clock: systemClock,
-              onError: logFailure,
+              onError: log.failure,
+              metrics,
             }),
         },
         {
@@ -104,22 +110,34 @@ export class PushModule {
         },
         {
           provide: Reauthorization,
-          inject: [PUSH_OPTIONS, Hub],
-          useFactory: ({ authenticator, reauthorizeSeconds }: ResolvedPushOptions, hub: Hub) =>
-            new Reauthorization(hub, authenticator, reauthorizeSeconds, systemClock, logFailure),
+          inject: [PUSH_OPTIONS, Hub, PushLog, PushMetrics],
+          useFactory: (
+            { authenticator, reauthorizeSeconds }: ResolvedPushOptions,
+            hub: Hub,
+            log: PushLog,
+            metrics: PushMetrics,
+          ) => new Reauthorization(hub, authenticator, reauthorizeSeconds, systemClock, log.failure, metrics),
         },
         {
           provide: Drain,
-          inject: [PUSH_OPTIONS, Admission, Hub],
-          useFactory: ({ drainSeconds }: ResolvedPushOptions, admission: Admission, hub: Hub) =>
-            new Drain(admission, hub, drainSeconds, systemClock),
+          inject: [PUSH_OPTIONS, Admission, Hub, PushMetrics],
+          useFactory: (
+            { drainSeconds }: ResolvedPushOptions,
+            admission: Admission,
+            hub: Hub,
+            metrics: PushMetrics,
+          ) => new Drain(admission, hub, drainSeconds, systemClock, metrics),
         },
         {
           provide: PushPublisher,
-          inject: [PUSH_OPTIONS],
-          useFactory: ({ log, catalog }: ResolvedPushOptions) =>
-            new PushPublisher(log, catalog, systemClock, (error) =>
-              logFailure(error, 'publishing a conflated message'),
+          inject: [PUSH_OPTIONS, PushLog, PushMetrics],
+          useFactory: ({ log, catalog }: ResolvedPushOptions, lines: PushLog, metrics: PushMetrics) =>
+            new PushPublisher(
+              log,
+              catalog,
+              systemClock,
+              (error) => lines.failure(error, 'publishing a conflated message'),
+              metrics,
             ),
         },
         { provide: Connections, inject: [Hub], useFactory: (hub: Hub) => new Connections(hub) },
