@@ -39,7 +39,7 @@ it(
   { timeout: 180_000 },
   async () => {
     const port = await freePort();
-    const env = { PORT: String(port), DATA_DIR: new OwnFolder('start').path };
+    const env = { PORT: String(port), METRICS_PORT: '0', DATA_DIR: new OwnFolder('start').path };
     for (const bound of [120_000, BOUND_MS]) {
       const begun = Date.now();
       const { child, said } = npmStart(env);
@@ -66,9 +66,9 @@ it(
 
 it('says in one sentence that its port is busy, and exits with 1', { timeout: 120_000 }, async () => {
   const port = await freePort();
-  const first = npmStart({ PORT: String(port), DATA_DIR: new OwnFolder('start').path });
+  const first = npmStart({ PORT: String(port), METRICS_PORT: '0', DATA_DIR: new OwnFolder('start').path });
   await eventually('welcome', () => first.said().includes('Crossfade is running') || undefined, 60_000);
-  const second = npmStart({ PORT: String(port), DATA_DIR: new OwnFolder('start').path });
+  const second = npmStart({ PORT: String(port), METRICS_PORT: '0', DATA_DIR: new OwnFolder('start').path });
   const [code] = (await once(second.child, 'exit')) as [number | null];
   expect(code).toBe(1);
   expect(second.said()).toContain(

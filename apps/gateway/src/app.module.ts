@@ -2,6 +2,7 @@ import { Logger, Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { MemoryMessageLog } from '@crossfade/push';
 import { PushModule } from '@crossfade/push/nest';
+import type { MeterProvider } from '@opentelemetry/api';
 import { LoggerModule } from 'nestjs-pino';
 import { DatabaseModule } from './database/database.module.js';
 import type { OpenDatabase } from './database/database.js';
@@ -39,7 +40,7 @@ import { SETTINGS, type Settings } from './settings.js';
 
 @Module({})
 export class AppModule {
-  static of(settings: Settings, database: OpenDatabase): DynamicModule {
+  static of(settings: Settings, database: OpenDatabase, meterProvider: MeterProvider): DynamicModule {
     return {
       module: AppModule,
       imports: [
@@ -51,6 +52,7 @@ export class AppModule {
           inject: [GatewayAuthenticator, DatabaseJournal],
           useFactory: (authenticator: GatewayAuthenticator, journal: DatabaseJournal) => ({
             authenticator,
+            meterProvider,
             log: new MemoryMessageLog({
               journal,
               onError: (error, doing) => new Logger('Push').error(`While ${doing}: ${String(error)}`),

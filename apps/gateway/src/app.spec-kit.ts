@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { PushWsAdapter } from '@crossfade/push/nest';
 import { AppModule } from './app.module.js';
 import { openDatabase, type Database } from './database/database.js';
@@ -20,10 +21,13 @@ export async function startApp(): Promise<StartedApp> {
   const folder = mkdtempSync(join(tmpdir(), 'crossfade-app-'));
   const settings = readSettings({ DATA_DIR: folder, LOG_LEVEL: 'silent' });
   const open = await openDatabase(settings);
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.of(settings, open), {
-    bodyParser: false,
-    logger: false,
-  });
+  const app = await NestFactory.create<NestExpressApplication>(
+    AppModule.of(settings, open, new MeterProvider()),
+    {
+      bodyParser: false,
+      logger: false,
+    },
+  );
   app.useWebSocketAdapter(new PushWsAdapter(app));
   await createSampleData(open.database);
   await app.init();

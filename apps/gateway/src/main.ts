@@ -16,14 +16,17 @@ import { apiDocs } from './http/docs.js';
 import { describeApi } from './http/openapi.js';
 import { apiHeaders } from './http/security-headers.js';
 import { createSampleData, hasSampleSecrets } from './sample-data.js';
+import { startMetrics, type Metrics } from './metrics.js';
 import { readSettings, type Settings } from './settings.js';
-import { StartupError } from './startup-error.js';
+import { couldNotListen, StartupError } from './startup-error.js';
 
 async function start(): Promise<void> {
   const settings = readSettings(process.env);
+  const metrics = await startMetrics(settings);
   const open = await openDatabase(settings);
   try {
-    const app = await NestFactory.create<NestExpressApplication>(AppModule.of(settings, open), {
+    const module = AppModule.of(settings, open, metrics.provider);
+    const app = await NestFactory.create<NestExpressApplication>(module, {
       bodyParser: false,
       bufferLogs: true,
       cors: cors(settings.CORS_ORIGINS),
@@ -33,7 +36,7 @@ async function start(): Promise<void> {
     configure(app, settings);
     await prepareData(open.database, settings);
     await listen(app, settings);
-    endOnSignals(app, settings);
+    endOnSignals(app, metrics, settings);
   } catch (error) {
     await open.close();
     throw error;
@@ -84,20 +87,18 @@ async function prepareData(database: Database, settings: Settings): Promise<void
  */
 const IDLE_CONNECTION_MS = 75_000;
 
+/**
+ * Connections that the kernel keeps until we take them. When a replica ends, its clients come all at once; one that finds
+ * the list full waits a second or more. Linux allows 4096 by default (`net.core.somaxconn`), Node asks for 511.
+ */
+const BACKLOG = 4096;
+
 async function listen(app: INestApplication, { PORT, HOST }: Settings): Promise<void> {
   try {
-    await app.listen(PORT, HOST);
+    // NestJS passes it on to Node; its types know no backlog.
+    await app.listen(PORT, HOST, BACKLOG as never);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'EADDRINUSE') {
-      throw new StartupError(
-        `Port ${PORT} is in use; stop the program that uses it, or set PORT to another one.`,
-      );
-    }
-    if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-      throw new StartupError(`Nothing can listen on ${HOST}:${PORT} (${code}); set HOST and PORT to others.`);
-    }
-    throw error;
+    throw couldNotListen(error, 'PORT', PORT, HOST);
   }
   const url = (await app.getUrl()).replace('[::1]', 'localhost');
   new NestLogger('Gateway').log(`Listening on ${url}`);
@@ -106,13 +107,14 @@ async function listen(app: INestApplication, { PORT, HOST }: Settings): Promise<
 }
 
 /** The first signal ends in order, the second at once. */
-function endOnSignals(app: INestApplication, { SHUTDOWN_TIMEOUT_SECONDS }: Settings): void {
+function endOnSignals(app: INestApplication, metrics: Metrics, { SHUTDOWN_TIMEOUT_SECONDS }: Settings): void {
   let ending = false;
   const end = (): void => {
     if (ending) process.exit(1);
     ending = true;
     setTimeout(() => process.exit(1), SHUTDOWN_TIMEOUT_SECONDS * 1000).unref();
-    app.close().then(
+    const closed = app.close().then(() => metrics.close());
+    closed.then(
       () => process.exit(0),
       (error: unknown) => {
         new NestLogger('Gateway').error(error);

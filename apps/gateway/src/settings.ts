@@ -43,6 +43,7 @@ const DEPRECATED_PUSH = ['ENABLE_WEB_SOCKETS', 'EnableWebSockets'] as const;
 const environment = z.object({
   PORT: whole(0, 65535).default(7110),
   HOST: z.string().default('127.0.0.1'),
+  METRICS_PORT: whole(0, 65535).default(9464),
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'must start with postgres:// or postgresql://')
@@ -121,6 +122,10 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = parsed.data ?? {};
   if (parsed.success && (email === undefined) !== (password === undefined)) {
     faults.push('ADMIN_EMAIL and ADMIN_PASSWORD must be set together');
+  }
+  const { PORT: port, METRICS_PORT: metricsPort } = parsed.data ?? {};
+  if (port !== undefined && port !== 0 && port === metricsPort) {
+    faults.push(`PORT and METRICS_PORT must differ; both are ${port}`);
   }
   const { PUSH_DRAIN_SECONDS: drain = 0, SHUTDOWN_TIMEOUT_SECONDS: shutdown = Infinity } = parsed.data ?? {};
   if (drain + LAST_STREAM_SECONDS >= shutdown) {

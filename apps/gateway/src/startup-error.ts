@@ -2,3 +2,22 @@
 export class StartupError extends Error {
   override readonly name = 'StartupError';
 }
+
+/** What a failed `listen` means for the operator; anything else as it is. */
+export function couldNotListen(error: unknown, setting: string, port: number, host: string): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'EADDRINUSE':
+      return new StartupError(
+        `Port ${port} is in use; stop the program that uses it, or set ${setting} to another one.`,
+      );
+    case 'EACCES':
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new StartupError(
+        `Nothing can listen on ${host}:${port} (${code}); set HOST and ${setting} to others.`,
+      );
+    default:
+      return error;
+  }
+}

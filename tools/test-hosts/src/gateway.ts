@@ -61,6 +61,7 @@ export class GatewayHost {
       env: {
         PATH: process.env['PATH'],
         PORT: '0',
+        METRICS_PORT: '0',
         DATA_DIR: join(own.path, 'data'),
         ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
         ...env,

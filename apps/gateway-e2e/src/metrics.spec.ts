@@ -1,0 +1,311 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import {
+  ApiClient,
+  GatewayHost,
+  SseProbe,
+  WebSocketProbe,
+  eventually,
+  freePort,
+  newDatabase,
+  runSql,
+  sampleToken,
+} from '@crossfade/test-hosts';
+import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
+import { transports } from './transports.ts';
+
+type Labels = Readonly<Record<string, string>>;
+interface Family {
+  readonly kind: string;
+  readonly labels: ReadonlySet<string>;
+}
+
+const PREFIX = 'crossfade_push_';
+/** More than any kernel keeps for a socket that nobody reads. */
+const ENOUGH = 12;
+const MEBIBYTE = 1024 * 1024;
+
+let host: GatewayHost;
+let databaseUrl: string;
+let metricsUrl: string;
+let admin: ApiClient;
+let service: ApiClient;
+let organization: string;
+const open: { close: () => void }[] = [];
+
+beforeAll(async () => {
+  databaseUrl = newDatabase(inject('postgresPort'));
+  const port = await freePort();
+  metricsUrl = `http://127.0.0.1:${port}/metrics`;
+  host = await GatewayHost.start({
+    databaseUrl,
+    env: {
+      METRICS_PORT: String(port),
+      API_THROTTLE_PER_MINUTE: '0',
+      PUSH_REAUTHORIZE_SECONDS: '1',
+      PUSH_KEEP_ALIVE_SECONDS: '1',
+      PUSH_STALL_SECONDS: '3',
+      PUSH_WRITE_QUEUE_CAPACITY: '4',
+      PUSH_DRAIN_SECONDS: '3',
+    },
+  });
+  admin = await ApiClient.login(host.url, 'admin@crossfade.test');
+  service = new ApiClient(host.url, sampleToken.service);
+  const organizations = await admin.json<{ id: string; name: string }[]>('GET', '/organizations');
+  organization = organizations.find(({ name }) => name === 'Acme')?.id ?? '';
+});
+afterEach(() => {
+  for (const one of open.splice(0)) one.close();
+});
+afterAll(() => host.stop('SIGKILL'));
+
+const scrape = async (): Promise<string> => (await fetch(metricsUrl)).text();
+
+/** The sum of all series of a metric that have these labels. */
+function valueIn(text: string, name: string, labels: Labels = {}): number {
+  const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith(`${PREFIX}${name}{`) || line.startsWith(`${PREFIX}${name} `))
+    .filter((line) => wanted.every((pair) => line.includes(pair)))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+}
+const value = async (name: string, labels?: Labels): Promise<number> => valueIn(await scrape(), name, labels);
+
+/** Does something, and waits until the metric has moved by as much as that should move it. */
+async function moves(
+  name: string,
+  labels: Labels,
+  by: number | 'some',
+  cause: () => unknown,
+  patience = 10_000,
+): Promise<void> {
+  const before = await value(name, labels);
+  await cause();
+  let moved = 0;
+  await eventually(
+    `movement of ${name} ${JSON.stringify(labels)}`,
+    async () => {
+      moved = (await value(name, labels)) - before;
+      return moved === 0 ? undefined : true;
+    },
+    patience,
+  );
+  if (by === 'some') expect(moved, name).toBeGreaterThan(0);
+  else expect(moved, `${name} ${JSON.stringify(labels)}`).toBe(by);
+}
+
+const changed = (said: string, type = 'StackChanged') => ({
+  type,
+  message: { type: 'Stack', organization_id: organization, change_type: 1, data: { said } },
+});
+const publish = (body: unknown) => service.json('POST', '/push/messages', body);
+
+async function stream(client: string, more: Labels = {}, as = admin): Promise<SseProbe> {
+  const probe = await SseProbe.open(host.url, {
+    token: as.token,
+    query: { client: `${client}/1.0`, ...more },
+  });
+  await probe.message('Connected');
+  open.push(probe);
+  return probe;
+}
+
+/** A stream whose client reads when it is told to. */
+async function idler(client: string): Promise<Socket> {
+  const { port } = new URL(host.url);
+  const socket = connect(Number(port), '127.0.0.1');
+  open.push({ close: () => socket.destroy() });
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write(
+    `GET /api/v2/push?client=${client}/1.0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${admin.token}\r\n\r\n`,
+  );
+  await once(socket, 'data');
+  socket.pause();
+  return socket;
+}
+
+/** More than a socket takes that nobody reads, in portions that a queue of four holds. */
+async function flood(messages = ENOUGH): Promise<void> {
+  for (let sent = 0; sent < messages; sent += 1) await publish(changed(`${sent} ${'x'.repeat(MEBIBYTE)}`));
+}
+
+it('are those of the page, with its kinds and labels', async () => {
+  const page = readFileSync(
+    fileURLToPath(new URL('../../../docs/operations/metrics.md', import.meta.url)),
+    'utf8',
+  );
+  const rows = [...page.matchAll(/^\| `(crossfade_\w+)`\s*\| (\w+)\s*\| (?:`([\w ]+)`)?\s*\|/gm)];
+  const documented = new Map<string, Family>(
+    rows.map(([, name = '', kind = '', labels]) => [
+      name,
+      { kind, labels: new Set(labels?.split(' ') ?? []) },
+    ]),
+  );
+  await stream('documented');
+  await publish(changed('documented'));
+  const text = await eventually('histogram', async () => {
+    const scraped = await scrape();
+    return scraped.includes('write_delay_bucket') ? scraped : undefined;
+  });
+  const exported = new Map<string, Family>();
+  for (const [, name = '', kind = ''] of text.matchAll(/^# TYPE (crossfade_\w+) (\w+)$/gm)) {
+    const labels = [...text.matchAll(new RegExp(`^${name}(?:_bucket)?\\{([^}]*)\\}`, 'gm'))]
+      .flatMap(([, inside = '']) => [...inside.matchAll(/(\w+)="/g)].map(([, label = '']) => label))
+      .filter((label) => label !== 'le');
+    exported.set(name, { kind, labels: new Set(labels) });
+  }
+  expect(exported.size).toBeGreaterThan(10);
+  expect(exported).toEqual(documented);
+  expect(text).toMatch(/^nodejs_eventloop_delay_p99 [\d.e-]+$/m);
+});
+
+it('count streams that open, are there, and go, by transport and client', async () => {
+  for (const { name, open: openOne } of transports) {
+    const labels = { transport: name.toLowerCase(), client: 'counted' };
+    const ask = { token: admin.token, query: { client: 'counted/1.0' } };
+    let probe: Awaited<ReturnType<typeof openOne>> | undefined;
+    await moves('connections_opened_total', labels, 1, async () => (probe = await openOne(host.url, ask)));
+    expect(await value('connections_active', labels)).toBe(1);
+    await moves('messages_delivered_total', labels, 2, () => publish([changed('one'), changed('two')]));
+    await moves('connections_closed_total', { ...labels, reason: 'gone' }, 1, () => probe?.close());
+    expect(await value('connections_active', labels)).toBe(0);
+  }
+});
+
+it('count every way in which a stream ends', async () => {
+  const closed = (reason: string) => ['connections_closed_total', { client: 'ending', reason }] as const;
+  const session = () => ApiClient.login(host.url, 'member@crossfade.test');
+
+  const out = await session();
+  await stream('ending', {}, out);
+  await moves(...closed('revoked'), 1, () =>
+    moves('revocations_total', {}, 1, () => out.json('POST', '/auth/logout')),
+  );
+  const lost = await session();
+  const { id } = await stream('ending', {}, lost).then(
+    async () =>
+      (await lost.json<{ id: string; is_current: boolean }[]>('GET', '/users/me/tokens')).find(
+        ({ is_current }) => is_current,
+      ) ?? { id: '' },
+  );
+  // Behind the gateway's back: nobody tells of it, and reauthorization finds it.
+  await moves(...closed('unauthorized'), 1, () =>
+    moves('reauthorizations_total', { outcome: 'ended' }, 1, () =>
+      runSql(databaseUrl, `DELETE FROM tokens WHERE id = '${id}'`),
+    ),
+  );
+  const replaced = await stream('ending');
+  const { connection_id } = replaced.received[0]?.message as { connection_id: string };
+  await moves(...closed('replaced'), 1, () => stream('ending', { replaces: connection_id }));
+  await moves(...closed('draining'), 1, async () => {
+    const [newest] = await admin.json<{ id: string }[]>('GET', '/push/connections');
+    await admin.json('DELETE', `/push/connections/${newest?.id}`);
+  });
+});
+
+it('count refusals by reason, under no name of their own', async () => {
+  const refused = async (reason: string, ask: { token?: string; headers?: Labels }, client = 'refused') => {
+    const labels = { transport: 'sse', client: 'other', reason };
+    await moves('connections_refused_total', labels, 1, async () => {
+      const { response } = await SseProbe.open(host.url, { ...ask, query: { client: `${client}/1.0` } });
+      expect(response.status).toBeGreaterThanOrEqual(400);
+    });
+  };
+  await refused('unauthorized', { token: 'unknown' });
+  await refused('forbidden', { token: sampleToken.storefront });
+  await refused('origin', { token: admin.token ?? '', headers: { Origin: 'https://elsewhere.example' } });
+  const crowd = await ApiClient.login(host.url, 'member@crossfade.test');
+  for (let index = 0; index < 10; index += 1) await stream('crowd', {}, crowd);
+  await refused('limit', { token: crowd.token ?? '' });
+  const labels = { transport: 'websocket', client: 'other', reason: 'unauthorized' };
+  await moves('connections_refused_total', labels, 1, () =>
+    new WebSocketProbe(host.url, { token: 'unknown' }).end(),
+  );
+  expect(await scrape()).not.toContain('client="refused"');
+});
+
+it('count what streams are told of what they missed', async () => {
+  const resumed = (outcome: string) => ['resumes_total', { client: 'missing', outcome }] as const;
+  const told = (reason: string) => ['resyncs_total', { client: 'missing', reason }] as const;
+  let first: SseProbe | undefined;
+  await moves(...resumed('fresh'), 1, async () => (first = await stream('missing')));
+  const cursor = first?.received[0]?.id ?? '';
+  await moves(...resumed('resumed'), 1, () => stream('missing', { last_event_id: cursor }));
+  await moves(...resumed('gap'), 1, () =>
+    moves(...told('unknown_cursor'), 1, () => stream('missing', { last_event_id: 'no cursor' })),
+  );
+  await moves(...told('log_lost'), 1, () => stream('missing', { last_event_id: 'AAAAAAAA.1-7' }));
+});
+
+it('count what is published, conflated and merged', async () => {
+  await moves('messages_published_total', { type: 'StackChanged' }, 1, () => publish(changed('x')));
+  await moves('messages_published_total', { type: 'other' }, 1, () => publish(changed('x', 'WidgetChanged')));
+  const events = ['a', 'b', 'c', 'd'].map((said) => changed(said, 'PersistentEventChanged'));
+  await moves('messages_conflated_total', { type: 'PersistentEventChanged' }, 2, () => publish(events));
+  await stream('merging');
+  await moves('messages_merged_total', { client: 'merging' }, 'some', () =>
+    publish([changed('same'), changed('same'), changed('same')]),
+  );
+  await moves('write_delay_count', { path: 'at_once' }, 'some', () => publish(changed('timed')));
+});
+
+it(
+  'count streams that wait, fall behind, catch up, and are closed as slow',
+  { timeout: 60_000 },
+  async () => {
+    const waiting = await idler('waiting');
+    const delivered = () => value('messages_delivered_total', { client: 'waiting' });
+    await eventually('message that waits', async () => {
+      const before = await delivered();
+      await flood(1);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return (await delivered()) === before ? true : undefined;
+    });
+    await moves('write_delay_count', { path: 'waited' }, 1, () => waiting.resume());
+    const late = await idler('late');
+    await moves('connections_fell_behind_total', { client: 'late' }, 1, () => flood());
+    await moves('connections_caught_up_total', { client: 'late' }, 1, () => late.resume());
+    await idler('never');
+    await moves('connections_closed_total', { client: 'never', reason: 'slow' }, 1, () => flood(), 20_000);
+  },
+);
+
+it('count what reauthorization found', async () => {
+  await stream('asked');
+  await moves('reauthorizations_total', { outcome: 'kept' }, 'some', () => undefined);
+});
+
+it('show how far a drain is, until the end', { timeout: 60_000 }, async () => {
+  for (let index = 0; index < 8; index += 1) await stream('drained');
+  const exited = host.stop('SIGTERM');
+  const seen = new Set<string>();
+  await eventually(
+    'end of the metrics',
+    async () => {
+      const text = await scrape().catch(() => undefined);
+      if (text === undefined) return true;
+      for (const state of ['waiting', 'told', 'gone'])
+        if (valueIn(text, 'drain_connections', { state }) > 0) seen.add(state);
+      return undefined;
+    },
+    30_000,
+  );
+  expect(await exited).toBe(0);
+  expect([...seen].sort()).toEqual(['gone', 'told', 'waiting']);
+});
+
+it('are off at METRICS_PORT=0, and a port in use stops the start with a sentence', async () => {
+  const url = newDatabase(inject('postgresPort'));
+  const first = await GatewayHost.start({ databaseUrl: url, env: { METRICS_PORT: '0' } });
+  const second = GatewayHost.spawn({
+    databaseUrl: url,
+    env: { METRICS_PORT: new URL(first.url).port, PORT: '0' },
+  });
+  expect(await second.exited()).toBe(1);
+  expect(second.output).toMatch(/^Port \d+ is in use; .* set METRICS_PORT to another one\.$/m);
+  await first.stop();
+});
