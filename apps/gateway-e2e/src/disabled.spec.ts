@@ -1,4 +1,5 @@
-import { ApiClient, GatewayHost, SseProbe, WebSocketProbe, sampleToken } from '@crossfade/test-hosts';
+import { SseProbe, WsProbe } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
 import { expect, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 
@@ -9,7 +10,7 @@ onEachDatabase('push switched off', { ENABLE_PUSH: 'false' }, (gateway) => {
       const { response } = await SseProbe.open(gateway().url, { token: credential });
       expect(response.status).toBe(404);
       expect(response.headers.get('content-type')).toContain('application/problem+json');
-      expect(await new WebSocketProbe(gateway().url, { token: credential }).refusal()).toBe(404);
+      expect(await new WsProbe(gateway().url, { token: credential }).refusal()).toBe(404);
     }
   });
 

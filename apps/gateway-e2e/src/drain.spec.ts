@@ -1,4 +1,5 @@
-import { ApiClient, GatewayHost, OwnFolder, StreamLoad, eventually } from '@crossfade/test-hosts';
+import { eventually } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost, OwnFolder, StreamLoad } from '@crossfade/test-hosts';
 import { expect, it } from 'vitest';
 
 const TOKENS = 50;

@@ -1,4 +1,5 @@
-import { ApiClient, SseProbe, sampleToken } from '@crossfade/test-hosts';
+import { SseProbe } from '@crossfade/protocol/testing';
+import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import type { Asked } from './operations.ts';
 import { word, type World } from './world.ts';
 

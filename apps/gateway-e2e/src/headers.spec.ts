@@ -1,5 +1,6 @@
 import { request } from 'node:http';
-import { ApiClient, GatewayHost, SseProbe, sampleToken } from '@crossfade/test-hosts';
+import { SseProbe } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const ALLOWED = 'https://app.example.com';

@@ -1,4 +1,5 @@
-import { ApiClient, SseProbe, WebSocketProbe, sampleToken } from '@crossfade/test-hosts';
+import { SseProbe, WsProbe } from '@crossfade/protocol/testing';
+import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { expect, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 
@@ -29,7 +30,7 @@ onEachDatabase('text that looks like protocol', {}, (gateway) => {
   it('breaks no frame, whatever string carries it', async () => {
     const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     const sse = await SseProbe.open(gateway().url, { token: admin.token });
-    const webSocket = await WebSocketProbe.open(gateway().url, { token: admin.token });
+    const webSocket = await WsProbe.open(gateway().url, { token: admin.token });
     await Promise.all([sse.message('Connected'), webSocket.message('Connected')]);
     const client = new ApiClient(gateway().url, sampleToken.storefront);
     for (const text of hostile) {
@@ -70,7 +71,7 @@ onEachDatabase('text that looks like protocol', {}, (gateway) => {
     // What the client's parser saw as lines is what a parser may see: nothing but our fields.
     const lines = sse.raw.split('\n').filter((one) => one !== '' && !/^(data|id|retry): |^: /.test(one));
     expect(lines).toEqual([]);
-    const streamed = (probe: SseProbe | WebSocketProbe) =>
+    const streamed = (probe: SseProbe | WsProbe) =>
       new Set(probe.received.map(({ message }) => JSON.stringify(message)));
     expect([...streamed(webSocket)].slice(1)).toEqual([...streamed(sse)].slice(1));
     sse.close();

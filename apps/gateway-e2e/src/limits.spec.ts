@@ -1,4 +1,5 @@
-import { ApiClient, SseProbe, WebSocketProbe, eventually, type Probe } from '@crossfade/test-hosts';
+import { SseProbe, WsProbe, eventually, type Probe } from '@crossfade/protocol/testing';
+import { ApiClient } from '@crossfade/test-hosts';
 import { afterEach, expect, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 
@@ -16,7 +17,7 @@ onEachDatabase('the limit of streams', {}, (gateway) => {
       const probe =
         index % 2 === 0
           ? await SseProbe.open(gateway().url, { token })
-          : await WebSocketProbe.open(gateway().url, { token });
+          : await WsProbe.open(gateway().url, { token });
       await probe.message('Connected');
       open.push(probe);
     }
@@ -32,8 +33,8 @@ onEachDatabase('the limit of streams', {}, (gateway) => {
     const waits = refused.map(({ response }) => Number(response.headers.get('retry-after')));
     for (const wait of waits) expect(wait).toBeGreaterThan(0);
     expect(new Set(waits).size).toBeGreaterThan(1);
-    expect(await new WebSocketProbe(gateway().url, { token }).refusal()).toBe(429);
-    const told = await WebSocketProbe.open(gateway().url, { token, protocols: ['crossfade.1'] });
+    expect(await new WsProbe(gateway().url, { token }).refusal()).toBe(429);
+    const told = await WsProbe.open(gateway().url, { token, protocols: ['crossfade.1'] });
     const { code, reason } = await told.end();
     expect(code).toBe(4290);
     expect(JSON.parse(reason)).toEqual({ retry_after_ms: expect.any(Number) as number });

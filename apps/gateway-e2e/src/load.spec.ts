@@ -1,13 +1,6 @@
 import { readFileSync } from 'node:fs';
-import {
-  ApiClient,
-  LOAD_KINDS,
-  SseProbe,
-  WebSocketProbe,
-  eventually,
-  sampleToken,
-  sendLoad,
-} from '@crossfade/test-hosts';
+import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
+import { ApiClient, LOAD_KINDS, sampleToken, sendLoad } from '@crossfade/test-hosts';
 import { expect, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 
@@ -25,7 +18,7 @@ onEachDatabase('load', {}, (gateway) => {
     const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     const probes = [
       await SseProbe.open(gateway().url, { token: admin.token }),
-      await WebSocketProbe.open(gateway().url, { token: admin.token }),
+      await WsProbe.open(gateway().url, { token: admin.token }),
     ];
     await Promise.all(probes.map((probe) => probe.message('Connected')));
     const client = new ApiClient(gateway().url, sampleToken.storefront);
@@ -72,7 +65,7 @@ onEachDatabase('load', {}, (gateway) => {
     const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     const probes = [
       await SseProbe.open(gateway().url, { token: admin.token }),
-      await WebSocketProbe.open(gateway().url, { token: admin.token }),
+      await WsProbe.open(gateway().url, { token: admin.token }),
     ];
     await Promise.all(probes.map((probe) => probe.message('Connected')));
     const batch = Array.from({ length: DIFFERENT }, (_, index) => ({

@@ -2,7 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { OwnFolder, eventually, freePort } from '@crossfade/test-hosts';
+import { eventually } from '@crossfade/protocol/testing';
+import { OwnFolder, freePort } from '@crossfade/test-hosts';
 import { afterEach, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));

@@ -1,13 +1,6 @@
 import { readFileSync } from 'node:fs';
-import {
-  ApiClient,
-  GatewayHost,
-  SseProbe,
-  eventually,
-  newDatabase,
-  runSql,
-  sampleToken,
-} from '@crossfade/test-hosts';
+import { SseProbe, eventually } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost, newDatabase, runSql, sampleToken } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { otherClients, type OtherClient } from './other-clients.ts';
 import { RecordingProxy, type Attempt } from './recording-proxy.ts';

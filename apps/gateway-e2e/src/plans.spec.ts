@@ -1,4 +1,5 @@
-import { ApiClient, SseProbe, eventually, hourWithRoom, sampleToken } from '@crossfade/test-hosts';
+import { SseProbe, eventually } from '@crossfade/protocol/testing';
+import { ApiClient, hourWithRoom, sampleToken } from '@crossfade/test-hosts';
 import { beforeAll, expect, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 

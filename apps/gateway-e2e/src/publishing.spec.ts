@@ -1,4 +1,5 @@
-import { ApiClient, eventually, sampleToken, type Probe } from '@crossfade/test-hosts';
+import { eventually, type Probe } from '@crossfade/protocol/testing';
+import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { beforeAll, expect, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 import { transports } from './transports.ts';

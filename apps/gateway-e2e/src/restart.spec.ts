@@ -1,12 +1,11 @@
+import { eventually, type Probe } from '@crossfade/protocol/testing';
 import {
   ApiClient,
   GatewayHost,
   OwnFolder,
-  eventually,
   newDatabase,
   sampleToken,
   type GatewayOptions,
-  type Probe,
 } from '@crossfade/test-hosts';
 import { describe, expect, inject, it } from 'vitest';
 import { transports } from './transports.ts';

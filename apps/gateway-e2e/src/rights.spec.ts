@@ -1,13 +1,5 @@
-import {
-  ApiClient,
-  GatewayHost,
-  SseProbe,
-  eventually,
-  newDatabase,
-  runSql,
-  sampleToken,
-  type Probe,
-} from '@crossfade/test-hosts';
+import { SseProbe, eventually, type Probe } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost, newDatabase, runSql, sampleToken } from '@crossfade/test-hosts';
 import { describe, expect, inject, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 import { transports } from './transports.ts';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { ApiClient, GatewayHost, dropDatabase, eventually, newDatabase } from '@crossfade/test-hosts';
+import { eventually } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost, dropDatabase, newDatabase } from '@crossfade/test-hosts';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';

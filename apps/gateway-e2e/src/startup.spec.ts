@@ -1,16 +1,8 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import {
-  ApiClient,
-  GatewayHost,
-  OwnFolder,
-  SseProbe,
-  WebSocketProbe,
-  eventually,
-  freePort,
-  sampleToken,
-} from '@crossfade/test-hosts';
+import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost, OwnFolder, freePort, sampleToken } from '@crossfade/test-hosts';
 import { describe, expect, it } from 'vitest';
 
 /** Starts a gateway that cannot start: its exit code and its one sentence. */
@@ -133,7 +125,7 @@ describe('a start that succeeds', () => {
     const host = await GatewayHost.start();
     const { token } = await ApiClient.login(host.url, 'admin@crossfade.test');
     const sse = await SseProbe.open(host.url, { token });
-    const webSocket = await WebSocketProbe.open(host.url, { token });
+    const webSocket = await WsProbe.open(host.url, { token });
     await Promise.all([sse.message('Connected'), webSocket.message('Connected')]);
     const begun = Date.now();
     expect(await host.stop()).toBe(0);
@@ -150,10 +142,10 @@ describe('logs', () => {
     const host = await GatewayHost.start({ env: { LOG_LEVEL: 'trace' } });
     const { token = '' } = await ApiClient.login(host.url, 'admin@crossfade.test');
     const sse = await SseProbe.open(host.url, { token });
-    const webSocket = await WebSocketProbe.open(host.url, { token });
+    const webSocket = await WsProbe.open(host.url, { token });
     await Promise.all([sse.message('Connected'), webSocket.message('Connected')]);
     await SseProbe.open(host.url, { query: { access_token: 'wrong-secret-1' } });
-    await new WebSocketProbe(host.url, { token: 'wrong-secret-2' }).end();
+    await new WsProbe(host.url, { token: 'wrong-secret-2' }).end();
     await new ApiClient(host.url, undefined).call('POST', '/auth/login', {
       email: 'a@b.c',
       password: 'wrong-secret-3',

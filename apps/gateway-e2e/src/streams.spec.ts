@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { ApiClient, SseProbe, WebSocketProbe, eventually, sampleToken } from '@crossfade/test-hosts';
+import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
+import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { describe, expect, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 import { transports } from './transports.ts';
@@ -45,12 +46,12 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
     const { token } = await admin();
     const [sse, webSocket] = await Promise.all([
       SseProbe.open(gateway().url, { token }),
-      WebSocketProbe.open(gateway().url, { token }),
+      WsProbe.open(gateway().url, { token }),
     ]);
     await Promise.all([sse.message('Connected'), webSocket.message('Connected')]);
     await storefront().json('POST', '/events', error('for both'));
     await Promise.all([sse.message('PersistentEventChanged'), webSocket.message('PersistentEventChanged')]);
-    const told = (probe: SseProbe | WebSocketProbe) =>
+    const told = (probe: SseProbe | WsProbe) =>
       probe.received.slice(1).map(({ id, type, message }) => ({ id, type, message }));
     expect(told(webSocket)).toEqual(told(sse));
     expect(told(sse)).toHaveLength(2);
@@ -61,7 +62,7 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
   it('gives signs of life on quiet streams, with the head of the log', async () => {
     const { token } = await admin();
     const sse = await SseProbe.open(gateway().url, { token });
-    const webSocket = await WebSocketProbe.open(gateway().url, { token });
+    const webSocket = await WsProbe.open(gateway().url, { token });
     await eventually(
       'keep-alives',
       () => (sse.comments.length > 0 && webSocket.keepAlives.length > 0) || undefined,
@@ -83,7 +84,7 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
 
   it('closes a WebSocket with a bad token with 4401, with and without the subprotocol', async () => {
     for (const protocols of [[], ['crossfade.1']]) {
-      const probe = await WebSocketProbe.open(gateway().url, { token: 'wrong', protocols });
+      const probe = await WsProbe.open(gateway().url, { token: 'wrong', protocols });
       expect((await probe.end()).code).toBe(4401);
       expect(probe.received).toEqual([]);
     }
@@ -92,9 +93,9 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
   it('refuses a project token without the right to subscribe', async () => {
     const { response } = await SseProbe.open(gateway().url, { token: sampleToken.storefront });
     expect(response.status).toBe(403);
-    const old = new WebSocketProbe(gateway().url, { token: sampleToken.storefront });
+    const old = new WsProbe(gateway().url, { token: sampleToken.storefront });
     expect(await old.refusal()).toBe(403);
-    const told = await WebSocketProbe.open(gateway().url, {
+    const told = await WsProbe.open(gateway().url, {
       token: sampleToken.storefront,
       protocols: ['crossfade.1'],
     });
@@ -103,9 +104,9 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
 
   it('refuses a foreign origin before the upgrade, and lets its own pass', async () => {
     const { token } = await admin();
-    const foreign = new WebSocketProbe(gateway().url, { token, headers: { Origin: 'https://evil.example' } });
+    const foreign = new WsProbe(gateway().url, { token, headers: { Origin: 'https://evil.example' } });
     expect(await foreign.refusal()).toBe(403);
-    const own = await WebSocketProbe.open(gateway().url, { token, headers: { Origin: gateway().url } });
+    const own = await WsProbe.open(gateway().url, { token, headers: { Origin: gateway().url } });
     await own.message('Connected');
     own.close();
   });
@@ -156,7 +157,7 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
 
   it('ignores what a WebSocket client sends, and survives what is too large', async () => {
     const { token } = await admin();
-    const probe = await WebSocketProbe.open(gateway().url, { token });
+    const probe = await WsProbe.open(gateway().url, { token });
     await probe.message('Connected');
     probe.socket.send('{"event":"anything"}');
     probe.socket.send('not json');

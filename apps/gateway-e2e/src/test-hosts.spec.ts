@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { ApiClient, GatewayHost, eventually, sampleToken } from '@crossfade/test-hosts';
+import { eventually } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
 import { expect, it } from 'vitest';
 
 const abandoned = fileURLToPath(new URL('./abandoned-hosts.ts', import.meta.url));

@@ -1,4 +1,4 @@
-import { SseProbe, WebSocketProbe, type Probe, type ProbeOptions } from '@crossfade/test-hosts';
+import { SseProbe, WsProbe, type Probe, type ProbeOptions } from '@crossfade/protocol/testing';
 
 /** Both transports, so that one suite proves both. */
 export const transports: readonly {
@@ -6,5 +6,5 @@ export const transports: readonly {
   open: (url: string, options: ProbeOptions) => Promise<Probe>;
 }[] = [
   { name: 'SSE', open: (url, options) => SseProbe.open(url, options) },
-  { name: 'WebSocket', open: (url, options) => WebSocketProbe.open(url, options) },
+  { name: 'WebSocket', open: (url, options) => WsProbe.open(url, options) },
 ];

@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { ApiClient, GatewayHost, eventually } from '@crossfade/test-hosts';
+import { eventually } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost } from '@crossfade/test-hosts';
 
 /*
  * Runs in a network namespace of its own: a gateway here, two clients in another namespace, and a cable in between that is

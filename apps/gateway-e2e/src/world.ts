@@ -1,4 +1,5 @@
-import { ApiClient, eventually, sampleToken, type GatewayHost } from '@crossfade/test-hosts';
+import { eventually } from '@crossfade/protocol/testing';
+import { ApiClient, sampleToken, type GatewayHost } from '@crossfade/test-hosts';
 
 const MEMBER = 'member@crossfade.test';
 

@@ -1,4 +1,5 @@
-import { ApiClient, GatewayHost, eventually, hourWithRoom, sampleToken } from '@crossfade/test-hosts';
+import { eventually } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost, hourWithRoom, sampleToken } from '@crossfade/test-hosts';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connection, signIn } from './browser.ts';

@@ -1,4 +1,5 @@
-import { ApiClient, GatewayHost, OwnFolder, eventually, sampleToken } from '@crossfade/test-hosts';
+import { eventually } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost, OwnFolder, sampleToken } from '@crossfade/test-hosts';
 import type { Page } from 'playwright-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { apps, connection, rows, sendError, signIn } from './browser.ts';

@@ -11,7 +11,8 @@ import { MemoryMessageLog } from './memory/log.js';
 import { resolveOptions, type PushOptions, type ResolvedPushOptions } from './options.js';
 import type { Authentication, Authenticator, Principal } from './principal.js';
 import { PushPublisher } from './publisher.js';
-import { ScriptedTransport, manualClock, settled } from './scripted.spec-kit.js';
+import { ScriptedTransport, settled } from './scripted.spec-kit.js';
+import { VirtualClock } from './testing/virtual-clock.js';
 import { Turn } from './turn.js';
 
 /** Accounts that a test changes by hand, and answers as slowly as it wants. */
@@ -72,7 +73,8 @@ async function make({ limit = 2, enabled = true, ...more }: Partial<PushOptions>
     ...more,
   });
   const hub = new Hub();
-  const { clock, advance } = manualClock();
+  const clock = new VirtualClock();
+  const advance = (milliseconds: number): void => clock.advance(milliseconds);
   const errors: string[] = [];
   const onError = (_error: unknown, doing: string) => errors.push(doing);
   const delivery = new Delivery(
@@ -84,7 +86,7 @@ async function make({ limit = 2, enabled = true, ...more }: Partial<PushOptions>
     onError,
   );
   await delivery.start();
-  const keepAlive = new KeepAlive(15, () => delivery.head);
+  const keepAlive = new KeepAlive(15, () => delivery.head, clock);
   const catchUp = new CatchUp();
   const budgets = new Budgets(options, clock);
   const admission = new Admission(options, {
@@ -634,7 +636,7 @@ describe('rights that change while a stream is open', () => {
       log,
       hub,
       accounts,
-      manualClock().clock,
+      new VirtualClock(),
       { window: windowLimits(resolveOptions({ authenticator: accounts })), portion: 32 },
       () => undefined,
     );

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { Connection } from './connection.js';
 import { MarkFrame, type LoggedFrame } from './frame.js';
-import { ScriptedTransport, at, connectionParts, logged, manualClock, settled } from './scripted.spec-kit.js';
+import { ScriptedTransport, at, connectionParts, logged, settled } from './scripted.spec-kit.js';
+import { VirtualClock } from './testing/virtual-clock.js';
 
 function open(capacity = 3, types?: ReadonlySet<string>) {
   const transport = new ScriptedTransport();
-  const { clock, advance } = manualClock();
+  const clock = new VirtualClock();
+  const advance = (milliseconds: number): void => clock.advance(milliseconds);
   const ended: string[] = [];
   const { init, window } = connectionParts({
     transport,

@@ -4,7 +4,8 @@ import type { Admission } from './admission.js';
 import { Connection } from './connection.js';
 import { Drain, waves } from './drain.js';
 import { Hub } from './hub.js';
-import { ScriptedTransport, connectionParts, manualClock, settled } from './scripted.spec-kit.js';
+import { ScriptedTransport, connectionParts, settled } from './scripted.spec-kit.js';
+import { VirtualClock } from './testing/virtual-clock.js';
 
 describe('waves', () => {
   it('tell everyone once, evenly, within the window, and at least twenty a second', () => {
@@ -22,7 +23,8 @@ describe('waves', () => {
 
 describe('a drain', () => {
   function make(streams: number, windowSeconds: number) {
-    const { clock, advance } = manualClock();
+    const clock = new VirtualClock();
+    const advance = (milliseconds: number): void => clock.advance(milliseconds);
     const hub = new Hub();
     const released: string[] = [];
     const transports = Array.from({ length: streams }, (_, index) => {

@@ -4,8 +4,10 @@ import type { MarkFrame } from './frame.js';
 import { KeepAlive } from './keep-alive.js';
 import type { Position } from './log.js';
 import { at } from './scripted.spec-kit.js';
+import { VirtualClock } from './testing/virtual-clock.js';
 
 const TICKS = 60;
+const INTERVAL_MS = 15_000;
 
 /** Only what keep-alive calls. */
 function listener(): { connection: Connection; heads: Position[] } {
@@ -18,17 +20,20 @@ function listener(): { connection: Connection; heads: Position[] } {
 
 it('visits each connection once in an interval, spread over it', () => {
   let chance = 0;
+  const clock = new VirtualClock();
   const keepAlive = new KeepAlive(
     15,
     () => at(7),
+    clock,
     () => (chance = (chance + 0.01) % 1),
   );
   const all = Array.from({ length: 200 }, listener);
   for (const { connection } of all) keepAlive.add(connection);
+  keepAlive.start();
   const perTick: number[] = [];
   let before = 0;
   for (let tick = 0; tick < TICKS; tick += 1) {
-    keepAlive.tick();
+    clock.advance(INTERVAL_MS / TICKS);
     const after = all.reduce((sum, { heads }) => sum + heads.length, 0);
     perTick.push(after - before);
     before = after;
@@ -37,16 +42,23 @@ it('visits each connection once in an interval, spread over it', () => {
   expect(Math.max(...perTick)).toBeLessThanOrEqual(5);
 });
 
-it('forgets a connection that has left', () => {
+it('forgets a connection that has left, and stops when it is told to', () => {
+  const clock = new VirtualClock();
   const keepAlive = new KeepAlive(
     15,
     () => at(7),
+    clock,
     () => 0,
   );
   const { connection, heads } = listener();
   keepAlive.add(connection);
   keepAlive.remove(connection);
-  for (let tick = 0; tick < TICKS; tick += 1) keepAlive.tick();
+  keepAlive.start();
+  clock.advance(INTERVAL_MS);
   expect(heads).toEqual([]);
   expect(keepAlive.size).toBe(0);
+  keepAlive.add(connection);
+  keepAlive.stop();
+  clock.advance(INTERVAL_MS);
+  expect(heads).toEqual([]);
 });

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
 import { MarkFrame } from './frame.js';
 import type { Position } from './log.js';
@@ -12,20 +13,31 @@ export class KeepAlive {
   readonly #slots: readonly Set<Connection>[] = Array.from({ length: SLOTS }, () => new Set<Connection>());
   readonly #slotOf = new Map<Connection, Set<Connection>>();
   #next = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #cancel: () => void = () => undefined;
 
   constructor(
     readonly intervalSeconds: number,
     private readonly head: () => Position,
+    private readonly clock: Clock,
     private readonly random: () => number = Math.random,
   ) {}
 
   start(): void {
-    this.#timer = setInterval(() => this.tick(), (this.intervalSeconds * 1000) / SLOTS).unref();
+    const interval = (this.intervalSeconds * 1000) / SLOTS;
+    let next = this.clock.now() + interval;
+    const wait = (): void => {
+      this.#cancel = this.clock.after(Math.max(0, next - this.clock.now()), () => {
+        // From when it was due, not from now: a busy process must not stretch the interval.
+        next = Math.max(next + interval, this.clock.now());
+        this.tick();
+        wait();
+      });
+    };
+    wait();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#cancel();
   }
 
   add(connection: Connection): void {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { metrics, type MeterProvider } from '@opentelemetry/api';
 import { catalog as crossfadeCatalog, type Catalog } from '@crossfade/protocol';
+import { systemClock, type Clock } from './clock.js';
 import type { LeaseStore } from './lease.js';
 import type { MessageLog } from './log.js';
 import { MemoryLeaseStore } from './memory/lease-store.js';
@@ -46,6 +47,8 @@ export interface PushOptions {
   readonly addressOf?: (request: IncomingMessage) => string;
   /** Where its metrics go. OpenTelemetry's global one by default, as it is when the module is made. */
   readonly meterProvider?: MeterProvider;
+  /** Time; a test may bring a virtual one. */
+  readonly clock?: Clock;
   /** In memory by default. */
   readonly log?: MessageLog;
   /** In memory by default. */
@@ -93,7 +96,8 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
     admissionsWaiting: options.admissionsWaiting ?? 5000,
     addressOf: options.addressOf ?? (({ socket }) => socket.remoteAddress ?? 'unknown'),
     meterProvider: options.meterProvider ?? metrics.getMeterProvider(),
-    log: options.log ?? new MemoryMessageLog(),
+    clock: options.clock ?? systemClock,
+    log: options.log ?? new MemoryMessageLog({ clock: options.clock ?? systemClock }),
     leases: options.leases ?? new MemoryLeaseStore(),
   };
   for (const name of WHOLE) {

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { Connection } from './connection.js';
 import { Hub } from './hub.js';
 import { Peers, endpoint } from './peers.js';
-import { ScriptedTransport, connectionParts, manualClock } from './scripted.spec-kit.js';
+import { ScriptedTransport, connectionParts } from './scripted.spec-kit.js';
+import { VirtualClock } from './testing/virtual-clock.js';
 
 describe('an endpoint', () => {
   it.each([
@@ -21,7 +22,8 @@ describe('an endpoint', () => {
 describe('peers', () => {
   function make() {
     const hub = new Hub();
-    const { clock, advance } = manualClock();
+    const clock = new VirtualClock();
+    const advance = (milliseconds: number): void => clock.advance(milliseconds);
     const socket = {
       localAddress: '127.0.0.1',
       localPort: 1,

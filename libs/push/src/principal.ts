@@ -7,6 +7,11 @@ export interface Principal {
   readonly userId?: string;
   readonly tokenId: string;
   readonly organizationIds: ReadonlySet<string>;
+  /**
+   * When the credential ends by itself, milliseconds since 1970: its streams end within `reauthorizeSeconds` of it.
+   * For credentials that nobody can be asked about again, such as a JWT.
+   */
+  readonly expiresAt?: number;
 }
 
 export const ownerOf = ({ userId, tokenId }: Principal): OwnerId =>

@@ -3,13 +3,15 @@ import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { StampedMessage } from './log.js';
 import { MemoryMessageLog } from './memory/log.js';
 import { PushPublisher, type Publishable } from './publisher.js';
-import { manualClock, settled } from './scripted.spec-kit.js';
+import { settled } from './scripted.spec-kit.js';
+import { VirtualClock } from './testing/virtual-clock.js';
 
 function make() {
   const log = new MemoryMessageLog();
   const appended: StampedMessage[] = [];
   log.follow((record) => void appended.push(record));
-  const { clock, advance } = manualClock();
+  const clock = new VirtualClock();
+  const advance = (milliseconds: number): void => clock.advance(milliseconds);
   const failures: unknown[] = [];
   const publisher = new PushPublisher(log, catalog, clock, (error) => failures.push(error));
   return { publisher, appended, advance, log, failures };

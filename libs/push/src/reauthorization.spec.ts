@@ -3,11 +3,13 @@ import { Connection } from './connection.js';
 import { Hub } from './hub.js';
 import type { Principal } from './principal.js';
 import { Reauthorization } from './reauthorization.js';
-import { ScriptedTransport, connectionParts, manualClock, settled } from './scripted.spec-kit.js';
+import { ScriptedTransport, connectionParts, settled } from './scripted.spec-kit.js';
+import { VirtualClock } from './testing/virtual-clock.js';
 
 function make(answer: (principals: readonly Principal[]) => Promise<(Principal | undefined)[]>) {
   const hub = new Hub();
-  const { clock, advance } = manualClock();
+  const clock = new VirtualClock();
+  const advance = (milliseconds: number): void => clock.advance(milliseconds);
   const errors: string[] = [];
   const asked: number[] = [];
   const authenticator = {
@@ -18,9 +20,15 @@ function make(answer: (principals: readonly Principal[]) => Promise<(Principal |
     },
   };
   const ticks = new Reauthorization(hub, authenticator, 30, clock, (_error, doing) => errors.push(doing));
-  const add = (id = 'c') => {
+  const add = (id = 'c', more: Partial<Principal> = {}) => {
     const transport = new ScriptedTransport();
-    const { init } = connectionParts({ id, transport, onClose: (connection) => hub.remove(connection) });
+    const principal = { ...connectionParts().init.principal, ...more };
+    const { init } = connectionParts({
+      id,
+      principal,
+      transport,
+      onClose: (connection) => hub.remove(connection),
+    });
     const connection = new Connection(init);
     hub.add(connection);
     return { connection, transport };
@@ -34,6 +42,19 @@ const now =
     Promise.resolve(principals.map((one) => ({ ...one, organizationIds: new Set(organizations) })));
 
 describe('reauthorization', () => {
+  it('closes streams whose credential has ended, and asks about the others', async () => {
+    const { hub, add, ticks, advance, asked } = make(now('o'));
+    const ended = add('ended', { expiresAt: 30_000 });
+    add('not yet', { expiresAt: 30_001 });
+    ticks.start();
+    advance(30_000);
+    await settled();
+    expect(ended.transport.ended).toBe('unauthorized');
+    expect(ended.transport.types).toEqual(['Revoked']);
+    expect(hub.size).toBe(1);
+    expect(asked).toEqual([1]);
+  });
+
   it('asks about everyone on every tick, in batches', async () => {
     const { add, ticks, advance, asked } = make(now('o'));
     for (let index = 0; index < 1200; index += 1) add(String(index));

@@ -39,7 +39,7 @@ export class Reauthorization {
 
   /** Asks about everyone who is here, a batch at a time. */
   async round(): Promise<void> {
-    const connections = [...this.hub.all()];
+    const connections = this.#unexpired();
     for (let first = 0; first < connections.length; first += BATCH) {
       const batch = connections.slice(first, first + BATCH);
       try {
@@ -49,6 +49,18 @@ export class Reauthorization {
         this.onError(error, 'asking again about open streams; they stay until an answer comes');
       }
     }
+  }
+
+  /** Those that are here, once those are closed whose credential has ended. */
+  #unexpired(): Connection[] {
+    const now = this.clock.now();
+    return [...this.hub.all()].filter((connection) => {
+      const { expiresAt = Infinity } = connection.principal;
+      if (expiresAt > now) return true;
+      connection.close('unauthorized', 'The token has expired.');
+      this.metrics.reauthorized.ended += 1;
+      return false;
+    });
   }
 
   async #ask(connections: readonly Connection[]): Promise<void> {

@@ -1,11 +1,11 @@
 import type { Audience, CloseReason } from '@crossfade/protocol';
-import type { Clock } from './clock.js';
 import type { Transport, TransportEvents } from './connection.js';
 import { LoggedFrame, type Frame } from './frame.js';
 import type { ConnectionInit } from './connection.js';
 import { CatchUp } from './catch-up.js';
 import type { LogRecord, Position } from './log.js';
 import { PushMetrics, StreamTally } from './metrics.js';
+import { VirtualClock } from './testing/virtual-clock.js';
 import { Turn } from './turn.js';
 import { Window } from './window.js';
 
@@ -106,7 +106,7 @@ export function connectionParts(over: Partial<ConnectionInit> = {}) {
     },
     catchUp: new CatchUp(),
     turn: new Turn(),
-    clock: manualClock().clock,
+    clock: new VirtualClock(),
     random: () => 0,
     tally: new StreamTally('sse', 'test'),
     metrics: new PushMetrics(),
@@ -115,33 +115,6 @@ export function connectionParts(over: Partial<ConnectionInit> = {}) {
     ...over,
   };
   return { init, window };
-}
-
-/** A clock that moves when it is told to. */
-export function manualClock(): { clock: Clock; advance(milliseconds: number): void } {
-  let now = 0;
-  const timers = new Set<{ at: number; call: () => void }>();
-  return {
-    clock: {
-      now: () => now,
-      after(milliseconds, call) {
-        const timer = { at: now + milliseconds, call };
-        timers.add(timer);
-        return () => timers.delete(timer);
-      },
-    },
-    advance(milliseconds) {
-      const until = now + milliseconds;
-      for (;;) {
-        const [next] = [...timers].filter(({ at }) => at <= until).sort((a, b) => a.at - b.at);
-        if (next === undefined) break;
-        timers.delete(next);
-        now = next.at;
-        next.call();
-      }
-      now = until;
-    },
-  };
 }
 
 /** Waits until everything that was set going in this turn has run. */

@@ -15,7 +15,8 @@ import { MemoryMessageLog } from './memory/log.js';
 import { resolveOptions } from './options.js';
 import type { Authentication, Authenticator, Principal } from './principal.js';
 import { PushPublisher, type Publishable } from './publisher.js';
-import { ScriptedTransport, manualClock, settled } from './scripted.spec-kit.js';
+import { ScriptedTransport, settled } from './scripted.spec-kit.js';
+import { VirtualClock } from './testing/virtual-clock.js';
 import { Turn } from './turn.js';
 
 /*
@@ -117,7 +118,7 @@ class World implements Authenticator {
   readonly catchUp = new CatchUp();
   readonly leases = new MemoryLeaseStore();
   readonly log = new MemoryMessageLog();
-  readonly manual = manualClock();
+  readonly clock = new VirtualClock();
   readonly errors: string[] = [];
   readonly options = resolveOptions({
     authenticator: this,
@@ -131,7 +132,7 @@ class World implements Authenticator {
     this.log,
     this.hub,
     this,
-    this.manual.clock,
+    this.clock,
     {
       window: {
         capacity: LIMITS.logCapacity,
@@ -142,18 +143,18 @@ class World implements Authenticator {
     },
     (_error, doing) => this.errors.push(doing),
   );
-  readonly keepAlive = new KeepAlive(15, () => this.delivery.head);
+  readonly keepAlive = new KeepAlive(15, () => this.delivery.head, this.clock);
   readonly admission = new Admission(this.options, {
     hub: this.hub,
     delivery: this.delivery,
     keepAlive: this.keepAlive,
     catchUp: this.catchUp,
     turn: new Turn(),
-    budgets: new Budgets(this.options, this.manual.clock),
-    clock: this.manual.clock,
+    budgets: new Budgets(this.options, this.clock),
+    clock: this.clock,
     onError: (_error, doing) => this.errors.push(doing),
   });
-  readonly publisher = new PushPublisher(this.log, catalog, this.manual.clock, () => undefined);
+  readonly publisher = new PushPublisher(this.log, catalog, this.clock, () => undefined);
   readonly clients: Client[] = Array.from({ length: CLIENTS }, (_, index) => ({
     user: USERS[index % USERS.length] ?? 'ann',
     token: `t${index}`,
@@ -395,7 +396,7 @@ class World implements Authenticator {
   leaveAll(): void {
     for (const who of this.clients) this.#cut(who);
     // Those that were told to move, and that nobody holds any more.
-    this.manual.advance(5000);
+    this.clock.advance(5000);
   }
 }
 

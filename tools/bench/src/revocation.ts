@@ -1,7 +1,8 @@
-import { ApiClient, SseProbe, WebSocketProbe, eventually } from '@crossfade/test-hosts';
+import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
+import { ApiClient } from '@crossfade/test-hosts';
 import { percentile } from './figures.ts';
 
-const transports = { SSE: SseProbe, WebSocket: WebSocketProbe };
+const transports = { SSE: SseProbe, WebSocket: WsProbe };
 
 /** From the moment before the DELETE of a token to the `Revoked` of its stream, and to the stream's end. */
 export async function measureRevocation(url: string, samples: number): Promise<Record<string, unknown>[]> {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { ApiClient, StreamLoad, eventually, sampleToken, type GatewayHost } from '@crossfade/test-hosts';
+import { eventually } from '@crossfade/protocol/testing';
+import { ApiClient, StreamLoad, sampleToken, type GatewayHost } from '@crossfade/test-hosts';
 import { round } from './figures.ts';
 
 /** Posts that are on their way at once. */

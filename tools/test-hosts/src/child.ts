@@ -15,21 +15,6 @@ export async function endChild(
   return child.exitCode;
 }
 
-/** Asks again until the answer is not undefined. @throws when it takes longer than `milliseconds`. */
-export async function eventually<T>(
-  what: string,
-  ask: () => T | undefined | Promise<T | undefined>,
-  milliseconds = 10_000,
-): Promise<T> {
-  const deadline = Date.now() + milliseconds;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (Date.now() > deadline) throw new Error(`Within ${milliseconds} ms there was no ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 /** Usage is counted by the hour: waits for the next one if this one ends within so many seconds. */
 export async function hourWithRoom(seconds: number): Promise<void> {
   const left = 3_600_000 - (Date.now() % 3_600_000);

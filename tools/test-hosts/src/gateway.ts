@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endChild, eventually } from './child.ts';
+import { endChild } from './child.ts';
+import { eventually } from '@crossfade/protocol/testing';
 import { OwnFolder } from './keeper.ts';
 
 const main = fileURLToPath(new URL('../../../apps/gateway/dist/main.js', import.meta.url));

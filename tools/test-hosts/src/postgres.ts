@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, readdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
-import { endChild, eventually } from './child.ts';
+import { endChild } from './child.ts';
+import { eventually } from '@crossfade/protocol/testing';
 import { OwnFolder } from './keeper.ts';
 
 /** A real PostgreSQL of its own, in a folder of its own, on a free loopback port. */

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Journal, JournalEntry } from '../journal.js';
 import type { LogRecord, Position, StampedMessage } from '../log.js';
 import { messageLogContract } from '../log.spec-kit.js';
-import { manualClock, settled } from '../scripted.spec-kit.js';
+import { settled } from '../scripted.spec-kit.js';
+import { VirtualClock } from '../testing/virtual-clock.js';
 import { MemoryMessageLog } from './log.js';
 
 messageLogContract('MemoryMessageLog', () => new MemoryMessageLog());
@@ -94,7 +95,8 @@ describe('a log with a journal', () => {
 
   it('goes on after two seconds when the journal hangs, and says what that means', async () => {
     const journal = new KeptJournal();
-    const { clock, advance } = manualClock();
+    const clock = new VirtualClock();
+    const advance = (milliseconds: number): void => clock.advance(milliseconds);
     const errors: string[] = [];
     const log = new MemoryMessageLog({ journal, clock, onError: (_error, doing) => errors.push(doing) });
     await log.open();

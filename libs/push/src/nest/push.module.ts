@@ -2,7 +2,6 @@ import { Module, type DynamicModule, type FactoryProvider, type ModuleMetadata }
 import { Admission } from '../admission.js';
 import { Budgets } from '../budgets.js';
 import { CatchUp } from '../catch-up.js';
-import { systemClock } from '../clock.js';
 import { Connections } from '../connections.js';
 import { Delivery } from '../delivery.js';
 import { Drain } from '../drain.js';
@@ -41,13 +40,13 @@ export class PushModule {
         {
           provide: PushMetrics,
           inject: [PUSH_OPTIONS],
-          useFactory: ({ meterProvider }: ResolvedPushOptions) =>
-            new PushMetrics(meterProvider.getMeter('@crossfade/push')),
+          useFactory: ({ meterProvider, clock }: ResolvedPushOptions) =>
+            new PushMetrics(meterProvider.getMeter('@crossfade/push'), () => clock.now()),
         },
         {
           provide: PushLog,
-          inject: [PushMetrics],
-          useFactory: (metrics: PushMetrics) => new PushLog(metrics, systemClock),
+          inject: [PUSH_OPTIONS, PushMetrics],
+          useFactory: ({ clock }: ResolvedPushOptions, metrics: PushMetrics) => new PushLog(metrics, clock),
         },
         Hub,
         CatchUp,
@@ -59,7 +58,7 @@ export class PushModule {
               options.log,
               hub,
               options.authenticator,
-              systemClock,
+              options.clock,
               {
                 window: {
                   capacity: options.logCapacity,
@@ -75,8 +74,8 @@ export class PushModule {
         {
           provide: KeepAlive,
           inject: [PUSH_OPTIONS, Delivery],
-          useFactory: ({ keepAliveSeconds }: ResolvedPushOptions, delivery: Delivery) =>
-            new KeepAlive(keepAliveSeconds, () => delivery.head),
+          useFactory: ({ keepAliveSeconds, clock }: ResolvedPushOptions, delivery: Delivery) =>
+            new KeepAlive(keepAliveSeconds, () => delivery.head, clock),
         },
         {
           provide: Admission,
@@ -96,8 +95,8 @@ export class PushModule {
               keepAlive,
               catchUp,
               turn: new Turn(),
-              budgets: new Budgets(options, systemClock),
-              clock: systemClock,
+              budgets: new Budgets(options, options.clock),
+              clock: options.clock,
               onError: log.failure,
               metrics,
             }),
@@ -105,37 +104,37 @@ export class PushModule {
         {
           provide: Peers,
           inject: [PUSH_OPTIONS, Hub],
-          useFactory: ({ stallSeconds }: ResolvedPushOptions, hub: Hub) =>
-            new Peers(hub, stallSeconds, systemClock),
+          useFactory: ({ stallSeconds, clock }: ResolvedPushOptions, hub: Hub) =>
+            new Peers(hub, stallSeconds, clock),
         },
         {
           provide: Reauthorization,
           inject: [PUSH_OPTIONS, Hub, PushLog, PushMetrics],
           useFactory: (
-            { authenticator, reauthorizeSeconds }: ResolvedPushOptions,
+            { authenticator, reauthorizeSeconds, clock }: ResolvedPushOptions,
             hub: Hub,
             log: PushLog,
             metrics: PushMetrics,
-          ) => new Reauthorization(hub, authenticator, reauthorizeSeconds, systemClock, log.failure, metrics),
+          ) => new Reauthorization(hub, authenticator, reauthorizeSeconds, clock, log.failure, metrics),
         },
         {
           provide: Drain,
           inject: [PUSH_OPTIONS, Admission, Hub, PushMetrics],
           useFactory: (
-            { drainSeconds }: ResolvedPushOptions,
+            { drainSeconds, clock }: ResolvedPushOptions,
             admission: Admission,
             hub: Hub,
             metrics: PushMetrics,
-          ) => new Drain(admission, hub, drainSeconds, systemClock, metrics),
+          ) => new Drain(admission, hub, drainSeconds, clock, metrics),
         },
         {
           provide: PushPublisher,
           inject: [PUSH_OPTIONS, PushLog, PushMetrics],
-          useFactory: ({ log, catalog }: ResolvedPushOptions, lines: PushLog, metrics: PushMetrics) =>
+          useFactory: ({ log, catalog, clock }: ResolvedPushOptions, lines: PushLog, metrics: PushMetrics) =>
             new PushPublisher(
               log,
               catalog,
-              systemClock,
+              clock,
               (error) => lines.failure(error, 'publishing a conflated message'),
               metrics,
             ),

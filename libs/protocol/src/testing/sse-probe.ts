@@ -1,12 +1,14 @@
-import { PUSH_PATH, decodeSseData, type Envelope } from '@crossfade/protocol';
 import { createParser } from 'eventsource-parser';
-import { eventually } from './child.ts';
-import type { Probe, ProbeOptions, Received } from './probe.ts';
+import { PUSH_PATH } from '../endpoint.js';
+import { decodeSseData, type Envelope } from '../envelope.js';
+import { eventually } from './eventually.js';
+import type { Probe, ProbeOptions, Received } from './probe.js';
 
-/** Listens over Server-Sent Events and keeps everything it hears. */
+/** Listens over Server-Sent Events. A refusal is in `response`: it does not throw. */
 export class SseProbe implements Probe {
   readonly received: Received[] = [];
   readonly comments: string[] = [];
+  /** Everything, as it came. */
   raw = '';
   ended = false;
   readonly #abort = new AbortController();
@@ -15,6 +17,7 @@ export class SseProbe implements Probe {
     void this.#read();
   }
 
+  /** Resolves when the head of the answer is there. `url` is the server's, without a path. */
   static async open(url: string, { token, query = {}, headers = {} }: ProbeOptions): Promise<SseProbe> {
     const abort = new AbortController();
     const response = await fetch(`${url}${PUSH_PATH}?${new URLSearchParams(query)}`, {
@@ -26,7 +29,6 @@ export class SseProbe implements Probe {
     return probe;
   }
 
-  /** The first message, perhaps one that has come already, that is as wanted. */
   message(type: string, is: (message: Record<string, unknown>) => boolean = () => true): Promise<Received> {
     return eventually(`${type} over SSE`, () =>
       this.received.find((one) => one.type === type && is(one.message as Record<string, unknown>)),

@@ -1,11 +1,12 @@
-import { PUSH_PATH, decodeWebSocketFrame, parameter } from '@crossfade/protocol';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { eventually } from './child.ts';
-import type { Probe, ProbeOptions, Received } from './probe.ts';
+import { PUSH_PATH, parameter } from '../endpoint.js';
+import { decodeWebSocketFrame } from '../envelope.js';
+import { eventually } from './eventually.js';
+import type { Probe, ProbeOptions, Received } from './probe.js';
 
-/** Listens over WebSocket and keeps everything it hears. */
-export class WebSocketProbe implements Probe {
+/** Listens over WebSocket. */
+export class WsProbe implements Probe {
   readonly received: Received[] = [];
   readonly keepAlives: string[] = [];
   closed: { code: number; reason: string } | undefined;
@@ -30,8 +31,9 @@ export class WebSocketProbe implements Probe {
     this.socket.on('error', () => undefined);
   }
 
-  static async open(url: string, options: ProbeOptions): Promise<WebSocketProbe> {
-    const probe = new WebSocketProbe(url, options);
+  /** Resolves when the upgrade is done. `url` is the server's, without a path. */
+  static async open(url: string, options: ProbeOptions): Promise<WsProbe> {
+    const probe = new WsProbe(url, options);
     await once(probe.socket, 'open');
     return probe;
   }
@@ -42,10 +44,12 @@ export class WebSocketProbe implements Probe {
     );
   }
 
+  /** The close code and reason. */
   end(): Promise<{ code: number; reason: string }> {
     return eventually('close of the WebSocket', () => this.closed);
   }
 
+  /** The HTTP status of an upgrade that was refused: make the probe with `new`, `open` would throw. */
   refusal(): Promise<number> {
     return eventually('refusal of the upgrade', () => this.status);
   }
