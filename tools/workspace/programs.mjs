@@ -20,6 +20,11 @@ const programs = [
       onPath('initdb') || versions().some((version) => existsSync(join(postgresRoot, version, 'bin/initdb'))),
   },
   {
+    name: 'nginx',
+    apt: 'nginx-light',
+    isThere: () => onPath('nginx') || existsSync('/usr/sbin/nginx'),
+  },
+  {
     // For the test that pulls a cable, which only Linux lets us do.
     name: 'ip (iproute2)',
     apt: 'iproute2',

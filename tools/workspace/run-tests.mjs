@@ -60,7 +60,7 @@ async function suites(title, target, args) {
 }
 
 function results() {
-  return ['apps', 'libs', 'tools']
+  return ['apps', 'examples', 'libs', 'tools']
     .flatMap((folder) =>
       readdirSync(join(root, folder)).map((name) => join(root, folder, name, 'test-results.json')),
     )

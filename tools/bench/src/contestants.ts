@@ -4,10 +4,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ApiClient, GatewayHost, PostgresHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
 
-const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
-
 /** Lets a server be told to collect its garbage, before its memory is read. */
-const NODE_OPTIONS = `--expose-gc --no-warnings --experimental-transform-types --import=${here('./servers/collect-garbage.ts')}`;
+const NODE_OPTIONS = `--expose-gc --no-warnings --experimental-transform-types --import=${fileURLToPath(new URL('./servers/collect-garbage.ts', import.meta.url))}`;
 
 /** Kernel clock ticks a second. */
 const TICKS = 100;
@@ -51,10 +49,10 @@ export class Contestant {
   }
 
   /** Collects the garbage that opening streams has left, which would be collected while something else is measured. */
-  async collectGarbage(): Promise<void> {
+  async collectGarbage(pauseMs: number): Promise<void> {
     for (let round = 0; round < 3; round += 1) {
       process.kill(this.pid, 'SIGUSR2');
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
 
@@ -65,8 +63,8 @@ export class Contestant {
 }
 
 /** Plain Node, or NestJS as its documentation shows it. */
-async function plain(file: string, stream: string, messages: string): Promise<Contestant> {
-  const child = fork(here(file), [], { env: { ...process.env, NODE_OPTIONS }, execArgv: [] });
+async function plain(file: URL, stream: string, messages: string): Promise<Contestant> {
+  const child = fork(fileURLToPath(file), [], { env: { ...process.env, NODE_OPTIONS }, execArgv: [] });
   const [{ ready }] = (await once(child, 'message')) as [{ ready: string }];
   const url = ready.replace('[::1]', '127.0.0.1');
   return new Contestant(child.pid ?? 0, url + stream, {}, url + messages, 'none', 'o', {}, async () => {
@@ -115,8 +113,8 @@ async function gateway(streams: number): Promise<Contestant> {
 
 /** By name, in the order of the tables. */
 export const contestants = {
-  floor: () => plain('./servers/floor.ts', '/', '/'),
-  stock: () => plain('./servers/stock.ts', '/stream', '/messages'),
+  floor: () => plain(new URL('./servers/floor.ts', import.meta.url), '/', '/'),
+  stock: () => plain(new URL('./servers/stock.ts', import.meta.url), '/stream', '/messages'),
   gateway,
 } as const;
 export type ContestantName = keyof typeof contestants;

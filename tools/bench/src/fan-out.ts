@@ -26,6 +26,9 @@ interface Pattern {
   readonly burst: number;
 }
 
+/** To few streams: often, so that there is something to measure. */
+const FEW_PATTERN: Pattern = { perSecond: 100, burst: 1 };
+
 interface Sample {
   /** Server CPU, microseconds per delivery; what publishing costs without anybody listening is taken off. */
   readonly cpu: number;
@@ -71,14 +74,14 @@ async function measureOne(name: ContestantName, size: FanOutSize): Promise<[Patt
   const server = await contestants[name](size.streams);
   const load = new FanOutLoad();
   try {
-    await send(server, patterns['single messages'], 2);
+    await send(server, patterns['single messages'], size.seconds / 5);
     const base = new Map<PatternName, number>();
     for (const pattern of Object.keys(patterns) as PatternName[]) {
       base.set(pattern, (await send(server, patterns[pattern], size.seconds)).cpuPerMessage);
     }
     await load.open(server.stream, server.headers, size.streams);
-    await send(server, patterns['single messages'], 3);
-    await server.collectGarbage();
+    await send(server, patterns['single messages'], size.seconds / 3);
+    await server.collectGarbage(size.seconds * 100);
     const idlePerSecond = await idle(server, size.seconds);
     const found: [PatternName, Sample][] = [];
     for (const pattern of Object.keys(patterns) as PatternName[]) {
@@ -111,9 +114,9 @@ export async function measureFewOfMany(size: FanOutSize): Promise<Record<string,
     try {
       await load.open(server.stream, server.headers, FEW);
       if (others > 0) await bystanders.open(server.stream, server.bystanders, others);
-      await send(server, FEW_PATTERN, 3);
+      await send(server, FEW_PATTERN, size.seconds / 3);
       await load.measure();
-      await server.collectGarbage();
+      await server.collectGarbage(size.seconds * 100);
       const idlePerSecond = await idle(server, size.seconds);
       const { cpuPerMessage } = await send(server, FEW_PATTERN, size.seconds, idlePerSecond);
       rows.push({ others, cpu: cpuPerMessage });
@@ -131,7 +134,6 @@ export async function measureFewOfMany(size: FanOutSize): Promise<Record<string,
     ratio: twoDigits(cpu / (alone?.cpu ?? Number.NaN)),
   }));
 }
-const FEW_PATTERN: Pattern = { perSecond: 100, burst: 1 };
 
 /** What an idle stream holds in the server's memory. */
 export async function measureIdle(size: FanOutSize): Promise<Record<string, unknown>[]> {
@@ -142,10 +144,10 @@ export async function measureIdle(size: FanOutSize): Promise<Record<string, unkn
     const [first, load] = [new FanOutLoad(), new FanOutLoad()];
     try {
       await first.open(server.stream, server.headers, 100);
-      await server.collectGarbage();
+      await server.collectGarbage(size.seconds * 100);
       const before = server.memory();
       await load.open(server.stream, server.headers, size.idle);
-      await server.collectGarbage();
+      await server.collectGarbage(size.seconds * 100);
       rows.push({ name, bytes: (server.memory() - before) / size.idle });
     } finally {
       await first.stop();
@@ -171,7 +173,7 @@ async function send(
 ): Promise<{ messages: number; cpuPerMessage: number }> {
   const cpu = server.cpu();
   const begun = performance.now();
-  const requests = perSecond * seconds;
+  const requests = Math.max(1, Math.round(perSecond * seconds));
   for (let sent = 0; sent < requests; sent += 1) {
     await pause(begun + (sent * 1000) / perSecond - performance.now());
     await server.publish(Array.from({ length: burst }, () => message(server.organization)));

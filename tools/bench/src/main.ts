@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { GatewayHost, OwnFolder, PostgresHost, newDatabase, runSql } from '@crossfade/test-hosts';
+import { measureFanOut, measureFewOfMany, measureIdle } from './fan-out.ts';
 import { measureIngest } from './ingest.ts';
 import { fillLists, measureLists } from './lists.ts';
 import { measureRevocation } from './revocation.ts';
@@ -15,6 +16,8 @@ const SAMPLES = Number(process.env['BENCH_SAMPLES'] ?? 30);
 /** Beside the one that never reads, and what passes meanwhile. */
 const STREAMS = Number(process.env['BENCH_STREAMS'] ?? 1000);
 const MESSAGES = Number(process.env['BENCH_MESSAGES'] ?? 10_000);
+/** That hear nothing, for their memory. */
+const IDLE = Number(process.env['BENCH_IDLE'] ?? 15_000);
 const STACKS = Number(process.env['BENCH_STACKS'] ?? 100_000);
 
 const UNTHROTTLED = { API_THROTTLE_PER_MINUTE: '0', INGEST_THROTTLE_PER_MINUTE: '0' };
@@ -23,44 +26,88 @@ const MANY_STREAMS = {
   PUSH_STALL_SECONDS: '5',
 };
 
-/** Runs every measurement on each database, each with a gateway of its own, and prints tables; `--json FILE` too. */
-const postgres = await PostgresHost.start({ durable: true });
-const databases = {
-  PGlite: () => ({ DATA_DIR: new OwnFolder('bench').path }),
-  PostgreSQL: () => ({ DATABASE_URL: newDatabase(postgres.port) }),
+/** What is measured: `--only NAME` runs one of them. */
+const measurements: Record<string, () => Promise<object>> = {
+  databases: measureDatabases,
+  delivery: measureDelivery,
+  'fan-out': measureAllFanOut,
 };
-const results: Record<string, unknown> = {};
-for (const [name, newStore] of Object.entries(databases)) {
-  const many = newStore();
-  const measured = {
-    ingest: await withGateway(newStore(), ({ url }) => measureIngest(url, SECONDS, ROUNDS)),
-    screens: await withGateway(newStore(), ({ url }) => measureScreens(url, SAMPLES)),
-    // Filled by one gateway and read by the next: a database plans well once it has looked at what it holds.
-    lists: await withGateway(many, async ({ url }) => fillLists(url, STACKS)).then(() => {
-      if ('DATABASE_URL' in many) runSql(many.DATABASE_URL, 'VACUUM ANALYZE');
-      return withGateway(many, ({ url }) => measureLists(url, SAMPLES));
-    }),
-  };
-  results[name] = measured;
-  console.log(`\n${name}, ${cpus().length} cores, load on the same machine`);
-  console.table(measured.ingest);
-  console.table(measured.screens);
-  console.table(measured.lists);
+const argument = (name: string): string | undefined =>
+  process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined;
+const only = argument('--only');
+if (only !== undefined && !(only in measurements)) {
+  console.error(`--only takes one of ${Object.keys(measurements).join(', ')}, not ${only}.`);
+  process.exit(1);
 }
-const slowReader = await withGateway({ ...databases.PostgreSQL(), ...MANY_STREAMS }, (host) =>
-  measureSlowReader(host, { streams: STREAMS, messages: MESSAGES }),
-);
-const revocation = await withGateway(databases.PostgreSQL(), ({ url }) => measureRevocation(url, SAMPLES));
-results['delivery'] = { slowReader, revocation };
-console.log('\nOne reader that never reads');
-console.table(slowReader);
-console.log('\nA token that is revoked');
-console.table(revocation);
-await postgres.stop();
 
-const [, file] = process.argv.slice(process.argv.indexOf('--json'));
-if (process.argv.includes('--json') && file !== undefined)
-  writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
+const postgres = await PostgresHost.start({ durable: true });
+const results: Record<string, object> = {};
+console.log(`${cpus().length} cores, load on the same machine`);
+for (const [name, measure] of Object.entries(measurements)) {
+  if (only === undefined || only === name) results[name] = await measure();
+}
+await postgres.stop();
+const file = argument('--json');
+if (file !== undefined) writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
+
+/** What depends on the database, on each. */
+async function measureDatabases(): Promise<object> {
+  const found: Record<string, object> = {};
+  for (const name of ['PGlite', 'PostgreSQL'] as const) {
+    const many = newStore(name);
+    found[name] = {
+      ingest: table(
+        `${name}: ingest`,
+        await withGateway(newStore(name), ({ url }) => measureIngest(url, SECONDS, ROUNDS)),
+      ),
+      screens: table(
+        `${name}: from a POST to the screen`,
+        await withGateway(newStore(name), ({ url }) => measureScreens(url, SAMPLES)),
+      ),
+      // Filled by one gateway and read by the next: a database plans well once it has looked at what it holds.
+      lists: table(
+        `${name}: lists`,
+        await withGateway(many, async ({ url }) => fillLists(url, STACKS)).then(() => {
+          if (many['DATABASE_URL'] !== undefined) runSql(many['DATABASE_URL'], 'VACUUM ANALYZE');
+          return withGateway(many, ({ url }) => measureLists(url, SAMPLES));
+        }),
+      ),
+    };
+  }
+  return found;
+}
+
+async function measureDelivery(): Promise<object> {
+  const slowReader = await withGateway({ ...newStore('PostgreSQL'), ...MANY_STREAMS }, (host) =>
+    measureSlowReader(host, { streams: STREAMS, messages: MESSAGES }),
+  );
+  const revocation = await withGateway(newStore('PostgreSQL'), ({ url }) => measureRevocation(url, SAMPLES));
+  return {
+    slowReader: table('One reader that never reads', slowReader),
+    revocation: table('A token that is revoked', revocation),
+  };
+}
+
+async function measureAllFanOut(): Promise<object> {
+  const size = { streams: STREAMS, seconds: SECONDS, rounds: ROUNDS, idle: IDLE };
+  return {
+    fanOut: table('Fan-out', await measureFanOut(size)),
+    fewOfMany: table('A message for few of many', await measureFewOfMany(size)),
+    idle: table('Idle streams', await measureIdle(size)),
+  };
+}
+
+function newStore(database: 'PGlite' | 'PostgreSQL'): Record<string, string> {
+  return database === 'PGlite'
+    ? { DATA_DIR: new OwnFolder('bench').path }
+    : { DATABASE_URL: newDatabase(postgres.port) };
+}
+
+function table<Rows extends object>(title: string, rows: Rows): Rows {
+  console.log(`\n${title}`);
+  console.table(rows);
+  return rows;
+}
 
 async function withGateway<T>(
   store: Record<string, string>,

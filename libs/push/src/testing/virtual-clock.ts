@@ -20,15 +20,29 @@ export class VirtualClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
+  /** Calls what is due in that time, in order, all in this turn of the event loop. */
   advance(milliseconds: number): void {
     const until = this.#now + milliseconds;
-    for (;;) {
-      const [next] = [...this.#timers].filter(({ at }) => at <= until).sort((a, b) => a.at - b.at);
-      if (next === undefined) break;
-      this.#timers.delete(next);
-      this.#now = next.at;
-      next.call();
-    }
+    while (this.#callNext(until));
     this.#now = until;
+  }
+
+  /** The same, and lets promises and sockets go on after each call, so that what they ask for in that time is called too. */
+  async advanceAsync(milliseconds: number): Promise<void> {
+    const until = this.#now + milliseconds;
+    do await new Promise((resolve) => setImmediate(resolve));
+    while (this.#callNext(until));
+    this.#now = until;
+  }
+
+  #callNext(until: number): boolean {
+    let next: { readonly at: number; readonly call: () => void } | undefined;
+    for (const timer of this.#timers)
+      if (timer.at <= until && timer.at < (next?.at ?? Infinity)) next = timer;
+    if (next === undefined) return false;
+    this.#timers.delete(next);
+    this.#now = next.at;
+    next.call();
+    return true;
   }
 }

@@ -1,0 +1,103 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { SseProbe, WsProbe, eventually } from '@crossfade/push/testing';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { SampleIssuer } from './sample-issuer.js';
+
+let issuer: SampleIssuer;
+let program: ChildProcess;
+let url = '';
+
+/** The built program, as it is run. */
+beforeAll(async () => {
+  issuer = await SampleIssuer.start();
+  program = fork(fileURLToPath(new URL('../dist/main.js', import.meta.url)), {
+    env: { PATH: process.env['PATH'], PORT: '0', JWKS_URL: issuer.jwksUrl, JWT_ISSUER: issuer.issuer },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    // Not the test runner's: the program runs what was built.
+    execArgv: [],
+  });
+  const [{ ready }] = (await once(program, 'message')) as [{ ready: string }];
+  url = ready;
+}, 30_000);
+afterAll(async () => {
+  program.kill('SIGTERM');
+  const [code, signal] = (await once(program, 'exit')) as [number | null, string | null];
+  expect(code ?? signal).toBe('SIGTERM');
+  await issuer.stop();
+}, 30_000);
+
+async function post(path: string, body: object): Promise<{ id: string }> {
+  const response = await fetch(`${url}${path}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  expect(response.status).toBe(201);
+  return (await response.json()) as { id: string };
+}
+
+it('tells the customer and the shop, on either transport, and nobody else', async () => {
+  const customer = await SseProbe.open(url, { token: await issuer.token({ id: 'ann' }) });
+  const staff = await WsProbe.open(url, { token: await issuer.token({ id: 'ben', shops: ['tea'] }) });
+  const stranger = await SseProbe.open(url, { token: await issuer.token({ id: 'cy', shops: ['coffee'] }) });
+  await Promise.all([customer, staff, stranger].map((probe) => probe.message('Connected')));
+
+  const { id } = await post('/orders', { shop_id: 'tea', customer_id: 'ann' });
+  await post(`/orders/${id}/ship`, { carrier: 'bicycle' });
+  const shipped = await customer.message('OrderShipped');
+  expect(shipped.message).toEqual({ order_id: id, customer_id: 'ann', carrier: 'bicycle' });
+  await staff.message('OrderChanged', ({ status }) => status === 'shipped');
+  const types = (probe: SseProbe | WsProbe) => new Set(probe.received.map(({ type }) => type));
+  expect(types(customer)).toEqual(new Set(['Connected', 'OrderShipped']));
+  expect(types(staff)).toEqual(new Set(['Connected', 'OrderChanged']));
+  expect(types(stranger)).toEqual(new Set(['Connected']));
+  for (const probe of [customer, staff, stranger]) probe.close();
+});
+
+it('brings what came while the customer was away', async () => {
+  const token = await issuer.token({ id: 'dee' });
+  const before = await SseProbe.open(url, { token });
+  const { id: cursor = '' } = await before.message('Connected');
+  before.close();
+  const { id } = await post('/orders', { shop_id: 'tea', customer_id: 'dee' });
+  await post(`/orders/${id}/ship`, { carrier: 'boat' });
+  const after = await WsProbe.open(url, { token, query: { last_event_id: cursor } });
+  expect((await after.message('Connected')).message).toMatchObject({ resumed: 'resumed' });
+  await after.message('OrderShipped', ({ carrier }) => carrier === 'boat');
+  after.close();
+});
+
+it('lets nobody in whose token is not for it', async () => {
+  const other = await SampleIssuer.start();
+  const tokens = [
+    undefined,
+    'no token',
+    await other.token({ id: 'ann' }),
+    await issuer.token({ id: 'ann', validFor: -5 }),
+  ];
+  for (const token of tokens) {
+    const { response } = await SseProbe.open(url, { token });
+    expect(response.status).toBe(401);
+    expect(response.headers.get('content-type')).toContain('application/problem+json');
+  }
+  await other.stop();
+});
+
+it('says that it is not available while the keys cannot be had', async () => {
+  const gone = await SampleIssuer.start();
+  const child = fork(fileURLToPath(new URL('../dist/main.js', import.meta.url)), {
+    env: { PATH: process.env['PATH'], PORT: '0', JWKS_URL: gone.jwksUrl, JWT_ISSUER: gone.issuer },
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    execArgv: [],
+  });
+  const [{ ready }] = (await once(child, 'message')) as [{ ready: string }];
+  const token = await gone.token({ id: 'ann' });
+  await gone.stop();
+  const { response } = await SseProbe.open(ready, { token });
+  expect(response.status).toBe(503);
+  expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+  child.kill('SIGKILL');
+  await eventually('exit', () => child.signalCode ?? undefined);
+});
