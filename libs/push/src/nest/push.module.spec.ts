@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { INestApplication, NestInterceptor } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import type { EventSourceMessage } from 'eventsource-parser';
 import { WebSocket } from 'ws';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Hub } from '../hub.js';
@@ -15,6 +15,7 @@ import { PushPublisher } from '../publisher.js';
 import { FrameWritingInterceptor } from './frame-writing.interceptor.js';
 import { PushModule } from './push.module.js';
 import { PushWsAdapter } from './push-ws.adapter.js';
+import { eventsIn } from './stream-client.spec-kit.js';
 
 const PATH = '/api/v2/push';
 const passThrough: NestInterceptor = { intercept: (_context, next) => next.handle() };
@@ -100,14 +101,7 @@ describe.each([
     socket.write(head);
     return Object.assign(socket, { text: () => text });
   }
-  const get = (version = '1.1', more = '') =>
-    `GET ${PATH} HTTP/${version}\r\nHost: localhost\r\nAuthorization: Bearer t\r\n${more}\r\n`;
-
-  function events(text: string): EventSourceMessage[] {
-    const found: EventSourceMessage[] = [];
-    createParser({ onEvent: (event) => found.push(event) }).feed(text);
-    return found;
-  }
+  const get = () => `GET ${PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t\r\n\r\n`;
 
   async function sse(): Promise<{ events: () => EventSourceMessage[]; stop: () => void }> {
     const abort = new AbortController();
@@ -121,7 +115,7 @@ describe.each([
       for await (const chunk of (response.body ?? new Blob([]).stream()).pipeThrough(new TextDecoderStream()))
         text += chunk;
     })().catch(() => undefined);
-    return { events: () => events(text), stop: () => abort.abort() };
+    return { events: () => eventsIn(text), stop: () => abort.abort() };
   }
 
   it('streams every message with an id, in order, however many come in one turn', async () => {
@@ -196,26 +190,6 @@ describe.each([
       .publish({ type: 'SystemNotification', message: { date: '2026-01-01T00:00:00Z', message: 'hello' } });
     await expect.poll(() => stream.events().at(-1)?.data).toContain('"SystemNotification"');
     stream.stop();
-  });
-
-  it('works over HTTP/1.0, as an old proxy speaks it', async () => {
-    const socket = await raw(get('1.0'));
-    await expect.poll(() => socket.text()).toContain('"Connected"');
-    await publish('over 1.0');
-    await expect.poll(() => socket.text()).toContain('over 1.0');
-    expect(socket.text().toLowerCase()).not.toContain('transfer-encoding');
-    socket.destroy();
-    await expect.poll(counts).toEqual({ hub: 0, leases: 0, keepAlives: 0 });
-  });
-
-  it('takes a request in pieces', async () => {
-    const socket = await raw('');
-    for (const piece of get().match(/.{1,7}/gs) ?? []) {
-      socket.write(piece);
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    await expect.poll(() => socket.text()).toContain('"Connected"');
-    socket.destroy();
   });
 
   it('tells an SSE client that gives up on an error status by a stream that ends when to come back', async () => {
