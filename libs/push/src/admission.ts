@@ -4,7 +4,7 @@ import { audiencesOf } from './audience-lists.js';
 import type { Budgets } from './budgets.js';
 import type { CatchUp } from './catch-up.js';
 import type { Clock } from './clock.js';
-import { Connection, type Transport } from './connection.js';
+import { Connection, QUEUE_CHARACTERS, type ConnectionParts, type Transport } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Hub } from './hub.js';
 import type { KeepAlive } from './keep-alive.js';
@@ -82,6 +82,8 @@ export class Admission {
   readonly #settled = new WeakSet<Ticket>();
   readonly #random: () => number;
   readonly #metrics: PushMetrics;
+  /** What every connection shares. */
+  readonly #shared: ConnectionParts;
   #isDraining = false;
 
   constructor(
@@ -90,6 +92,21 @@ export class Admission {
   ) {
     this.#random = parts.random ?? Math.random;
     this.#metrics = parts.metrics ?? new PushMetrics();
+    const { hub, keepAlive, delivery, catchUp, turn, clock } = parts;
+    this.#shared = {
+      limits: { messages: options.writeQueueCapacity, characters: QUEUE_CHARACTERS },
+      history: delivery,
+      catchUp,
+      turn,
+      clock,
+      random: this.#random,
+      metrics: this.#metrics,
+      onLeave: ({ id, principal }) => void this.#release(ownerOf(principal), id),
+      onClose: (closed) => {
+        hub.remove(closed);
+        keepAlive.remove(closed);
+      },
+    };
   }
 
   /** Whether new streams are refused because this replica ends. */
@@ -292,33 +309,25 @@ export class Admission {
 
   #open(ticket: Ticket, transport: Transport): Connection {
     const { connectionId, request, principal, owner } = ticket;
-    const { hub, delivery, keepAlive, catchUp, turn, clock } = this.parts;
+    const { hub, keepAlive } = this.parts;
     const begin = this.#begin(request.cursor, principal);
     const tally = this.#metrics.streamsOf(request.transport, request.client);
     tally.opened += 1;
     tally.resumes[begin.resumed] += 1;
-    const connection = new Connection({
-      id: connectionId,
-      principal,
-      transport,
-      client: request.client,
-      types: request.types,
-      position: begin.position,
-      reading: begin.resumed === 'fresh' ? 'live' : 'behind',
-      capacity: this.options.writeQueueCapacity,
-      history: delivery,
-      catchUp,
-      turn,
-      clock,
-      random: this.#random,
-      tally,
-      metrics: this.#metrics,
-      onLeave: ({ id }) => void this.#release(owner, id),
-      onClose: (closed) => {
-        hub.remove(closed);
-        keepAlive.remove(closed);
+    const { client, types } = request;
+    const connection = new Connection(
+      {
+        id: connectionId,
+        principal,
+        transport,
+        client,
+        types,
+        position: begin.position,
+        reading: begin.resumed === 'fresh' ? 'live' : 'behind',
+        tally,
       },
-    });
+      this.#shared,
+    );
     this.#settled.add(ticket);
     hub.add(connection);
     keepAlive.add(connection);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Connection } from './connection.js';
+import { Connection, QUEUE_CHARACTERS } from './connection.js';
 import { MarkFrame, type LoggedFrame } from './frame.js';
 import { ScriptedTransport, at, connectionParts, logged, settled } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
@@ -9,15 +9,15 @@ function open(capacity = 3, types?: ReadonlySet<string>) {
   const clock = new VirtualClock();
   const advance = (milliseconds: number): void => clock.advance(milliseconds);
   const ended: string[] = [];
-  const { init, window } = connectionParts({
+  const { init, parts, window } = connectionParts({
     transport,
     clock,
-    capacity,
+    limits: { messages: capacity, characters: QUEUE_CHARACTERS },
     types,
     onLeave: () => ended.push('left'),
     onClose: () => ended.push('closed'),
   });
-  const connection = new Connection(init);
+  const connection = new Connection(init, parts);
   /** As delivery does it. */
   const publish = (...frames: LoggedFrame[]): void => {
     for (const frame of frames) {

@@ -10,7 +10,7 @@ import type { Cursor, Position } from './log.js';
 import type { Principal } from './principal.js';
 import type { Window } from './window.js';
 import type { Turn } from './turn.js';
-import { WriteQueue, type Source } from './write-queue.js';
+import { WriteQueue, type QueueLimits, type Source } from './write-queue.js';
 
 /** One open socket of either kind. Encodes and writes; knows no word of the domain. */
 export interface Transport {
@@ -49,11 +49,28 @@ const GOODBYE_MS = 1000;
 /** One write: what a slow client can make this process hold for it, beside the kernel's buffers. */
 const WRITE_CHARACTERS = 64 * 1024;
 /** What may wait beside it. */
-const QUEUE_CHARACTERS = 256 * 1024;
+export const QUEUE_CHARACTERS = 256 * 1024;
 /** Clients that lost something fetch it again within this time, each at a moment of its own. */
 const RESYNC_SPREAD_MS = 2000;
 
 const still = new StillFrame();
+
+/** What all connections share. */
+export interface ConnectionParts {
+  /** Of each write queue. */
+  readonly limits: QueueLimits;
+  /** What it reads while it is behind, up to the last record that was handed over. */
+  readonly history: { readonly window: Window; readonly head: Position };
+  readonly catchUp: CatchUp;
+  readonly turn: Turn;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly metrics: Pick<PushMetrics, 'waited'>;
+  /** Called once for each: its place counts no more. */
+  readonly onLeave: (connection: Connection) => void;
+  /** Called once for each, before anything else of the end: leave the hub. */
+  readonly onClose: (connection: Connection) => void;
+}
 
 export interface ConnectionInit {
   readonly id: ConnectionId;
@@ -66,24 +83,12 @@ export interface ConnectionInit {
   /** Where it begins, and whether that is the head. */
   readonly position: Position;
   readonly reading: 'live' | 'behind';
-  readonly capacity: number;
-  /** What it reads while it is behind, up to the last record that was handed over. */
-  readonly history: { readonly window: Window; readonly head: Position };
-  readonly catchUp: CatchUp;
-  readonly turn: Turn;
-  readonly clock: Clock;
-  readonly random: () => number;
   /** Where what it does is counted. */
   readonly tally: StreamTally;
-  readonly metrics: Pick<PushMetrics, 'waited'>;
-  /** Called once: its place counts no more. */
-  readonly onLeave: (connection: Connection) => void;
-  /** Called once, before anything else of the end: leave the hub. */
-  readonly onClose: (connection: Connection) => void;
 }
 
-/** One open stream of one principal, SSE or WebSocket. */
-export class Connection {
+/** One open stream of one principal, SSE or WebSocket. There are very many: what it holds for itself is little. */
+export class Connection implements TransportEvents {
   readonly id: ConnectionId;
   readonly transport: Transport;
   readonly client: string;
@@ -93,40 +98,33 @@ export class Connection {
   readonly organizationIds: Set<string>;
   /** Counts what changed its memberships: an answer about it that was asked for before is out of date. */
   revision = 0;
-  readonly #init: ConnectionInit;
+  readonly #parts: ConnectionParts;
+  /** Who it is, but for what changes. */
+  readonly #identity: Omit<Principal, 'organizationIds'>;
   readonly #queue: WriteQueue;
   readonly #types: ReadonlySet<string> | undefined;
-  readonly #turn: Turn;
   readonly #tally: StreamTally;
   #state: State = 'open';
   #isFlushScheduled = false;
   #hasPlace = true;
 
-  constructor(init: ConnectionInit) {
-    this.#init = init;
+  constructor(init: ConnectionInit, parts: ConnectionParts) {
+    const { organizationIds, ...identity } = init.principal;
+    this.#parts = parts;
+    this.#identity = identity;
     this.id = init.id;
     this.transport = init.transport;
     this.client = init.client;
-    this.organizationIds = new Set(init.principal.organizationIds);
-    this.openedAt = init.clock.now();
+    this.organizationIds = new Set(organizationIds);
+    this.openedAt = parts.clock.now();
     this.#types = init.types;
-    this.#turn = init.turn;
     this.#tally = init.tally;
-    this.#queue = new WriteQueue(
-      { messages: init.capacity, characters: QUEUE_CHARACTERS },
-      init.position,
-      init.reading,
-      init.tally,
-    );
-    this.transport.listen({
-      drained: () => this.#drained(),
-      closed: () => this.#closed(),
-      stalled: () => this.close('slow'),
-    });
+    this.#queue = new WriteQueue(parts.limits, init.position, init.reading, init.tally);
+    this.transport.listen(this);
   }
 
   get principal(): Principal {
-    return { ...this.#init.principal, organizationIds: this.organizationIds };
+    return { ...this.#identity, organizationIds: this.organizationIds };
   }
 
   /** The cursor that the stream was last handed. */
@@ -172,7 +170,7 @@ export class Connection {
   resync(reason: ControlMessageOf<'Resync'>['reason'], isKnown = true): void {
     if (!this.#isOpen) return;
     this.#tally.resyncs[reason] += 1;
-    const { window, head } = this.#init.history;
+    const { window, head } = this.#parts.history;
     const audiences = audiencesOf(this.principal);
     const from = this.#queue.position;
     const isHeld = window.coversCriticals(from.place, audiences);
@@ -181,7 +179,7 @@ export class Connection {
       type: 'Resync',
       message: {
         reason,
-        delay_ms: Math.round(this.#init.random() * RESYNC_SPREAD_MS),
+        delay_ms: Math.round(this.#parts.random() * RESYNC_SPREAD_MS),
         criticals: isHeld && isKnown ? 'complete' : 'truncated',
       },
     });
@@ -199,7 +197,7 @@ export class Connection {
   /** Reads a piece of what it missed; whether it could go on at once. */
   readOn(): boolean {
     if (!this.#isOpen || this.isLive || !this.#queue.isEmpty) return false;
-    const { window, head } = this.#init.history;
+    const { window, head } = this.#parts.history;
     const audiences = audiencesOf(this.principal);
     const source: Source = {
       head,
@@ -223,7 +221,7 @@ export class Connection {
     this.say({ type: 'Reconnect', message: { delay_ms: delayMs } });
     this.#state = 'leaving';
     this.#givePlaceBack();
-    this.#init.clock.after(delayMs + GOODBYE_MS, () => this.close('draining'));
+    this.#parts.clock.after(delayMs + GOODBYE_MS, () => this.close('draining'));
   }
 
   /**
@@ -242,7 +240,7 @@ export class Connection {
       if (last.length > 0) this.#hand(last);
     }
     this.transport.end(reason);
-    this.#init.clock.after(GOODBYE_MS, () => {
+    this.#parts.clock.after(GOODBYE_MS, () => {
       if (this.#state === 'closing') this.transport.destroy();
     });
   }
@@ -258,14 +256,14 @@ export class Connection {
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
-    this.#turn.add(this);
+    this.#parts.turn.add(this);
   }
 
   /** Writes what waits, as far as the socket takes it. */
   flush(): void {
     this.#isFlushScheduled = false;
     this.#write();
-    if (this.#isOpen && !this.isLive && this.transport.writable) this.#init.catchUp.add(this);
+    if (this.#isOpen && !this.isLive && this.transport.writable) this.#parts.catchUp.add(this);
   }
 
   #write(): void {
@@ -280,26 +278,31 @@ export class Connection {
   }
 
   /** The socket takes bytes again. */
-  #drained(): void {
+  drained(): void {
     if (this.isLive)
-      for (const { record } of this.#queue.waiting) this.#init.metrics.waited(record.publishedAt);
+      for (const { record } of this.#queue.waiting) this.#parts.metrics.waited(record.publishedAt);
     this.flush();
   }
 
-  #closed(): void {
+  /** The socket is gone. */
+  closed(): void {
     if (this.#isOpen) this.#leaveAll(this.#state === 'leaving' ? 'draining' : 'gone');
     this.#state = 'closed';
   }
 
+  stalled(): void {
+    this.close('slow');
+  }
+
   #leaveAll(reason: EndReason): void {
     this.#tally.closed[reason] += 1;
-    this.#init.onClose(this);
+    this.#parts.onClose(this);
     this.#givePlaceBack();
   }
 
   #givePlaceBack(): void {
     if (!this.#hasPlace) return;
     this.#hasPlace = false;
-    this.#init.onLeave(this);
+    this.#parts.onLeave(this);
   }
 }

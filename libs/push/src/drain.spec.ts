@@ -29,14 +29,14 @@ describe('a drain', () => {
     const released: string[] = [];
     const transports = Array.from({ length: streams }, (_, index) => {
       const transport = new ScriptedTransport();
-      const { init } = connectionParts({
+      const { init, parts } = connectionParts({
         id: String(index),
         transport,
         clock,
         onLeave: ({ id }) => released.push(id),
         onClose: (connection) => hub.remove(connection),
       });
-      hub.add(new Connection(init));
+      hub.add(new Connection(init, parts));
       return transport;
     });
     const admission = { drain: () => (admission.isDraining = true), isDraining: false };

@@ -18,7 +18,8 @@ const step = fc.oneof(
 );
 
 function open(id: string, who: Principal): Connection {
-  return new Connection(connectionParts({ id, principal: who }).init);
+  const { init, parts } = connectionParts({ id, principal: who });
+  return new Connection(init, parts);
 }
 
 it('finds exactly the connections of an audience, through any history, and holds nothing when all have left', () => {

@@ -34,7 +34,8 @@ describe('peers', () => {
     };
     const transport = new ScriptedTransport();
     Object.assign(transport, { socket: socket as unknown as Socket });
-    hub.add(new Connection(connectionParts({ transport, onClose: (one) => hub.remove(one) }).init));
+    const { init, parts } = connectionParts({ transport, onClose: (one) => hub.remove(one) });
+    hub.add(new Connection(init, parts));
     let outstanding: number | undefined;
     const key = '0100007F:0001 0100007F:0002';
     const peers = new Peers(hub, 30, clock, () =>

@@ -23,13 +23,13 @@ function make(answer: (principals: readonly Principal[]) => Promise<(Principal |
   const add = (id = 'c', more: Partial<Principal> = {}) => {
     const transport = new ScriptedTransport();
     const principal = { ...connectionParts().init.principal, ...more };
-    const { init } = connectionParts({
+    const { init, parts } = connectionParts({
       id,
       principal,
       transport,
       onClose: (connection) => hub.remove(connection),
     });
-    const connection = new Connection(init);
+    const connection = new Connection(init, parts);
     hub.add(connection);
     return { connection, transport };
   };

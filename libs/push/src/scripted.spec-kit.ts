@@ -1,7 +1,7 @@
 import type { Audience, CloseReason } from '@crossfade/protocol';
 import type { Transport, TransportEvents } from './connection.js';
 import { LoggedFrame, type Frame } from './frame.js';
-import type { ConnectionInit } from './connection.js';
+import { QUEUE_CHARACTERS, type ConnectionInit, type ConnectionParts } from './connection.js';
 import { CatchUp } from './catch-up.js';
 import type { LogRecord, Position } from './log.js';
 import { PushMetrics, StreamTally } from './metrics.js';
@@ -86,7 +86,7 @@ export function logged(place: number, over: Partial<LogRecord> = {}): LoggedFram
 }
 
 /** What a connection of user `u` in organization `o` needs, with a window of its own. */
-export function connectionParts(over: Partial<ConnectionInit> = {}) {
+export function connectionParts(over: Partial<ConnectionInit & ConnectionParts> = {}) {
   const limits = { capacity: 100, criticalCapacity: 100, criticalRetentionMs: 1000 };
   const window = new Window(limits, at(0), at(0));
   const init: ConnectionInit = {
@@ -97,7 +97,11 @@ export function connectionParts(over: Partial<ConnectionInit> = {}) {
     types: undefined,
     position: at(0),
     reading: 'live',
-    capacity: 3,
+    tally: new StreamTally('sse', 'test'),
+    ...over,
+  };
+  const parts: ConnectionParts = {
+    limits: { messages: 3, characters: QUEUE_CHARACTERS },
     history: {
       window,
       get head() {
@@ -108,13 +112,12 @@ export function connectionParts(over: Partial<ConnectionInit> = {}) {
     turn: new Turn(),
     clock: new VirtualClock(),
     random: () => 0,
-    tally: new StreamTally('sse', 'test'),
     metrics: new PushMetrics(),
     onLeave: () => undefined,
     onClose: () => undefined,
     ...over,
   };
-  return { init, window };
+  return { init, parts, window };
 }
 
 /** Waits until everything that was set going in this turn has run. */

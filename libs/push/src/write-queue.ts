@@ -28,6 +28,11 @@ export interface QueueLimits {
   readonly characters: number;
 }
 
+/** What most queues hold most of the time, shared by all; never added to. */
+const NOTHING: never[] = [];
+const LIVE: Reading = { name: 'live' };
+const BEHIND: Reading = { name: 'behind' };
+
 /** Records that one piece of reading looks at, for each that may wait: most are merged, or of other types. */
 const LOOKED_AT = 16;
 
@@ -37,9 +42,9 @@ const LOOKED_AT = 16;
  * A message equal to one that waits takes its place at the end, so that its cursor stays in order.
  */
 export class WriteQueue {
-  #words: ControlWord[] = [];
+  #words: readonly ControlWord[] = NOTHING;
   /** Few, so that looking at each is cheaper than a map, for this queue and for ten thousand empty ones. */
-  #waiting: LoggedFrame[] = [];
+  #waiting: LoggedFrame[] = NOTHING;
   #mark: Position | undefined;
   #characters = 0;
   #reading: Reading;
@@ -59,7 +64,7 @@ export class WriteQueue {
   ) {
     this.#position = position;
     this.#read = position;
-    this.#reading = { name: reading };
+    this.#reading = reading === 'live' ? LIVE : BEHIND;
   }
 
   /** What the stream was last handed, and may come back with. */
@@ -87,7 +92,7 @@ export class WriteQueue {
 
   /** A message about the stream itself; it goes out next. */
   say(word: ControlWord): void {
-    this.#words.push(word);
+    this.#words = [...this.#words, word];
   }
 
   /**
@@ -100,7 +105,7 @@ export class WriteQueue {
   /** Forgets what waits and keeps only the position: what comes is read from the window. */
   fallBehind(): void {
     this.#forget();
-    this.#reading = { name: 'behind' };
+    this.#reading = BEHIND;
   }
 
   /** What was missed cannot be replayed: critical records are read on from `from`, everything from `until` on. */
@@ -135,10 +140,10 @@ export class WriteQueue {
     }
     this.#read = end;
     if (reading.name === 'behind') {
-      this.#reading = { name: 'live' };
+      this.#reading = LIVE;
       return 'live';
     }
-    this.#reading = { name: 'behind' };
+    this.#reading = BEHIND;
     this.#mark = end;
     return 'more';
   }
@@ -151,7 +156,7 @@ export class WriteQueue {
       // They were said at the position that the stream had before.
       const { cursor } = this.#position;
       frames.unshift(...this.#words.map((word) => new ControlFrame(cursor, word)));
-      this.#words = [];
+      this.#words = NOTHING;
     }
     if (last instanceof LoggedFrame) this.#position = last.position;
     if (this.#waiting.length > 0) return frames;
@@ -170,9 +175,10 @@ export class WriteQueue {
   #takeWaiting(characters: number): LoggedFrame[] {
     const waiting = this.#waiting;
     if (this.#characters <= characters) {
-      this.#waiting = [];
+      this.#waiting = NOTHING;
       this.#characters = 0;
-      return waiting;
+      // What is given away may be added to.
+      return waiting === NOTHING ? [] : waiting;
     }
     let count = 0;
     for (let taken = 0; taken < characters; count += 1) {
@@ -204,7 +210,7 @@ export class WriteQueue {
   }
 
   #forget(): void {
-    this.#waiting = [];
+    this.#waiting = NOTHING;
     this.#characters = 0;
     this.#mark = undefined;
     this.#read = this.#position;

@@ -5,6 +5,9 @@ import type { Params } from 'nestjs-pino';
 /** A line of JSON for each thing that happens. No line holds a token: no header is logged, and no query. */
 export function logging(level: string): Params {
   return {
+    // A stream is no request that is soon over: a logger for each would stay as long. And refusing streams is not a fault,
+    // and anyone can ask for very many: the push library says how many, and why.
+    exclude: [PUSH_PATH],
     pinoHttp: {
       level,
       serializers: {
@@ -15,11 +18,8 @@ export function logging(level: string): Params {
         }),
         res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
       },
-      customLogLevel: (request: IncomingMessage, response: ServerResponse, error?: Error) =>
-        (error !== undefined || response.statusCode >= 500) && !isPush(request) ? 'error' : 'debug',
+      customLogLevel: (_request: IncomingMessage, response: ServerResponse, error?: Error) =>
+        error !== undefined || response.statusCode >= 500 ? 'error' : 'debug',
     },
   };
 }
-
-/** Refusing streams is not a fault, and anyone can ask for very many: the push library says how many, and why. */
-const isPush = ({ url = '' }: IncomingMessage): boolean => url.split('?', 1)[0] === PUSH_PATH;

@@ -23,12 +23,20 @@ export class AdmissionGuard implements CanActivate {
     // Bound before anything is acquired: whatever is, goes back when the client goes.
     const response = raw(http.getResponse<ServerResponse>());
     listenForPipe(response);
-    response.once('close', () => gone.abort());
+    const abort = (): void => gone.abort();
+    response.once('close', abort);
     const asked = readConnectRequest('sse', request, this.options);
     const admitted = await this.admission.admit(asked, gone.signal);
     if ('gone' in admitted) return false;
     if ('refusal' in admitted) throw new RefusalException(admitted.refusal, asked.wantsStream);
-    decisions.set(request, { outcome: admitted, gone: gone.signal });
+    decisions.set(request, {
+      outcome: admitted,
+      gone: gone.signal,
+      forget: () => {
+        decisions.delete(request);
+        response.off('close', abort);
+      },
+    });
     return true;
   }
 }

@@ -9,6 +9,8 @@ export interface Decision {
   readonly outcome: { readonly ticket: Ticket } | { readonly refusal: Refusal };
   /** Aborts when the client leaves. */
   readonly gone: AbortSignal;
+  /** Stop listening for that, and let go of all of this. */
+  forget(): void;
 }
 
 /** Decisions on their way from the guard, or the upgrade check, to the handler that opens the stream. */

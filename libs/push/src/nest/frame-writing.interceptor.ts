@@ -53,14 +53,30 @@ export class FrameWritingInterceptor implements NestInterceptor {
         if (piped === undefined || response.destroyed) return undefined;
         piped.unpipe(response);
         subscriber.complete();
-        // The signal that NestJS has aborted now knows, by its reason's stack, all that was called.
-        Reflect.deleteProperty(response.req, SSE_ABORT_CONTROLLER);
         // Headers that cannot be sent are an error, which an exception filter answers.
-        return response.headersSent ? outputOf(response, drained) : undefined;
+        if (!response.headersSent) return undefined;
+        if (response.req.httpVersionMajor === 1) letGo(response);
+        return outputOf(response, drained);
       });
       return next.handle().subscribe(subscriber);
     });
   }
+}
+
+/**
+ * Drops what a response of HTTP/1 keeps for as long as it is open and nobody reads any more, half of what an idle stream would hold.
+ * Set to nothing, not deleted: an object that loses a property becomes a hash table, which is larger than what is gained.
+ */
+function letGo(response: ServerResponse): void {
+  // The signal that NestJS has aborted now knows, by its reason's stack, all that was called.
+  Object.assign(response.req, { [SSE_ABORT_CONTROLLER]: undefined });
+  // Node's own copy of the headers, which are sent. Null is what it is before there is any.
+  const headers = Object.getOwnPropertySymbols(response).find(
+    ({ description }) => description === 'kOutHeaders',
+  );
+  if (headers !== undefined) Object.assign(response, { [headers]: null });
+  // And the text that was sent: whether there is one is all that is asked for.
+  Object.assign(response, { _header: 'sent' });
 }
 
 /**
@@ -72,18 +88,17 @@ function outputOf(response: ServerResponse, drained: () => void): SseOutput {
   const { socket, chunkedEncoding, req } = response;
   return socket !== null && chunkedEncoding && req.httpVersionMajor === 1
     ? new SocketOutput(response, socket, drained)
-    : new ResponseOutput(response);
+    : new ResponseOutput(response, drained);
 }
 
 class SocketOutput implements SseOutput {
   constructor(
     private readonly response: ServerResponse,
     private readonly socket: Socket,
-    drained: () => void,
+    private readonly drained: () => void,
   ) {
-    // The response does not hear of what went past it. The socket may serve other requests after this one.
+    // The response does not hear of what went past it.
     socket.on('drain', drained);
-    response.once('close', () => socket.off('drain', drained));
   }
 
   get writable(): boolean {
@@ -97,10 +112,19 @@ class SocketOutput implements SseOutput {
   end(): void {
     this.response.end();
   }
+
+  detach(): void {
+    this.socket.off('drain', this.drained);
+  }
 }
 
 class ResponseOutput implements SseOutput {
-  constructor(private readonly response: ServerResponse) {}
+  constructor(
+    private readonly response: ServerResponse,
+    drained: () => void,
+  ) {
+    response.on('drain', drained);
+  }
 
   get writable(): boolean {
     return !this.response.writableNeedDrain && !this.response.destroyed;

@@ -50,14 +50,22 @@ export class PushWsAdapter extends WsAdapter {
     return ({ req: request }, answer) => {
       const gone = new AbortController();
       // Bound before anything is acquired. A socket that dies here never becomes a connection.
-      request.socket.once('close', () => gone.abort());
+      const abort = (): void => gone.abort();
+      request.socket.once('close', abort);
       admission.admit(readConnectRequest('websocket', request, options), gone.signal).then(
         (admitted) => {
           if ('gone' in admitted) return;
           const status =
             'refusal' in admitted ? this.#statusBeforeUpgrade(request, admitted.refusal) : undefined;
           if (status === undefined) {
-            decisions.set(request, { outcome: admitted, gone: gone.signal });
+            decisions.set(request, {
+              outcome: admitted,
+              gone: gone.signal,
+              forget: () => {
+                decisions.delete(request);
+                request.socket.off('close', abort);
+              },
+            });
             return answer(true);
           }
           answer(false, status.status, status.body, { ...status.headers });

@@ -57,14 +57,23 @@ export class PushController {
     const registered = await this.admission.register(ticket, transport, decision.gone);
     if ('refusal' in registered) throw new RefusalException(registered.refusal, ticket.request.wantsStream);
     if ('gone' in registered) return EMPTY;
+    // From here on the transport hears of the end.
+    decision.forget();
     return new Observable((subscriber) =>
-      transport.attach(takeOvers.get(response)?.(transport.drained) ?? events(subscriber, response)),
+      transport.attach(
+        takeOvers.get(response)?.(transport.drained) ?? events(subscriber, response, transport.drained),
+      ),
     );
   }
 }
 
 /** The way through NestJS: it keeps a list of its own, so that nothing may be emitted while the response is full. */
-function events(subscriber: Subscriber<MessageEvent>, response: ServerResponse): SseOutput {
+function events(
+  subscriber: Subscriber<MessageEvent>,
+  response: ServerResponse,
+  drained: () => void,
+): SseOutput {
+  response.on('drain', drained);
   return {
     get writable() {
       return !response.writableNeedDrain && !response.destroyed;

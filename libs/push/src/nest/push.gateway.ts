@@ -31,6 +31,7 @@ export class PushGateway implements OnGatewayConnection<WebSocket> {
     this.admission.register(decision.outcome.ticket, transport, decision.gone).then(
       (registered) => {
         if ('refusal' in registered) refuse(webSocket, registered.refusal);
+        if ('connection' in registered) decision.forget();
       },
       (error: unknown) => {
         this.logger.error(error);

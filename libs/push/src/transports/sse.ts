@@ -53,6 +53,8 @@ export interface SseOutput {
   write(frames: readonly Frame[]): void;
   /** Ends the response in order. */
   end(): void;
+  /** The response is over: its socket may go on without it. */
+  detach?(): void;
 }
 
 /** Server-Sent Events over one response. */
@@ -66,8 +68,10 @@ export class SseTransport implements Transport {
     private readonly response: ServerResponse,
     stallMs: number,
   ) {
-    response.on('drain', this.drained);
-    response.once('close', () => this.#events?.closed());
+    response.once('close', () => {
+      this.#output?.detach?.();
+      this.#events?.closed();
+    });
     // Node's own measure: it is put off by every byte that the kernel takes.
     response.setTimeout(stallMs, () => {
       if (this.pendingBytes > 0) this.#events?.stalled();
