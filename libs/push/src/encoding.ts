@@ -16,6 +16,8 @@ interface Sequences {
 export class Encoding {
   /** What was joined in this turn of the event loop. */
   #sequences: Sequences | undefined;
+  /** The last that was joined: most connections get the same as the one before. */
+  #last: { readonly frames: readonly Frame[]; readonly bytes: Buffer } | undefined;
 
   constructor(
     readonly name: EncodingName,
@@ -26,6 +28,7 @@ export class Encoding {
   join(frames: readonly Frame[]): Buffer {
     const [first] = frames;
     if (frames.length === 1 && first !== undefined) return first.bytes(this);
+    if (this.#last !== undefined && areSame(this.#last.frames, frames)) return this.#last.bytes;
     let sequence = this.#ofThisTurn();
     for (const frame of frames) {
       let next = sequence.next.get(frame);
@@ -35,14 +38,19 @@ export class Encoding {
       }
       sequence = next;
     }
-    return (sequence.bytes ??= Buffer.concat(frames.map((frame) => frame.bytes(this))));
+    const bytes = (sequence.bytes ??= Buffer.concat(frames.map((frame) => frame.bytes(this))));
+    this.#last = { frames, bytes };
+    return bytes;
   }
 
   #ofThisTurn(): Sequences {
     if (this.#sequences === undefined) {
       this.#sequences = { next: new Map() };
-      setImmediate(() => (this.#sequences = undefined));
+      setImmediate(() => (this.#sequences = this.#last = undefined));
     }
     return this.#sequences;
   }
 }
+
+const areSame = (one: readonly Frame[], other: readonly Frame[]): boolean =>
+  one.length === other.length && one.every((frame, index) => frame === other[index]);

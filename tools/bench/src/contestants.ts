@@ -1,14 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ApiClient, GatewayHost, PostgresHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
 
 /** Lets a server be told to collect its garbage, before its memory is read. */
 const NODE_OPTIONS = `--expose-gc --no-warnings --experimental-transform-types --import=${fileURLToPath(new URL('./servers/collect-garbage.ts', import.meta.url))}`;
-
-/** Kernel clock ticks a second. */
-const TICKS = 100;
 
 /** A server that is measured: where its streams are, and how messages come to it. */
 export class Contestant {
@@ -39,13 +36,12 @@ export class Contestant {
 
   /** What the process has used of the processors, microseconds, by the operating system. */
   cpu(): number {
-    const stat = readFileSync(`/proc/${this.pid}/stat`, 'utf8');
-    const [user = 0, system = 0] = stat
-      .slice(stat.lastIndexOf(')') + 2)
-      .split(' ')
-      .slice(11, 13)
-      .map(Number);
-    return ((user + system) * 1_000_000) / TICKS;
+    const tasks = `/proc/${this.pid}/task`;
+    // Nanoseconds on a processor, where /proc/PID/stat has ticks of ten milliseconds.
+    const spent = readdirSync(tasks).map((task) =>
+      Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ', 1)[0]),
+    );
+    return spent.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1000;
   }
 
   /** Collects the garbage that opening streams has left, which would be collected while something else is measured. */

@@ -48,23 +48,22 @@ export async function measureFanOut(size: FanOutSize): Promise<Record<string, un
       }
     }
   }
-  const median = (key: string, of: keyof Sample): number => {
-    const sorted = (samples.get(key) ?? []).map((sample) => sample[of]).sort((a, b) => a - b);
-    return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-  };
+  const medianOf = (key: string, of: keyof Sample): number =>
+    median((samples.get(key) ?? []).map((sample) => sample[of]));
   return Object.keys(patterns).flatMap((pattern) =>
     Object.keys(contestants).map((name) => {
       const key = `${pattern} ${name}`;
-      const ratio = (to: ContestantName) => twoDigits(median(key, 'cpu') / median(`${pattern} ${to}`, 'cpu'));
+      const ratio = (to: ContestantName) =>
+        twoDigits(medianOf(key, 'cpu') / medianOf(`${pattern} ${to}`, 'cpu'));
       return {
         messages: pattern,
         server: name,
-        'CPU per delivery, µs': twoDigits(median(key, 'cpu')),
+        'CPU per delivery, µs': twoDigits(medianOf(key, 'cpu')),
         'of stock': ratio('stock'),
         'of the floor': ratio('floor'),
-        'delay p50, ms': round(median(key, 'p50')),
-        'p99, ms': round(median(key, 'p99')),
-        'load, % of a core': Math.round(median(key, 'loadShare') * 100),
+        'delay p50, ms': round(medianOf(key, 'p50')),
+        'p99, ms': round(medianOf(key, 'p99')),
+        'load, % of a core': Math.round(medianOf(key, 'loadShare') * 100),
       };
     }),
   );
@@ -74,13 +73,14 @@ async function measureOne(name: ContestantName, size: FanOutSize): Promise<[Patt
   const server = await contestants[name](size.streams);
   const load = new FanOutLoad();
   try {
-    await send(server, patterns['single messages'], size.seconds / 5);
+    // Warm, so that what is measured first is not what is compiled first.
+    for (const pattern of Object.values(patterns)) await send(server, pattern, size.seconds / 2);
     const base = new Map<PatternName, number>();
     for (const pattern of Object.keys(patterns) as PatternName[]) {
       base.set(pattern, (await send(server, patterns[pattern], size.seconds)).cpuPerMessage);
     }
     await load.open(server.stream, server.headers, size.streams);
-    await send(server, patterns['single messages'], size.seconds / 3);
+    for (const pattern of Object.values(patterns)) await send(server, pattern, size.seconds / 3);
     await server.collectGarbage(size.seconds * 100);
     const idlePerSecond = await idle(server, size.seconds);
     const found: [PatternName, Sample][] = [];
@@ -103,35 +103,42 @@ async function measureOne(name: ContestantName, size: FanOutSize): Promise<[Patt
   }
 }
 
-/** A message to ten streams, while very many others are open, and while they are alone. */
+/**
+ * A message to ten streams, while very many others are open, and while they are alone. Each server is warmed up by as much
+ * publishing as is measured, and measured for long enough that what it does now and then evens out.
+ */
 export async function measureFewOfMany(size: FanOutSize): Promise<Record<string, unknown>[]> {
   const FEW = 10;
-  const rows = [];
-  for (const others of [0, size.idle]) {
-    const server = await contestants.gateway(size.idle);
-    const bystanders = new FanOutLoad();
-    const load = new FanOutLoad();
-    try {
-      await load.open(server.stream, server.headers, FEW);
-      if (others > 0) await bystanders.open(server.stream, server.bystanders, others);
-      await send(server, FEW_PATTERN, size.seconds / 3);
-      await load.measure();
-      await server.collectGarbage(size.seconds * 100);
-      const idlePerSecond = await idle(server, size.seconds);
-      const { cpuPerMessage } = await send(server, FEW_PATTERN, size.seconds, idlePerSecond);
-      rows.push({ others, cpu: cpuPerMessage });
-    } finally {
-      await load.stop();
-      await bystanders.stop();
-      await server.stop();
+  const seconds = size.seconds * 2;
+  const samples = new Map<number, number[]>([
+    [0, []],
+    [size.idle, []],
+  ]);
+  for (let turn = 0; turn < size.rounds; turn += 1) {
+    for (const [others, found] of samples) {
+      const server = await contestants.gateway(size.idle);
+      const bystanders = new FanOutLoad();
+      const load = new FanOutLoad();
+      try {
+        await load.open(server.stream, server.headers, FEW);
+        if (others > 0) await bystanders.open(server.stream, server.bystanders, others);
+        await send(server, FEW_PATTERN, seconds);
+        await server.collectGarbage(size.seconds * 100);
+        const idlePerSecond = await idle(server, seconds);
+        found.push((await send(server, FEW_PATTERN, seconds, idlePerSecond)).cpuPerMessage);
+      } finally {
+        await load.stop();
+        await bystanders.stop();
+        await server.stop();
+      }
     }
   }
-  const [alone] = rows;
-  return rows.map(({ others, cpu }) => ({
+  const alone = median(samples.get(0) ?? []);
+  return [...samples].map(([others, found]) => ({
     'streams that get it': FEW,
     others,
-    'CPU per message, publishing included, µs': Math.round(cpu),
-    ratio: twoDigits(cpu / (alone?.cpu ?? Number.NaN)),
+    'CPU per message, publishing included, µs': Math.round(median(found)),
+    ratio: twoDigits(median(found) / alone),
   }));
 }
 
@@ -207,4 +214,9 @@ function message(organization: string): object {
 
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, Math.max(0, milliseconds)));
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
 const twoDigits = (value: number): number => Math.round(value * 100) / 100;
