@@ -247,6 +247,15 @@ describe('both apps side by side', () => {
     await modern.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
     await modern.getByRole('heading', { name: 'Stacks' }).waitFor();
     await legacy.getByText('There is no such stack').waitFor({ timeout: BOUND_MS });
+    // The browser tells of each request that was refused, the last of them perhaps after the page has said so.
+    await legacy.goto(`${hosts.gateway.url}/#!/`);
+    let told = 0;
+    await eventually('silence', async () => {
+      const before = told;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      told = hosts.browsing.errors.length;
+      return told > 0 && told === before ? true : undefined;
+    });
     hosts.browsing.errors.splice(0);
   });
 
@@ -256,6 +265,7 @@ describe('both apps side by side', () => {
       await client.json('POST', '/events', { type: 'error', message });
     const titles = () => modern.locator('[data-testid=stacks] tbody a').allTextContents();
     await inMain('Stacks');
+    await modern.getByRole('link', { name: 'Pears are late' }).waitFor();
     await modern.getByLabel('Search').fill('apples');
     await expect
       .poll(async () => (await titles()).map((title) => title.trim()))

@@ -1,5 +1,6 @@
 export { PushError, type MessageIssue, type PushErrorCode } from './errors.js';
 export { type PushOptions } from './options.js';
+export { type Clock } from './clock.js';
 export {
   ownerOf,
   type Authentication,
