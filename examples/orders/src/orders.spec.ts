@@ -10,16 +10,20 @@ let program: ChildProcess;
 let url = '';
 
 /** The built program, as it is run. */
-beforeAll(async () => {
-  issuer = await SampleIssuer.start();
-  program = fork(fileURLToPath(new URL('../dist/main.js', import.meta.url)), {
-    env: { PATH: process.env['PATH'], PORT: '0', JWKS_URL: issuer.jwksUrl, JWT_ISSUER: issuer.issuer },
+async function start(of: SampleIssuer): Promise<{ child: ChildProcess; ready: string }> {
+  const child = fork(fileURLToPath(new URL('../dist/main.js', import.meta.url)), {
+    env: { PATH: process.env['PATH'], PORT: '0', JWKS_URL: of.jwksUrl, JWT_ISSUER: of.issuer },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     // Not the test runner's: the program runs what was built.
     execArgv: [],
   });
-  const [{ ready }] = (await once(program, 'message')) as [{ ready: string }];
-  url = ready;
+  const [{ ready }] = (await once(child, 'message')) as [{ ready: string }];
+  return { child, ready };
+}
+
+beforeAll(async () => {
+  issuer = await SampleIssuer.start();
+  ({ child: program, ready: url } = await start(issuer));
 }, 30_000);
 afterAll(async () => {
   program.kill('SIGTERM');
@@ -87,12 +91,7 @@ it('lets nobody in whose token is not for it', async () => {
 
 it('says that it is not available while the keys cannot be had', async () => {
   const gone = await SampleIssuer.start();
-  const child = fork(fileURLToPath(new URL('../dist/main.js', import.meta.url)), {
-    env: { PATH: process.env['PATH'], PORT: '0', JWKS_URL: gone.jwksUrl, JWT_ISSUER: gone.issuer },
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    execArgv: [],
-  });
-  const [{ ready }] = (await once(child, 'message')) as [{ ready: string }];
+  const { child, ready } = await start(gone);
   const token = await gone.token({ id: 'ann' });
   await gone.stop();
   const { response } = await SseProbe.open(ready, { token });

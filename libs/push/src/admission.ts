@@ -1,18 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import type { ControlMessageOf, RefusalReason } from '@crossfade/protocol';
+import type { RefusalReason } from '@crossfade/protocol';
 import { audiencesOf } from './audience-lists.js';
 import type { Budgets } from './budgets.js';
 import type { CatchUp } from './catch-up.js';
 import type { Clock } from './clock.js';
-import { Connection, QUEUE_CHARACTERS, type ConnectionParts, type Transport } from './connection.js';
+import { Connection, QUEUE_CHARACTERS, type ConnectionParts } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Hub } from './hub.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { ConnectionId } from './lease.js';
 import type { Cursor, Position } from './log.js';
-import { PushMetrics, type TransportName } from './metrics.js';
+import { PushMetrics, type ResyncReason } from './metrics.js';
 import type { ResolvedPushOptions } from './options.js';
 import { ownerOf, type OwnerId, type Principal } from './principal.js';
+import type { Transport, TransportName } from './transport.js';
 import type { Turn } from './turn.js';
 
 /** What a client asks for, read from its request by either transport. */
@@ -351,7 +352,7 @@ export class Admission {
     principal: Principal,
   ):
     | { resumed: 'fresh' | 'resumed'; position: Position }
-    | { resumed: 'gap'; position: Position; isKnown: boolean; reason: ControlMessageOf<'Resync'>['reason'] } {
+    | { resumed: 'gap'; position: Position; isKnown: boolean; reason: ResyncReason } {
     const { window, head } = this.parts.delivery;
     if (cursor === undefined) return { resumed: 'fresh', position: head };
     const audiences = audiencesOf(principal);

@@ -9,11 +9,13 @@ function open(capacity = 3, types?: ReadonlySet<string>) {
   const clock = new VirtualClock();
   const advance = (milliseconds: number): void => clock.advance(milliseconds);
   const ended: string[] = [];
+  const waited: number[] = [];
   const { init, parts, window } = connectionParts({
     transport,
     clock,
     limits: { messages: capacity, characters: QUEUE_CHARACTERS },
     types,
+    metrics: { waited: (publishedAt) => waited.push(publishedAt) },
     onLeave: () => ended.push('left'),
     onClose: () => ended.push('closed'),
   });
@@ -25,7 +27,7 @@ function open(capacity = 3, types?: ReadonlySet<string>) {
       connection.offer(frame);
     }
   };
-  return { connection, transport, advance, ended, window, publish };
+  return { connection, transport, advance, ended, waited, window, publish };
 }
 
 const frame = (place: number) => logged(place, { type: `T${place}` });
@@ -222,5 +224,25 @@ describe('a connection', () => {
     connection.keepAlive(new MarkFrame(at(3)));
     expect(transport.keepAlives).toEqual([undefined]);
     expect(connection.position).toBe('0');
+  });
+
+  it('measures each record that waited for the socket once, when the socket takes it', async () => {
+    const { connection, transport, publish, waited } = open();
+    publish(logged(1, { publishedAt: 1 }));
+    await settled();
+    expect(waited).toEqual([]);
+    transport.writable = false;
+    const large = { text: 'x'.repeat(70_000) };
+    publish(...[2, 3].map((place) => logged(place, { publishedAt: place, message: large })));
+    await settled();
+    // One write, and it is full again.
+    transport.write = (frames) => {
+      ScriptedTransport.prototype.write.call(transport, frames);
+      transport.writable = false;
+    };
+    transport.drain();
+    expect([waited, connection.waiting]).toEqual([[2], 1]);
+    transport.drain();
+    expect([waited, connection.waiting]).toEqual([[2, 3], 0]);
   });
 });

@@ -1,42 +1,16 @@
-import type { Socket } from 'node:net';
-import { closeTable, type CloseReason, type ControlMessageOf } from '@crossfade/protocol';
+import { closeTable, type CloseReason } from '@crossfade/protocol';
 import { audiencesOf } from './audience-lists.js';
 import type { CatchUp } from './catch-up.js';
 import type { Clock } from './clock.js';
 import { LoggedFrame, StillFrame, type ControlWord, type Frame, type MarkFrame } from './frame.js';
 import type { ConnectionId } from './lease.js';
-import type { EndReason, PushMetrics, StreamTally } from './metrics.js';
 import type { Cursor, Position } from './log.js';
+import type { EndReason, PushMetrics, ResyncReason, StreamTally } from './metrics.js';
 import type { Principal } from './principal.js';
-import type { Window } from './window.js';
+import type { Transport, TransportEvents } from './transport.js';
 import type { Turn } from './turn.js';
+import type { Window } from './window.js';
 import { WriteQueue, type QueueLimits, type Source } from './write-queue.js';
-
-/** One open socket of either kind. Encodes and writes; knows no word of the domain. */
-export interface Transport {
-  readonly name: 'sse' | 'websocket';
-  /** Whether the socket takes bytes now. While it does not, nothing is written; `drained` says when it does again. */
-  readonly writable: boolean;
-  /** Bytes that were written and that the kernel has not taken yet. */
-  readonly pendingBytes: number;
-  /** The socket below, to see whether its peer is still there; null once it is gone. */
-  readonly socket: Socket | null;
-  /** Hands frames to the socket in one write. */
-  write(frames: readonly Frame[]): void;
-  /** Ends the stream in order, after what was written. */
-  end(reason: CloseReason): void;
-  /** Ends it at once. */
-  destroy(): void;
-  /** Called by whoever owns the connection, once. */
-  listen(events: TransportEvents): void;
-}
-
-export interface TransportEvents {
-  drained(): void;
-  closed(): void;
-  /** Bytes wait, and the socket has taken none for the stall time. */
-  stalled(): void;
-}
 
 /**
  * `open` until something ends it; `leaving` has been told to open the next stream, and goes on until it has, or its
@@ -167,7 +141,7 @@ export class Connection implements TransportEvents {
    * Tells the client to fetch, since what it missed after its position is no longer held; critical messages still come.
    * `isKnown`: whether the position is what the client had; else nobody can say that they are complete.
    */
-  resync(reason: ControlMessageOf<'Resync'>['reason'], isKnown = true): void {
+  resync(reason: ResyncReason, isKnown = true): void {
     if (!this.#isOpen) return;
     this.#tally.resyncs[reason] += 1;
     const { window, head } = this.#parts.history;
@@ -259,29 +233,32 @@ export class Connection implements TransportEvents {
     this.#parts.turn.add(this);
   }
 
-  /** Writes what waits, as far as the socket takes it. */
-  flush(): void {
+  /** Writes what waits, as far as the socket takes it; `hasWaited`: for the socket, not only for this turn's end. */
+  flush(hasWaited = false): void {
     this.#isFlushScheduled = false;
-    this.#write();
+    this.#write(hasWaited);
     if (this.#isOpen && !this.isLive && this.transport.writable) this.#parts.catchUp.add(this);
   }
 
-  #write(): void {
+  #write(hasWaited = false): void {
     while (this.#isOpen && !this.#queue.isEmpty && this.transport.writable) {
-      this.#hand(this.#queue.take(WRITE_CHARACTERS));
+      this.#hand(this.#queue.take(WRITE_CHARACTERS), hasWaited);
     }
   }
 
-  #hand(frames: readonly Frame[]): void {
-    for (const frame of frames) if (frame instanceof LoggedFrame) this.#tally.delivered += 1;
+  #hand(frames: readonly Frame[], hasWaited = false): void {
+    for (const frame of frames) {
+      if (!(frame instanceof LoggedFrame)) continue;
+      this.#tally.delivered += 1;
+      if (hasWaited) this.#parts.metrics.waited(frame.record.publishedAt);
+    }
     this.transport.write(frames);
   }
 
   /** The socket takes bytes again. */
   drained(): void {
-    if (this.isLive)
-      for (const { record } of this.#queue.waiting) this.#parts.metrics.waited(record.publishedAt);
-    this.flush();
+    // What a stream that is behind reads on has waited in the window.
+    this.flush(this.isLive);
   }
 
   /** The socket is gone. */

@@ -1,10 +1,11 @@
 import type { Hub } from './hub.js';
 import type { ConnectionId } from './lease.js';
+import type { TransportName } from './transport.js';
 
 /** One open stream, as an operator sees it. */
 export interface OpenConnection {
   readonly id: ConnectionId;
-  readonly transport: 'sse' | 'websocket';
+  readonly transport: TransportName;
   /** Which app and build, as the client says; `unknown` if it does not. */
   readonly client: string;
   readonly userId: string | undefined;

@@ -1,14 +1,18 @@
 import { createNoopMeter, type BatchObservableResult, type Histogram, type Meter } from '@opentelemetry/api';
-import { closeTable, refusalTable, type CloseReason, type RefusalReason } from '@crossfade/protocol';
-
-export type TransportName = 'sse' | 'websocket';
+import {
+  closeTable,
+  control,
+  refusalTable,
+  type CloseReason,
+  type ControlMessageOf,
+  type RefusalReason,
+} from '@crossfade/protocol';
+import type { TransportName } from './transport.js';
 
 /** How a stream ended: a row of the close table, or `gone`: its client left. */
 export type EndReason = CloseReason | 'gone';
 
-/** What a stream that begins is told of what it missed. */
-export type Resume = 'fresh' | 'resumed' | 'gap';
-export type ResyncReason = 'unknown_cursor' | 'gap' | 'log_lost' | 'lagging';
+export type ResyncReason = ControlMessageOf<'Resync'>['reason'];
 
 /** What a round of reauthorization made of a stream; `outdated`: its rights changed while the answer was on its way. */
 export type Reauthorized = 'kept' | 'changed' | 'ended' | 'outdated' | 'failed';
@@ -31,8 +35,8 @@ export class StreamTally {
   caughtUp = 0;
   readonly closed = zeros<EndReason>([...keysOf(closeTable), 'gone']);
   readonly refused = zeros<RefusalReason>(keysOf(refusalTable));
-  readonly resumes = zeros<Resume>(['fresh', 'resumed', 'gap']);
-  readonly resyncs = zeros<ResyncReason>(['unknown_cursor', 'gap', 'log_lost', 'lagging']);
+  readonly resumes = zeros(control.Connected.shape.resumed.options);
+  readonly resyncs = zeros(control.Resync.shape.reason.options);
 
   constructor(
     readonly transport: TransportName,
@@ -54,7 +58,7 @@ const DELAYS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 
 
 /**
  * Every instrument, as `docs/operations/metrics.md` lists them. Names as OpenTelemetry has them; an exporter for
- * Prometheus writes dots as underscores and adds `_total` to counters, and units.
+ * Prometheus writes dots as underscores and adds `_total` to counters.
  */
 const instruments = {
   active: ['gauge', 'connections.active', '{connection}', 'Streams that are open.'],

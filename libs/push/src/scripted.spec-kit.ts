@@ -1,5 +1,5 @@
 import type { Audience, CloseReason } from '@crossfade/protocol';
-import type { Transport, TransportEvents } from './connection.js';
+import type { Transport, TransportEvents } from './transport.js';
 import { LoggedFrame, type Frame } from './frame.js';
 import { QUEUE_CHARACTERS, type ConnectionInit, type ConnectionParts } from './connection.js';
 import { CatchUp } from './catch-up.js';

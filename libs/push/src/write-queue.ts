@@ -86,10 +86,6 @@ export class WriteQueue {
     return this.#waiting.length;
   }
 
-  get waiting(): readonly LoggedFrame[] {
-    return this.#waiting;
-  }
-
   /** A message about the stream itself; it goes out next. */
   say(word: ControlWord): void {
     this.#words = [...this.#words, word];

@@ -1,20 +1,40 @@
+import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { parameter } from '@crossfade/protocol';
 import type { ConnectRequest, Refusal, Ticket } from '../admission.js';
-import type { TransportName } from '../metrics.js';
 import type { ResolvedPushOptions } from '../options.js';
+import type { TransportName } from '../transport.js';
 
 /** What became of a request at the door. */
 export interface Decision {
   readonly outcome: { readonly ticket: Ticket } | { readonly refusal: Refusal };
   /** Aborts when the client leaves. */
   readonly gone: AbortSignal;
-  /** Stop listening for that, and let go of all of this. */
+  /** Stop listening for that: somebody else does. */
   forget(): void;
 }
 
+/** Hears when what carries a request closes. Bind it before anything is acquired: whatever is, goes back then. */
+export function listenForLeaving(carrier: EventEmitter): Pick<Decision, 'gone' | 'forget'> {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  carrier.once('close', abort);
+  return { gone: controller.signal, forget: () => carrier.off('close', abort) };
+}
+
 /** Decisions on their way from the guard, or the upgrade check, to the handler that opens the stream. */
-export const decisions = new WeakMap<IncomingMessage, Decision>();
+const decisions = new WeakMap<IncomingMessage, Decision>();
+
+export function putDecision(request: IncomingMessage, decision: Decision): void {
+  decisions.set(request, decision);
+}
+
+/** Once: a request lives as long as its stream, and would keep its decision. */
+export function takeDecision(request: IncomingMessage): Decision | undefined {
+  const decision = decisions.get(request);
+  decisions.delete(request);
+  return decision;
+}
 
 const CLIENT = /^[\w.-]{1,64}\/[\w.+-]{1,64}$/;
 const MAX_TYPES = 64;

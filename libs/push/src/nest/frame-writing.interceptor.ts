@@ -64,8 +64,8 @@ export class FrameWritingInterceptor implements NestInterceptor {
 }
 
 /**
- * Drops what a response of HTTP/1 keeps for as long as it is open and nobody reads any more, half of what an idle stream would hold.
- * Set to nothing, not deleted: an object that loses a property becomes a hash table, which is larger than what is gained.
+ * Drops what a response of HTTP/1 keeps for as long as it is open and nobody reads any more, half of what an idle stream
+ * would hold. Set to nothing, not deleted: an object that loses a property becomes a hash table, which is larger than what is gained.
  */
 function letGo(response: ServerResponse): void {
   // The signal that NestJS has aborted now knows, by its reason's stack, all that was called.

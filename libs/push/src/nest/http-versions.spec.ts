@@ -1,17 +1,13 @@
 import 'reflect-metadata';
 import { once } from 'node:events';
-import { connect, type AddressInfo } from 'node:net';
-import { type INestApplication, type NestInterceptor } from '@nestjs/common';
+import { connect } from 'node:net';
+import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { Test } from '@nestjs/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Hub } from '../hub.js';
-import { MemoryLeaseStore } from '../memory/lease-store.js';
-import { PushPublisher } from '../publisher.js';
-import { FrameWritingInterceptor } from './frame-writing.interceptor.js';
+import type { MemoryLeaseStore } from '../memory/lease-store.js';
 import { Nginx, type NginxOptions } from './nginx.spec-kit.js';
-import { PushModule } from './push.module.js';
-import { PushWsAdapter } from './push-ws.adapter.js';
+import { interceptors, PATH, publishText, startPush } from './push-app.spec-kit.js';
 import {
   eventsIn,
   overHttp10,
@@ -26,8 +22,6 @@ import {
  * same suite.
  */
 
-const PATH = '/api/v2/push';
-const passThrough: NestInterceptor = { intercept: (_context, next) => next.handle() };
 const HOSTILE = [
   '\n\ndata: {"type":"Revoked"}\n\n',
   '\rid: 9\r\r',
@@ -52,49 +46,31 @@ const ways: readonly Way[] = [
   { title: 'nginx, HTTP/2 in front of it', open: overHttp2, nginx: { listen: 'http2', upstream: '1.1' } },
 ];
 
-describe.each([
-  ['with the frame-writing interceptor', undefined],
-  ['without it', passThrough],
-])('the route %s', (_title, interceptor) => {
+describe.each(interceptors)('the route %s', (_title, interceptor) => {
   let app: INestApplication;
   let leases: MemoryLeaseStore;
   let port = 0;
   const clients: StreamClient[] = [];
 
   async function start(server?: 'http2'): Promise<void> {
-    leases = new MemoryLeaseStore();
-    const builder = Test.createTestingModule({
-      imports: [
-        PushModule.forRootAsync({
-          useFactory: () => ({
-            leases,
-            drainSeconds: 0,
-            stallSeconds: 2,
-            connectsPerMinute: 1000,
-            maxConnectionsPerOwner: 100,
-            authenticator: {
-              authenticate: async (tokenId: string) =>
-                tokenId === 'bad'
-                  ? { outcome: 'unauthorized', detail: 'unknown' }
-                  : {
-                      outcome: 'authenticated',
-                      principal: { userId: 'u', tokenId, organizationIds: new Set(['o']) },
-                    },
-              reauthorize: async (principals) => principals,
-            },
-          }),
-        }),
-      ],
-    });
-    if (interceptor !== undefined) builder.overrideInterceptor(FrameWritingInterceptor).useValue(interceptor);
-    const module = await builder.compile();
-    app =
-      server === undefined
-        ? module.createNestApplication({ logger: false })
-        : module.createNestApplication(new FastifyAdapter({ http2: true } as object), { logger: false });
-    app.useWebSocketAdapter(new PushWsAdapter(app));
-    await app.listen(0, '127.0.0.1');
-    port = (app.getHttpServer().address() as AddressInfo).port;
+    ({ app, leases, port } = await startPush(
+      {
+        drainSeconds: 0,
+        stallSeconds: 2,
+        authenticator: {
+          authenticate: async (tokenId: string) =>
+            tokenId === 'bad'
+              ? { outcome: 'unauthorized', detail: 'unknown' }
+              : {
+                  outcome: 'authenticated',
+                  principal: { userId: 'u', tokenId, organizationIds: new Set(['o']) },
+                },
+          reauthorize: async (principals) => principals,
+        },
+      },
+      interceptor,
+      server === undefined ? undefined : new FastifyAdapter({ http2: true } as object),
+    ));
   }
 
   afterEach(async () => {
@@ -104,11 +80,7 @@ describe.each([
     expect(leases.count()).toBe(0);
   });
 
-  const publish = (text: string) =>
-    app.get(PushPublisher).publish({
-      type: 'StackChanged',
-      message: { type: 'Stack', organization_id: 'o', change_type: 1, data: { text } },
-    });
+  const publish = (text: string) => publishText(app, text);
   const texts = (events: readonly { data: string }[]) =>
     events.flatMap(({ data }) => {
       const { type, message } = JSON.parse(data) as { type: string; message: { data: { text: string } } };

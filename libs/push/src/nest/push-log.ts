@@ -21,15 +21,12 @@ export class PushLog implements OnModuleInit, OnApplicationShutdown {
   ) {}
 
   onModuleInit(): void {
-    this.#cancel = this.clock.after(SUMMARY_MS, () => {
-      this.summarize();
-      this.onModuleInit();
-    });
+    this.#summarizeLater();
   }
 
   onApplicationShutdown(): void {
     this.#cancel();
-    this.summarize();
+    this.#summarize();
   }
 
   /** Something failed that nobody else hears of. */
@@ -41,8 +38,15 @@ export class PushLog implements OnModuleInit, OnApplicationShutdown {
     this.#logger.error(`While ${doing}: ${why}${before}`);
   };
 
+  #summarizeLater(): void {
+    this.#cancel = this.clock.after(SUMMARY_MS, () => {
+      this.#summarize();
+      this.#summarizeLater();
+    });
+  }
+
   /** One line for all that streams did since the last one. */
-  summarize(): void {
+  #summarize(): void {
     const { active, opened, closed, refused } = this.metrics.totals;
     const counts = { opened, ...prefixed('closed', closed), ...prefixed('refused', refused) };
     const since = Object.entries(counts).flatMap(([what, count]) => {

@@ -5,7 +5,7 @@ import { MAX_INBOUND_BYTES, PUSH_PATH, SUBPROTOCOL, refusalTable } from '@crossf
 import type { VerifyClientCallbackAsync, WebSocketServer } from 'ws';
 import { Admission, type Refusal } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
-import { decisions, readConnectRequest } from './connect-request.js';
+import { listenForLeaving, putDecision, readConnectRequest } from './connect-request.js';
 import { PUSH_OPTIONS } from './options.token.js';
 import { toHttp } from './refusal.js';
 
@@ -48,24 +48,15 @@ export class PushWsAdapter extends WsAdapter {
 
   #verify(admission: Admission, options: ResolvedPushOptions): VerifyClientCallbackAsync {
     return ({ req: request }, answer) => {
-      const gone = new AbortController();
-      // Bound before anything is acquired. A socket that dies here never becomes a connection.
-      const abort = (): void => gone.abort();
-      request.socket.once('close', abort);
-      admission.admit(readConnectRequest('websocket', request, options), gone.signal).then(
+      // A socket that dies here never becomes a connection.
+      const leaving = listenForLeaving(request.socket);
+      admission.admit(readConnectRequest('websocket', request, options), leaving.gone).then(
         (admitted) => {
           if ('gone' in admitted) return;
           const status =
             'refusal' in admitted ? this.#statusBeforeUpgrade(request, admitted.refusal) : undefined;
           if (status === undefined) {
-            decisions.set(request, {
-              outcome: admitted,
-              gone: gone.signal,
-              forget: () => {
-                decisions.delete(request);
-                request.socket.off('close', abort);
-              },
-            });
+            putDecision(request, { outcome: admitted, ...leaving });
             return answer(true);
           }
           answer(false, status.status, status.body, { ...status.headers });

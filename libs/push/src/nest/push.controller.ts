@@ -18,7 +18,7 @@ import { Admission } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
 import { blockOf, SseTransport, type SseOutput } from '../transports/sse.js';
 import { AdmissionGuard } from './admission.guard.js';
-import { decisions } from './connect-request.js';
+import { takeDecision } from './connect-request.js';
 import { FrameWritingInterceptor, takeOvers } from './frame-writing.interceptor.js';
 import { PUSH_OPTIONS } from './options.token.js';
 import { raw } from './raw.js';
@@ -50,7 +50,7 @@ export class PushController {
   ): Promise<Observable<MessageEvent>> {
     const request = raw(its);
     const response = raw(answer);
-    const decision = decisions.get(request);
+    const decision = takeDecision(request);
     if (decision === undefined || !('ticket' in decision.outcome)) return EMPTY;
     const transport = new SseTransport(response, this.options.stallSeconds * 1000);
     const { ticket } = decision.outcome;

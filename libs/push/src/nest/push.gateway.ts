@@ -6,7 +6,7 @@ import type { WebSocket } from 'ws';
 import { Admission, type Refusal } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
 import { WebSocketTransport } from '../transports/websocket.js';
-import { decisions } from './connect-request.js';
+import { takeDecision } from './connect-request.js';
 import { PUSH_OPTIONS } from './options.token.js';
 
 /** How long a refused client has to take the close frame. */
@@ -23,7 +23,7 @@ export class PushGateway implements OnGatewayConnection<WebSocket> {
   ) {}
 
   handleConnection(webSocket: WebSocket, request: IncomingMessage): void {
-    const decision = decisions.get(request);
+    const decision = takeDecision(request);
     if (decision === undefined) return webSocket.terminate();
     if ('refusal' in decision.outcome) return refuse(webSocket, decision.outcome.refusal);
     const stallMs = this.options.stallSeconds * 1000;

@@ -1,24 +1,18 @@
 import 'reflect-metadata';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect, type AddressInfo, type Socket } from 'node:net';
-import type { INestApplication, NestInterceptor } from '@nestjs/common';
-import { Test } from '@nestjs/testing';
+import { connect, type Socket } from 'node:net';
+import type { INestApplication } from '@nestjs/common';
 import type { EventSourceMessage } from 'eventsource-parser';
 import { WebSocket } from 'ws';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Hub } from '../hub.js';
 import { KeepAlive } from '../keep-alive.js';
-import { MemoryLeaseStore } from '../memory/lease-store.js';
+import type { MemoryLeaseStore } from '../memory/lease-store.js';
 import type { Authentication, Principal } from '../principal.js';
 import { PushPublisher } from '../publisher.js';
-import { FrameWritingInterceptor } from './frame-writing.interceptor.js';
-import { PushModule } from './push.module.js';
-import { PushWsAdapter } from './push-ws.adapter.js';
+import { interceptors, PATH, publishText, startPush } from './push-app.spec-kit.js';
 import { eventsIn } from './stream-client.spec-kit.js';
-
-const PATH = '/api/v2/push';
-const passThrough: NestInterceptor = { intercept: (_context, next) => next.handle() };
 
 /** Every kind of line break, and whatever else a parser could take for its own. */
 const hostile = [
@@ -36,10 +30,7 @@ const hostile = [
 
 const principal = (tokenId: string): Principal => ({ userId: 'u', tokenId, organizationIds: new Set(['o']) });
 
-describe.each([
-  ['with the frame-writing interceptor', undefined],
-  ['without it', passThrough],
-])('the push module on real sockets, %s', (_title, interceptor) => {
+describe.each(interceptors)('the push module on real sockets, %s', (_title, interceptor) => {
   let app: INestApplication;
   let leases: MemoryLeaseStore;
   let port: number;
@@ -48,32 +39,20 @@ describe.each([
 
   beforeEach(async () => {
     authenticateMs = 0;
-    leases = new MemoryLeaseStore();
-    const builder = Test.createTestingModule({
-      imports: [
-        PushModule.forRootAsync({
-          useFactory: () => ({
-            leases,
-            writeQueueCapacity: 16,
-            stallSeconds: 1,
-            connectsPerMinute: 1000,
-            maxConnectionsPerOwner: 100,
-            authenticator: {
-              async authenticate(tokenId: string): Promise<Authentication> {
-                await new Promise((resolve) => setTimeout(resolve, authenticateMs));
-                return { outcome: 'authenticated', principal: principal(tokenId) };
-              },
-              reauthorize: async (principals) => principals,
-            },
-          }),
-        }),
-      ],
-    });
-    if (interceptor !== undefined) builder.overrideInterceptor(FrameWritingInterceptor).useValue(interceptor);
-    app = (await builder.compile()).createNestApplication({ logger: false });
-    app.useWebSocketAdapter(new PushWsAdapter(app));
-    await app.listen(0, '127.0.0.1');
-    port = (app.getHttpServer().address() as AddressInfo).port;
+    ({ app, leases, port } = await startPush(
+      {
+        writeQueueCapacity: 16,
+        stallSeconds: 1,
+        authenticator: {
+          async authenticate(tokenId: string): Promise<Authentication> {
+            await new Promise((resolve) => setTimeout(resolve, authenticateMs));
+            return { outcome: 'authenticated', principal: principal(tokenId) };
+          },
+          reauthorize: async (principals) => principals,
+        },
+      },
+      interceptor,
+    ));
   });
 
   afterEach(async () => {
@@ -86,11 +65,7 @@ describe.each([
     leases: leases.count(),
     keepAlives: app.get(KeepAlive).size,
   });
-  const publish = (text: string) =>
-    app.get(PushPublisher).publish({
-      type: 'StackChanged',
-      message: { type: 'Stack', organization_id: 'o', change_type: 1, data: { text } },
-    });
+  const publish = (text: string) => publishText(app, text);
 
   async function raw(head: string): Promise<Socket & { text: () => string }> {
     const socket = connect(port, '127.0.0.1');

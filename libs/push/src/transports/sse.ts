@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { CloseReason } from '@crossfade/protocol';
-import type { Transport, TransportEvents } from '../connection.js';
+import type { Transport, TransportEvents } from '../transport.js';
 import { Encoding } from '../encoding.js';
 import { ControlFrame, type Frame } from '../frame.js';
 

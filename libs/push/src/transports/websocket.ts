@@ -1,7 +1,7 @@
 import { closeTable, encodeWebSocketFrame, type CloseReason } from '@crossfade/protocol';
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
-import type { Transport, TransportEvents } from '../connection.js';
+import type { Transport, TransportEvents } from '../transport.js';
 import { Encoding } from '../encoding.js';
 import type { Frame } from '../frame.js';
 
