@@ -71,9 +71,10 @@ async function plain(file: URL, stream: string, messages: string): Promise<Conte
 }
 
 /** On PostgreSQL, as it runs in production: the embedded database would work in the process that is measured. */
-async function gateway(streams: number): Promise<Contestant> {
+async function gateway(streams: number, checkout?: string): Promise<Contestant> {
   const postgres = await PostgresHost.start();
   const host = await GatewayHost.start({
+    checkout,
     env: {
       NODE_OPTIONS,
       DATABASE_URL: newDatabase(postgres.port),
@@ -83,23 +84,18 @@ async function gateway(streams: number): Promise<Contestant> {
       PUSH_DRAIN_SECONDS: '0',
     },
   });
+  // Both are in Acme, and the administrator alone is in Globex.
   const admin = await ApiClient.login(host.url, 'admin@crossfade.test');
-  const projects = await admin.json<{ id: string; name: string; organization_id: string }[]>(
-    'GET',
-    '/projects',
-  );
-  const intranet = projects.find(({ name }) => name === 'Intranet');
-  const { token } = await admin.json<{ token: string }>('POST', `/projects/${intranet?.id}/tokens`, {
-    scopes: ['push:subscribe'],
-  });
+  const member = await ApiClient.login(host.url, 'member@crossfade.test');
+  const organizations = await admin.json<{ id: string; name: string }[]>('GET', '/organizations');
   return new Contestant(
     host.pid,
     `${host.url}/api/v2/push`,
-    { Authorization: `Bearer ${token}` },
+    { Authorization: `Bearer ${admin.token}` },
     `${host.url}/api/v2/push/messages`,
     sampleToken.service,
-    intranet?.organization_id ?? '',
-    { Authorization: `Bearer ${sampleToken.storefrontPush}` },
+    organizations.find(({ name }) => name === 'Globex')?.id ?? '',
+    { Authorization: `Bearer ${member.token}` },
     async () => {
       await host.stop('SIGKILL');
       await postgres.stop();
@@ -107,10 +103,20 @@ async function gateway(streams: number): Promise<Contestant> {
   );
 }
 
+/** Another checkout, built, whose gateway is measured in the same run. */
+const before = process.env['BENCH_BEFORE'];
+
 /** By name, in the order of the tables. */
-export const contestants = {
+export const contestants: Readonly<Record<string, (streams: number) => Promise<Contestant>>> = {
   floor: () => plain(new URL('./servers/floor.ts', import.meta.url), '/', '/'),
   stock: () => plain(new URL('./servers/stock.ts', import.meta.url), '/stream', '/messages'),
-  gateway,
-} as const;
-export type ContestantName = keyof typeof contestants;
+  ...(before === undefined ? {} : { before: (streams: number) => gateway(streams, before) }),
+  gateway: (streams) => gateway(streams),
+};
+
+/** Starts one by its name. */
+export function contestant(name: string, streams: number): Promise<Contestant> {
+  const start = contestants[name];
+  if (start === undefined) throw new Error(`there is no contestant ${name}`);
+  return start(streams);
+}

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { FanOutLoad } from './fan-out-load.ts';
-import { contestants, type Contestant, type ContestantName } from './contestants.ts';
+import { contestant, contestants, type Contestant } from './contestants.ts';
 import { round } from './figures.ts';
 
 export interface FanOutSize {
@@ -41,7 +41,7 @@ interface Sample {
 export async function measureFanOut(size: FanOutSize): Promise<Record<string, unknown>[]> {
   const samples = new Map<string, Sample[]>();
   for (let turn = 0; turn < size.rounds; turn += 1) {
-    for (const name of Object.keys(contestants) as ContestantName[]) {
+    for (const name of Object.keys(contestants)) {
       for (const [pattern, sample] of await measureOne(name, size)) {
         const key = `${pattern} ${name}`;
         samples.set(key, [...(samples.get(key) ?? []), sample]);
@@ -53,14 +53,14 @@ export async function measureFanOut(size: FanOutSize): Promise<Record<string, un
   return Object.keys(patterns).flatMap((pattern) =>
     Object.keys(contestants).map((name) => {
       const key = `${pattern} ${name}`;
-      const ratio = (to: ContestantName) =>
-        twoDigits(medianOf(key, 'cpu') / medianOf(`${pattern} ${to}`, 'cpu'));
+      const ratio = (to: string) => twoDigits(medianOf(key, 'cpu') / medianOf(`${pattern} ${to}`, 'cpu'));
       return {
         messages: pattern,
         server: name,
         'CPU per delivery, µs': twoDigits(medianOf(key, 'cpu')),
         'of stock': ratio('stock'),
         'of the floor': ratio('floor'),
+        ...('before' in contestants ? { 'of before': ratio('before') } : {}),
         'delay p50, ms': round(medianOf(key, 'p50')),
         'p99, ms': round(medianOf(key, 'p99')),
         'load, % of a core': Math.round(medianOf(key, 'loadShare') * 100),
@@ -69,8 +69,8 @@ export async function measureFanOut(size: FanOutSize): Promise<Record<string, un
   );
 }
 
-async function measureOne(name: ContestantName, size: FanOutSize): Promise<[PatternName, Sample][]> {
-  const server = await contestants[name](size.streams);
+async function measureOne(name: string, size: FanOutSize): Promise<[PatternName, Sample][]> {
+  const server = await contestant(name, size.streams);
   const load = new FanOutLoad();
   try {
     // Warm, so that what is measured first is not what is compiled first.
@@ -116,7 +116,7 @@ export async function measureFewOfMany(size: FanOutSize): Promise<Record<string,
   ]);
   for (let turn = 0; turn < size.rounds; turn += 1) {
     for (const [others, found] of samples) {
-      const server = await contestants.gateway(size.idle);
+      const server = await contestant('gateway', size.idle);
       const bystanders = new FanOutLoad();
       const load = new FanOutLoad();
       try {
@@ -144,9 +144,9 @@ export async function measureFewOfMany(size: FanOutSize): Promise<Record<string,
 
 /** What an idle stream holds in the server's memory. */
 export async function measureIdle(size: FanOutSize): Promise<Record<string, unknown>[]> {
-  const rows = [];
-  for (const name of Object.keys(contestants) as ContestantName[]) {
-    const server = await contestants[name](size.idle);
+  const rows: { readonly name: string; readonly bytes: number }[] = [];
+  for (const name of Object.keys(contestants)) {
+    const server = await contestant(name, size.idle);
     // One to have loaded and compiled what streams need.
     const [first, load] = [new FanOutLoad(), new FanOutLoad()];
     try {
@@ -162,12 +162,13 @@ export async function measureIdle(size: FanOutSize): Promise<Record<string, unkn
       await server.stop();
     }
   }
-  const stock = rows.find(({ name }) => name === 'stock')?.bytes ?? Number.NaN;
+  const bytesOf = (server: string) => rows.find(({ name }) => name === server)?.bytes ?? Number.NaN;
   return rows.map(({ name, bytes }) => ({
     server: name,
     'idle streams': size.idle,
     'memory each, KiB': round(bytes / 1024),
-    'of stock': twoDigits(bytes / stock),
+    'of stock': twoDigits(bytes / bytesOf('stock')),
+    ...('before' in contestants ? { 'of before': twoDigits(bytes / bytesOf('before')) } : {}),
   }));
 }
 

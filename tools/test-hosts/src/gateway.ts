@@ -5,7 +5,7 @@ import { endChild } from './child.ts';
 import { eventually } from '@crossfade/protocol/testing';
 import { OwnFolder } from './keeper.ts';
 
-const main = fileURLToPath(new URL('../../../apps/gateway/dist/main.js', import.meta.url));
+const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** Sample tokens, as the documentation names them. */
 export const sampleToken = {
@@ -20,6 +20,8 @@ export interface GatewayOptions {
   /** PostgreSQL's; PGlite in a folder of its own by default. */
   readonly databaseUrl?: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
+  /** A checkout whose built gateway it is, to compare two versions; this one by default. */
+  readonly checkout?: string | undefined;
 }
 
 /** The built gateway as a process of its own, with stores of its own, on a free port. */
@@ -38,8 +40,8 @@ export class GatewayHost {
   url = '';
 
   /** Starts it with the sample data and waits until it listens. */
-  static async start({ databaseUrl, env = {} }: GatewayOptions = {}): Promise<GatewayHost> {
-    const host = GatewayHost.spawn({ databaseUrl, env: { SAMPLE_DATA: 'true', ...env } });
+  static async start({ databaseUrl, env = {}, checkout }: GatewayOptions = {}): Promise<GatewayHost> {
+    const host = GatewayHost.spawn({ databaseUrl, env: { SAMPLE_DATA: 'true', ...env }, checkout });
     host.child.on('message', ({ ready }: { ready: string }) => (host.url = ready));
     await eventually(
       'gateway that listens',
@@ -54,9 +56,9 @@ export class GatewayHost {
   }
 
   /** Starts it, whatever comes of it. */
-  static spawn({ databaseUrl, env = {} }: GatewayOptions = {}): GatewayHost {
+  static spawn({ databaseUrl, env = {}, checkout = root }: GatewayOptions = {}): GatewayHost {
     const own = new OwnFolder('gateway');
-    const child = spawn(process.execPath, [main], {
+    const child = spawn(process.execPath, [join(checkout, 'apps/gateway/dist/main.js')], {
       cwd: own.path,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: {
