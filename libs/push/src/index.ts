@@ -10,7 +10,7 @@ export {
   type OwnerId,
   type Principal,
 } from './principal.js';
-export { type ConnectionId, type LeaseStore } from './lease.js';
+export { type Acquired, type ConnectionId, type LeaseOwner, type LeaseStore } from './lease.js';
 export { MemoryLeaseStore } from './memory/lease-store.js';
 export { MAX_MESSAGE_CHARACTERS, PushPublisher, type Prepared, type Publishable } from './publisher.js';
 export {

@@ -37,6 +37,10 @@ export class Loop {
     return (this.options.clock.elapsed() - this.#lastDone) / 1000;
   }
 
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   start(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
