@@ -3,7 +3,7 @@
  * there is one for the platform; on macOS it runs on the machine's own.
  */
 export function requirement(nodeVersion, platform, npmUserAgent) {
-  const least = platform === 'darwin' ? [22, 17] : [20, 19];
+  const least = platform === 'darwin' ? [24, 9] : [20, 19];
   if (isOlder(nodeVersion.replace(/^v/, ''), least)) {
     return (
       'Crossfade needs Node ' +

@@ -63,11 +63,15 @@ export class AppModule {
             writeQueueCapacity: settings.PUSH_WRITE_QUEUE_CAPACITY,
             keepAliveSeconds: settings.PUSH_KEEP_ALIVE_SECONDS,
             maxConnectionsPerOwner: settings.PUSH_MAX_CONNECTIONS_PER_USER,
+            maxConnectionsPerTenant: settings.PUSH_MAX_CONNECTIONS_PER_ORGANIZATION,
             stallSeconds: settings.PUSH_STALL_SECONDS,
             logCapacity: settings.PUSH_LOG_CAPACITY,
             criticalCapacity: settings.PUSH_CRITICAL_CAPACITY,
             criticalRetentionSeconds: settings.PUSH_CRITICAL_RETENTION_SECONDS,
             reauthorizeSeconds: settings.PUSH_REAUTHORIZE_SECONDS,
+            ...(settings.PUSH_UNCONFIRMED_SECONDS === undefined
+              ? {}
+              : { unconfirmedSeconds: settings.PUSH_UNCONFIRMED_SECONDS }),
             drainSeconds: settings.PUSH_DRAIN_SECONDS,
           }),
         }),

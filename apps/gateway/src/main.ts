@@ -44,12 +44,13 @@ async function start(): Promise<void> {
 }
 
 function configure(app: NestExpressApplication, settings: Settings): void {
+  // First: it answers requests for a WebSocket where there is none, before a page does.
+  app.useWebSocketAdapter(new PushWsAdapter(app));
   app.useLogger(app.get(Logger));
   app.flushLogs();
   app.disable('x-powered-by');
   app.getHttpServer().keepAliveTimeout = IDLE_CONNECTION_MS;
   app.set('trust proxy', settings.TRUST_PROXY);
-  app.useWebSocketAdapter(new PushWsAdapter(app));
   app.use(compressAnswers);
   app.use(
     '/docs',

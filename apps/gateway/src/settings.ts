@@ -79,10 +79,12 @@ const environment = z.object({
   PUSH_STALL_SECONDS: whole(1, 3600).default(30),
   PUSH_KEEP_ALIVE_SECONDS: whole(1, 3600).default(15),
   PUSH_MAX_CONNECTIONS_PER_USER: whole(1, 100_000).default(10),
+  PUSH_MAX_CONNECTIONS_PER_ORGANIZATION: whole(1, 100_000).default(100),
   PUSH_LOG_CAPACITY: whole(1, 10_000_000).default(10_000),
   PUSH_CRITICAL_CAPACITY: whole(1, 1_000_000).default(1000),
   PUSH_CRITICAL_RETENTION_SECONDS: whole(1, 31_536_000).default(86_400),
   PUSH_REAUTHORIZE_SECONDS: whole(1, 86_400).default(30),
+  PUSH_UNCONFIRMED_SECONDS: whole(0, 604_800).optional(),
   PUSH_DRAIN_SECONDS: whole(0, 3600).default(20),
   SHUTDOWN_TIMEOUT_SECONDS: whole(1, 3600).default(40),
 });
@@ -131,6 +133,13 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   if (drain + LAST_STREAM_SECONDS >= shutdown) {
     faults.push(
       `PUSH_DRAIN_SECONDS (${drain}) must be more than ${LAST_STREAM_SECONDS} less than SHUTDOWN_TIMEOUT_SECONDS (${shutdown}), so that streams are moved before the process ends`,
+    );
+  }
+  const { PUSH_UNCONFIRMED_SECONDS: unconfirmed = 0, PUSH_REAUTHORIZE_SECONDS: reauthorize = 0 } =
+    parsed.data ?? {};
+  if (unconfirmed !== 0 && unconfirmed < 2 * reauthorize) {
+    faults.push(
+      `PUSH_UNCONFIRMED_SECONDS (${unconfirmed}) must be 0 or at least twice PUSH_REAUTHORIZE_SECONDS (${reauthorize}), so that one round without an answer ends no stream`,
     );
   }
   if (!parsed.success || faults.length > 0) {

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { SseProbe, WsProbe, eventually } from '@crossfade/push/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -99,4 +100,33 @@ it('says that it is not available while the keys cannot be had', async () => {
   expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
   child.kill('SIGKILL');
   await eventually('exit', () => child.signalCode ?? undefined);
+});
+
+it('takes no request for an upgrade that is none, and survives one that cannot be read', async () => {
+  const ask = async (head: string): Promise<string> => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    let text = '';
+    socket.on('error', () => undefined).on('data', (chunk) => (text += String(chunk)));
+    socket.write(`${head}\r\n\r\n`);
+    await Promise.race([once(socket, 'close'), new Promise((resolve) => setTimeout(resolve, 500))]);
+    socket.resetAndDestroy();
+    return text;
+  };
+  // What `curl --http2` sends.
+  const h2c =
+    'Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__AAIAAAAA';
+  expect(await ask(`GET /api/v2/push/settings HTTP/1.1\r\nHost: x\r\n${h2c}`)).toMatch(/^HTTP\/1\.1 200 /);
+  const webSocket =
+    'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13';
+  for (const [target, host, status] of [
+    ['/api/v2/push', '[', 101],
+    ['//[', 'x', 404],
+    ['/orders', 'x', 404],
+  ] as const) {
+    expect(await ask(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\n${webSocket}`)).toMatch(
+      new RegExp(`^HTTP/1\\.1 ${status} `),
+    );
+  }
+  expect((await fetch(`${url}/api/v2/push/settings`)).status).toBe(200);
+  expect(program.exitCode).toBeNull();
 });

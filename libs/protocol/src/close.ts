@@ -10,6 +10,8 @@ export const closeTable = {
   draining: { farewell: 'Reconnect', webSocket: 1012, comeBack: true },
   replaced: { farewell: undefined, webSocket: 1000, comeBack: false },
   slow: { farewell: undefined, webSocket: 1013, comeBack: true },
+  unconfirmed: { farewell: undefined, webSocket: 1013, comeBack: true },
+  flooding: { farewell: undefined, webSocket: 1008, comeBack: false },
   lease_lost: { farewell: undefined, webSocket: 1011, comeBack: true },
   internal_error: { farewell: undefined, webSocket: 1011, comeBack: true },
 } as const;

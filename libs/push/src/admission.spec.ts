@@ -1,123 +1,11 @@
-import { ChangeType, catalog } from '@crossfade/protocol';
+import { ChangeType } from '@crossfade/protocol';
 import { describe, expect, it } from 'vitest';
-import { Admission, type ConnectRequest } from './admission.js';
-import { Budgets } from './budgets.js';
-import { CatchUp } from './catch-up.js';
+import { make, request, windowLimits } from './admission.spec-kit.js';
 import { Delivery } from './delivery.js';
-import { Hub } from './hub.js';
-import { KeepAlive } from './keep-alive.js';
-import { MemoryLeaseStore } from './memory/lease-store.js';
 import { MemoryMessageLog } from './memory/log.js';
-import { resolveOptions, type PushOptions, type ResolvedPushOptions } from './options.js';
-import type { Authentication, Authenticator, Principal } from './principal.js';
-import { PushPublisher } from './publisher.js';
+import { resolveOptions } from './options.js';
 import { ScriptedTransport, settled } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
-import { Turn } from './turn.js';
-
-/** Accounts that a test changes by hand, and answers as slowly as it wants. */
-class Accounts implements Authenticator {
-  readonly organizations = new Set(['o']);
-  isRevoked = false;
-  /** What an answer waits for after it has been read. */
-  gate: Promise<void> = Promise.resolve();
-  asked = 0;
-
-  async authenticate(credential: string): Promise<Authentication> {
-    this.asked += 1;
-    const read = this.#read(credential);
-    await this.gate;
-    return read === undefined
-      ? { outcome: 'unauthorized', detail: 'unknown' }
-      : { outcome: 'authenticated', principal: read };
-  }
-
-  async reauthorize(principals: readonly Principal[]): Promise<readonly (Principal | undefined)[]> {
-    const read = principals.map(({ tokenId }) => this.#read(tokenId));
-    await this.gate;
-    return read;
-  }
-
-  #read(tokenId: string): Principal | undefined {
-    return this.isRevoked
-      ? undefined
-      : { userId: tokenId === 'foreign' ? 'x' : 'u', tokenId, organizationIds: new Set(this.organizations) };
-  }
-}
-
-const request = (over: Partial<ConnectRequest> = {}): ConnectRequest => ({
-  transport: 'sse',
-  credential: 't',
-  origin: undefined,
-  host: 'push.example',
-  address: '192.0.2.1',
-  cursor: undefined,
-  client: 'test/1',
-  types: undefined,
-  replaces: undefined,
-  wantsStream: false,
-  ...over,
-});
-
-async function make({ limit = 2, enabled = true, ...more }: Partial<PushOptions> & { limit?: number } = {}) {
-  const accounts = new Accounts();
-  const leases = new MemoryLeaseStore();
-  const log = new MemoryMessageLog();
-  const options = resolveOptions({
-    authenticator: accounts,
-    leases,
-    log,
-    enabled,
-    maxConnectionsPerOwner: limit,
-    allowedOrigins: ['https://app.example'],
-    ...more,
-  });
-  const hub = new Hub();
-  const clock = new VirtualClock();
-  const advance = (milliseconds: number): void => clock.advance(milliseconds);
-  const errors: string[] = [];
-  const onError = (_error: unknown, doing: string) => errors.push(doing);
-  const delivery = new Delivery(
-    log,
-    hub,
-    accounts,
-    clock,
-    { window: windowLimits(options), portion: 32 },
-    onError,
-  );
-  await delivery.start();
-  const keepAlive = new KeepAlive(15, () => delivery.head, clock);
-  const catchUp = new CatchUp();
-  const budgets = new Budgets(options, clock);
-  const admission = new Admission(options, {
-    hub,
-    delivery,
-    keepAlive,
-    catchUp,
-    turn: new Turn(),
-    budgets,
-    clock,
-    onError,
-  });
-  const publisher = new PushPublisher(log, catalog, clock, () => undefined);
-
-  async function connect(over: Partial<ConnectRequest> = {}) {
-    const gone = new AbortController();
-    const admitted = await admission.admit(request(over), gone.signal);
-    if (!('ticket' in admitted)) return { admitted, gone };
-    const transport = new ScriptedTransport();
-    const registered = await admission.register(admitted.ticket, transport, gone.signal);
-    return { admitted, registered, transport, gone };
-  }
-
-  return { accounts, leases, hub, keepAlive, catchUp, admission, publisher, connect, errors, advance };
-}
-
-const windowLimits = (options: ResolvedPushOptions) => ({
-  capacity: options.logCapacity,
-  criticalCapacity: options.criticalCapacity,
-  criticalRetentionMs: options.criticalRetentionSeconds * 1000,
-});
 
 const membership = (change: ChangeType) =>
   ({
@@ -599,21 +487,25 @@ describe('rights that change while a stream is open', () => {
     expect(transport?.types).toEqual(['Connected', 'UserMembershipChanged']);
   });
 
-  it('makes the connections concerned come back if nobody confirms in time, and the log goes on', async () => {
-    const { connect, accounts, publisher, advance, errors } = await make();
+  it('grants nothing and ends nothing if nobody confirms in time; the next reauthorization grants, and has the client fetch', async () => {
+    const { connect, accounts, publisher, reauthorization, clock, errors } = await make();
+    accounts.organizations.delete('o');
     const { transport } = await connect();
+    accounts.organizations.add('o');
     accounts.gate = new Promise(() => undefined);
     await publisher.publish(membership(ChangeType.Added));
+    await publisher.publish(stackChanged);
+    await clock.advanceAsync(2000);
     await settled();
-    advance(2000);
-    await settled();
-    expect(transport?.ended).toBe('internal_error');
+    expect(transport?.ended).toBeUndefined();
     expect(errors).toHaveLength(1);
+    expect(transport?.types).toEqual(['Connected', 'UserMembershipChanged']);
     accounts.gate = Promise.resolve();
-    const next = await connect();
+    await reauthorization.round();
     await publisher.publish(stackChanged);
     await settled();
-    expect(next.transport?.types).toEqual(['Connected', 'StackChanged']);
+    await settled();
+    expect(transport?.types).toEqual(['Connected', 'UserMembershipChanged', 'Resync', 'StackChanged']);
   });
 
   it('a revoked token closes its streams and no others', async () => {

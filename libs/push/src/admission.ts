@@ -4,15 +4,17 @@ import { audiencesOf } from './audience-lists.js';
 import type { Budgets } from './budgets.js';
 import type { CatchUp } from './catch-up.js';
 import type { Clock } from './clock.js';
+import { tenthsOf, type Tenths } from './confirmation.js';
 import { Connection, QUEUE_CHARACTERS, type ConnectionParts } from './connection.js';
+import { withDeadline } from './deadline.js';
 import type { Delivery } from './delivery.js';
 import type { Hub } from './hub.js';
 import type { KeepAlive } from './keep-alive.js';
-import type { ConnectionId } from './lease.js';
+import type { ConnectionId, LeaseOwner } from './lease.js';
 import type { Cursor, Position } from './log.js';
 import { PushMetrics, type ResyncReason } from './metrics.js';
 import type { ResolvedPushOptions } from './options.js';
-import { ownerOf, type OwnerId, type Principal } from './principal.js';
+import { ownerOf, tenantOf, type OwnerId, type Principal } from './principal.js';
 import type { Transport, TransportName } from './transport.js';
 import type { Turn } from './turn.js';
 
@@ -48,6 +50,8 @@ export interface Ticket {
   principal: Principal;
   /** Where the log was before the principal was read. */
   position: Position;
+  /** When the principal was asked about. */
+  confirmedAt: Tenths;
   /** The stream whose place this one was given. */
   takenOver?: ConnectionId;
 }
@@ -59,6 +63,8 @@ export type Registered =
 /** How often a principal may change under our hands before we ask the client to come back. */
 const READINGS = 5;
 const RETRY_MS = 5000;
+/** What one call to the authenticator or the lease store may take. */
+const CALL_MS = 5000;
 
 /** What it works with. */
 export interface AdmissionParts {
@@ -102,7 +108,7 @@ export class Admission {
       clock,
       random: this.#random,
       metrics: this.#metrics,
-      onLeave: ({ id, principal }) => void this.#release(ownerOf(principal), id),
+      onLeave: ({ id, principal }) => void this.#release(principal, id),
       onClose: (closed) => {
         hub.remove(closed);
         keepAlive.remove(closed);
@@ -178,6 +184,7 @@ export class Admission {
   async #admit(request: ConnectRequest, gone: AbortSignal): Promise<Admitted> {
     if (gone.aborted) return { gone: true };
     const position = this.parts.delivery.window.head;
+    const confirmedAt = tenthsOf(this.parts.clock);
     const read = await this.#authenticate(request);
     if ('refusal' in read) {
       if (request.credential !== undefined && read.refusal.reason === 'unauthorized') {
@@ -194,7 +201,10 @@ export class Admission {
       this.#remember(request, refused.refusal);
       return refused;
     }
-    return this.#acquire({ connectionId: randomUUID(), request, owner, principal, position }, gone);
+    return this.#acquire(
+      { connectionId: randomUUID(), request, owner, principal, position, confirmedAt },
+      gone,
+    );
   }
 
   #remember({ credential }: ConnectRequest, refusal: Refusal, owner?: OwnerId): void {
@@ -226,6 +236,7 @@ export class Admission {
   async #readAgain(ticket: Ticket): Promise<{ refusal: Refusal } | undefined> {
     try {
       ticket.position = this.parts.delivery.window.head;
+      ticket.confirmedAt = tenthsOf(this.parts.clock);
       const read = await this.#authenticate(ticket.request);
       if ('refusal' in read) return read;
       ticket.principal = read.principal;
@@ -247,26 +258,33 @@ export class Admission {
     if (credential === undefined) {
       return refuse('unauthorized', 'Send a token: "Authorization: Bearer TOKEN", or ?access_token=TOKEN.');
     }
-    const read = await this.options.authenticator.authenticate(credential);
+    const read = await this.#inTime('the authenticator', this.options.authenticator.authenticate(credential));
     return read.outcome === 'authenticated'
       ? { principal: read.principal }
       : refuse(read.outcome, read.detail);
   }
 
   async #acquire(ticket: Ticket, gone: AbortSignal): Promise<Admitted> {
-    const { owner, connectionId, request } = ticket;
-    const { leases, maxConnectionsPerOwner: limit } = this.options;
-    const acquired = await leases.acquire(owner, connectionId, limit, request.replaces);
-    if (acquired === 'full') {
-      const refused = refuse(
-        'limit',
-        `You have ${limit} streams open, the limit; close one.`,
-        this.#jittered(RETRY_MS),
+    const { connectionId, request, principal, owner } = ticket;
+    const acquiring = this.options.leases.acquire(this.#ownersOf(principal), connectionId, request.replaces);
+    const taken = acquiring.then((acquired) => {
+      if (acquired.outcome === 'taken_over' && request.replaces !== undefined) {
+        ticket.takenOver = request.replaces;
+      }
+      return acquired;
+    });
+    let acquired;
+    try {
+      acquired = await this.#inTime('the lease store', taken);
+    } catch (error) {
+      // It may still be given, and nobody waits for it any more.
+      void taken.then(
+        ({ outcome }) => (outcome === 'full' ? undefined : this.#giveBack(ticket)),
+        () => undefined,
       );
-      this.#remember(request, refused.refusal, owner);
-      return refused;
+      throw error;
     }
-    if (acquired === 'taken_over' && request.replaces !== undefined) ticket.takenOver = request.replaces;
+    if (acquired.outcome === 'full') return this.#full(request, acquired.owner, acquired.owner === owner);
     // From here to the end of the turn nothing can abort: either it has already, or this listener hears it.
     if (gone.aborted) {
       await this.#giveBack(ticket);
@@ -276,36 +294,60 @@ export class Admission {
     return { ticket };
   }
 
+  #full(request: ConnectRequest, owner: OwnerId, isOwn: boolean): { refusal: Refusal } {
+    const { maxConnectionsPerOwner, maxConnectionsPerTenant } = this.options;
+    const refused = refuse(
+      'limit',
+      isOwn
+        ? `You have ${maxConnectionsPerOwner} streams open, the limit; close one.`
+        : `The tokens of your organization have ${maxConnectionsPerTenant} streams open together, the limit; close one.`,
+      this.#jittered(RETRY_MS),
+    );
+    this.#remember(request, refused.refusal, owner);
+    return refused;
+  }
+
+  #ownersOf(principal: Principal): LeaseOwner[] {
+    const tenant = tenantOf(principal);
+    const own = { owner: ownerOf(principal), limit: this.options.maxConnectionsPerOwner };
+    return tenant === undefined
+      ? [own]
+      : [own, { owner: tenant, limit: this.options.maxConnectionsPerTenant }];
+  }
+
   /** Ends a ticket that no connection took over. A stream that it was to replace gets its place back. */
   async #giveBack(ticket: Ticket): Promise<void> {
     if (this.#settled.has(ticket)) return;
     this.#settled.add(ticket);
-    const { owner, connectionId, takenOver } = ticket;
+    const { principal, connectionId, takenOver } = ticket;
     const old = takenOver === undefined ? undefined : this.parts.hub.get(takenOver);
-    if (old === undefined) return this.#release(owner, connectionId);
+    if (old === undefined) return this.#release(principal, connectionId);
     try {
       // Handed back as it was taken over: in one step, so that nobody else gets the place in between.
-      const back = await this.options.leases.acquire(
-        owner,
-        old.id,
-        this.options.maxConnectionsPerOwner,
-        connectionId,
+      const back = await this.#inTime(
+        'the lease store',
+        this.options.leases.acquire(this.#ownersOf(principal), old.id, connectionId),
       );
-      if (back === 'full') old.close('lease_lost');
-      else if (this.parts.hub.get(old.id) === undefined) await this.#release(owner, old.id);
+      if (back.outcome === 'full') old.close('lease_lost');
+      else if (this.parts.hub.get(old.id) === undefined) await this.#release(principal, old.id);
     } catch (error) {
       this.parts.onError(error, 'handing a lease back');
       old.close('lease_lost');
     }
   }
 
-  async #release(owner: OwnerId, connectionId: ConnectionId): Promise<void> {
+  async #release(principal: Principal, connectionId: ConnectionId): Promise<void> {
+    const owners = this.#ownersOf(principal);
     try {
-      await this.options.leases.release(owner, connectionId);
-      this.parts.budgets.forget(owner);
+      await this.#inTime('the lease store', this.options.leases.release(owners, connectionId));
+      for (const { owner } of owners) this.parts.budgets.forget(owner);
     } catch (error) {
       this.parts.onError(error, 'giving a lease back');
     }
+  }
+
+  #inTime<T>(what: string, asked: Promise<T>): Promise<T> {
+    return withDeadline(this.parts.clock, CALL_MS, what, asked);
   }
 
   #open(ticket: Ticket, transport: Transport): Connection {
@@ -326,6 +368,7 @@ export class Admission {
         position: begin.position,
         reading: begin.resumed === 'fresh' ? 'live' : 'behind',
         tally,
+        confirmedAt: ticket.confirmedAt,
       },
       this.#shared,
     );

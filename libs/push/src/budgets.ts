@@ -17,6 +17,8 @@ export interface BudgetLimits {
 }
 
 const MINUTE_SECONDS = 60;
+/** How long an admission waits for its turn. A client gives up on headers after ten seconds. */
+const WAIT_MS = 5000;
 /** Refusals that are remembered; the oldest is forgotten first. */
 const REMEMBERED = 10_000;
 
@@ -37,9 +39,11 @@ export class Budgets {
     this.#turns = pLimit(limits.admissionsAtOnce);
   }
 
-  /** Runs when it is its turn; `full`: too many wait already. */
+  /** Runs when it is its turn; `full`: too many wait already, or its turn came too late. */
   async inTurn<T>(admit: () => Promise<T>): Promise<T | 'full'> {
-    return this.#turns.pendingCount >= this.limits.admissionsWaiting ? 'full' : this.#turns(admit);
+    if (this.#turns.pendingCount >= this.limits.admissionsWaiting) return 'full';
+    const asked = this.clock.elapsed();
+    return this.#turns(async () => (this.clock.elapsed() - asked >= WAIT_MS ? 'full' : admit()));
   }
 
   /** Counts a stream of this owner. Milliseconds to wait if it has opened too many; undefined: go on. */
@@ -56,7 +60,7 @@ export class Budgets {
   async failuresOf(address: string): Promise<number | undefined> {
     const state = await this.#failures.get(address);
     return state !== null && state.consumedPoints >= this.limits.failuresPerMinute
-      ? state.msBeforeNext
+      ? withinWindow(state)
       : undefined;
   }
 
@@ -66,7 +70,7 @@ export class Budgets {
     const key = hash(credential);
     const remembered = this.#refused.get(key);
     if (remembered === undefined) return undefined;
-    const retryAfterMs = remembered.until - this.clock.now();
+    const retryAfterMs = remembered.until - this.clock.elapsed();
     if (retryAfterMs > 0) return { ...remembered.refusal, retryAfterMs };
     this.#refused.delete(key);
     return undefined;
@@ -77,7 +81,11 @@ export class Budgets {
     if (refusal.retryAfterMs === undefined) return;
     const [oldest] = this.#refused.keys();
     if (this.#refused.size >= REMEMBERED && oldest !== undefined) this.#refused.delete(oldest);
-    this.#refused.set(hash(credential), { refusal, until: this.clock.now() + refusal.retryAfterMs, owner });
+    this.#refused.set(hash(credential), {
+      refusal,
+      until: this.clock.elapsed() + refusal.retryAfterMs,
+      owner,
+    });
   }
 
   /** A place of this owner is free: what was said before is no longer true. */
@@ -91,10 +99,14 @@ async function consume(limiter: RateLimiterMemory, key: string): Promise<number 
     await limiter.consume(key);
     return undefined;
   } catch (refused) {
-    if (refused instanceof RateLimiterRes) return refused.msBeforeNext;
+    if (refused instanceof RateLimiterRes) return withinWindow(refused);
     throw refused;
   }
 }
+
+/** The limiter ends a window on time, but computes what is left of it from the wall's: a clock that steps back makes it long. */
+const withinWindow = ({ msBeforeNext }: RateLimiterRes): number =>
+  Math.min(Math.max(msBeforeNext, 0), MINUTE_SECONDS * 1000);
 
 /** Tokens are not kept in memory, not even refused ones. */
 const hash = (credential: string): string => createHash('sha256').update(credential).digest('base64url');

@@ -9,13 +9,13 @@ function open(capacity = 3, types?: ReadonlySet<string>) {
   const clock = new VirtualClock();
   const advance = (milliseconds: number): void => clock.advance(milliseconds);
   const ended: string[] = [];
-  const waited: number[] = [];
+  const waited: (number | undefined)[] = [];
   const { init, parts, window } = connectionParts({
     transport,
     clock,
     limits: { messages: capacity, characters: QUEUE_CHARACTERS },
     types,
-    metrics: { waited: (publishedAt) => waited.push(publishedAt) },
+    metrics: { waited: (appendedAt) => waited.push(appendedAt) },
     onLeave: () => ended.push('left'),
     onClose: () => ended.push('closed'),
   });
@@ -228,12 +228,12 @@ describe('a connection', () => {
 
   it('measures each record that waited for the socket once, when the socket takes it', async () => {
     const { connection, transport, publish, waited } = open();
-    publish(logged(1, { publishedAt: 1 }));
+    publish(logged(1, { appendedAt: 1 }));
     await settled();
     expect(waited).toEqual([]);
     transport.writable = false;
     const large = { text: 'x'.repeat(70_000) };
-    publish(...[2, 3].map((place) => logged(place, { publishedAt: place, message: large })));
+    publish(...[2, 3].map((place) => logged(place, { appendedAt: place, message: large })));
     await settled();
     // One write, and it is full again.
     transport.write = (frames) => {

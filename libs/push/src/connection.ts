@@ -4,6 +4,7 @@ import type { CatchUp } from './catch-up.js';
 import type { Clock } from './clock.js';
 import { LoggedFrame, StillFrame, type ControlWord, type Frame, type MarkFrame } from './frame.js';
 import type { ConnectionId } from './lease.js';
+import type { Tenths } from './confirmation.js';
 import type { Cursor, Position } from './log.js';
 import type { EndReason, PushMetrics, ResyncReason, StreamTally } from './metrics.js';
 import type { Principal } from './principal.js';
@@ -14,9 +15,10 @@ import { WriteQueue, type QueueLimits, type Source } from './write-queue.js';
 
 /**
  * `open` until something ends it; `leaving` has been told to open the next stream, and goes on until it has, or its
- * time is over; `closing` has said goodbye and waits for the socket; `closed` is over.
+ * time is over; `held` is handed nothing more and waits for its end, since nobody can say what it may hear; `closing` has
+ * said goodbye and waits for the socket; `closed` is over.
  */
-type State = 'open' | 'leaving' | 'closing' | 'closed';
+type State = 'open' | 'leaving' | 'held' | 'closing' | 'closed';
 
 /** After the goodbye, a socket has this long to take it; after `Reconnect` and its delay, a client has it as well. */
 const GOODBYE_MS = 1000;
@@ -59,6 +61,8 @@ export interface ConnectionInit {
   readonly reading: 'live' | 'behind';
   /** Where what it does is counted. */
   readonly tally: StreamTally;
+  /** When its rights were last known, in tenths of a second of `Clock.elapsed`. */
+  readonly confirmedAt: Tenths;
 }
 
 /** One open stream of one principal, SSE or WebSocket. There are very many: what it holds for itself is little. */
@@ -72,6 +76,8 @@ export class Connection implements TransportEvents {
   readonly organizationIds: Set<string>;
   /** Counts what changed its memberships: an answer about it that was asked for before is out of date. */
   revision = 0;
+  /** When its rights were last known. */
+  #confirmedAt: Tenths;
   readonly #parts: ConnectionParts;
   /** Who it is, but for what changes. */
   readonly #identity: Omit<Principal, 'organizationIds'>;
@@ -91,6 +97,7 @@ export class Connection implements TransportEvents {
     this.client = init.client;
     this.organizationIds = new Set(organizationIds);
     this.openedAt = parts.clock.now();
+    this.#confirmedAt = init.confirmedAt;
     this.#types = init.types;
     this.#tally = init.tally;
     this.#queue = new WriteQueue(parts.limits, init.position, init.reading, init.tally);
@@ -114,6 +121,16 @@ export class Connection implements TransportEvents {
   /** Messages that wait for the socket. */
   get waiting(): number {
     return this.#queue.size;
+  }
+
+  /** When its rights were last known. */
+  get confirmedAt(): Tenths {
+    return this.#confirmedAt;
+  }
+
+  /** Its rights are known as of then. A stream that is held already ends all the same. */
+  confirm(at: Tenths): void {
+    if (this.#state !== 'held') this.#confirmedAt = at;
   }
 
   /** Hands a logged message to the stream. What arrives in one turn of the event loop goes out in one write. */
@@ -191,6 +208,8 @@ export class Connection implements TransportEvents {
    * replaces it, or `delayMs` and a second have passed.
    */
   leave(delayMs: number): void {
+    // It may not be told anything, so it ends at once.
+    if (this.#state === 'held') return this.close('unconfirmed');
     if (this.#state !== 'open') return;
     this.say({ type: 'Reconnect', message: { delay_ms: delayMs } });
     this.#state = 'leaving';
@@ -198,12 +217,19 @@ export class Connection implements TransportEvents {
     this.#parts.clock.after(delayMs + GOODBYE_MS, () => this.close('draining'));
   }
 
+  /** Hands it nothing more: what comes and what waits is for the next stream, which begins where this one was. */
+  hold(): void {
+    if (!this.#isOpen) return;
+    this.#state = 'held';
+    this.#queue.fallBehind();
+  }
+
   /**
    * The one way out, whatever ends the stream. Safe to call twice. `why` is what a `Revoked` says; it is said only if
    * the socket takes it, and the socket is destroyed a second later.
    */
   close(reason: CloseReason, why?: string): void {
-    if (!this.#isOpen) return;
+    if (!this.#isHere) return;
     this.#state = 'closing';
     this.#leaveAll(reason);
     if (this.transport.writable) {
@@ -221,6 +247,10 @@ export class Connection implements TransportEvents {
 
   get #isOpen(): boolean {
     return this.#state === 'open' || this.#state === 'leaving';
+  }
+
+  get #isHere(): boolean {
+    return this.#isOpen || this.#state === 'held';
   }
 
   #wants({ record }: LoggedFrame): boolean {
@@ -250,7 +280,7 @@ export class Connection implements TransportEvents {
     for (const frame of frames) {
       if (!(frame instanceof LoggedFrame)) continue;
       this.#tally.delivered += 1;
-      if (hasWaited) this.#parts.metrics.waited(frame.record.publishedAt);
+      if (hasWaited) this.#parts.metrics.waited(frame.record.appendedAt);
     }
     this.transport.write(frames);
   }
@@ -263,7 +293,7 @@ export class Connection implements TransportEvents {
 
   /** The socket is gone. */
   closed(): void {
-    if (this.#isOpen) this.#leaveAll(this.#state === 'leaving' ? 'draining' : 'gone');
+    if (this.#isHere) this.#leaveAll(this.#state === 'leaving' ? 'draining' : 'gone');
     this.#state = 'closed';
   }
 

@@ -1,14 +1,17 @@
 import type { Authenticator, Principal } from './principal.js';
 import type { Clock } from './clock.js';
+import { tenthsOf, type Tenths } from './confirmation.js';
 import type { Connection } from './connection.js';
+import { withDeadline } from './deadline.js';
 import { LoggedFrame } from './frame.js';
 import type { Hub } from './hub.js';
 import type { LogRecord, MessageLog, Position } from './log.js';
+import { Loop } from './loop.js';
 import { PushMetrics } from './metrics.js';
 import { concerns, route, type Route } from './router.js';
 import { Window, type WindowLimits } from './window.js';
 
-/** How long a membership may wait for the authenticator before the connections concerned must come back instead. */
+/** How long a membership may wait for the authenticator; everything behind it in the log waits as well. */
 const CONFIRM_MS = 2000;
 
 /** How often critical records that are too old are looked for. */
@@ -29,7 +32,8 @@ export class Delivery {
   #window: Window | undefined;
   #head: Position | undefined;
   #sincePause = 0;
-  #cancelExpiry: () => void = () => undefined;
+  /** Forgets critical records that are too old. */
+  readonly expiry: Loop;
 
   constructor(
     private readonly log: MessageLog,
@@ -39,18 +43,24 @@ export class Delivery {
     private readonly limits: DeliveryLimits,
     private readonly onError: (error: unknown, doing: string) => void,
     private readonly metrics = new PushMetrics(),
-  ) {}
+  ) {
+    this.expiry = new Loop(
+      { name: 'expiry', intervalMs: EXPIRE_MS, deadlineMs: EXPIRE_MS, clock, onError },
+      () => this.window.expire(clock.now()),
+    );
+  }
 
   async start(): Promise<void> {
     const start = await this.log.open();
     this.#head = start.head;
     this.#window = Window.of(this.limits.window, start);
-    this.#expire();
+    this.window.expire(this.clock.now());
+    this.expiry.start();
     this.log.follow((record) => this.#deliver(record));
   }
 
   stop(): void {
-    this.#cancelExpiry();
+    this.expiry.stop();
   }
 
   /** The last record that was handed to the hub: where a stream stands that has nothing waiting. */
@@ -69,11 +79,6 @@ export class Delivery {
   isCurrent(principal: Principal, { place }: Position): boolean {
     const since = this.window.effectsSince(place);
     return since !== undefined && !since.some((record) => concerns(route(record), principal));
-  }
-
-  #expire(): void {
-    this.window.expire(this.clock.now());
-    this.#cancelExpiry = this.clock.after(EXPIRE_MS, () => this.#expire());
   }
 
   async #deliver(record: LogRecord): Promise<void> {
@@ -99,7 +104,7 @@ export class Delivery {
   #handOver(frame: LoggedFrame, { audience }: Route): void {
     this.#head = { cursor: frame.cursor, place: frame.place };
     for (const connection of this.hub.of(audience)) connection.offer(frame);
-    this.metrics.handedOver(frame.record.publishedAt);
+    this.metrics.handedOver(frame.record.appendedAt);
   }
 
   #apply({ effect, audience }: Route): void | Promise<void> {
@@ -118,39 +123,46 @@ export class Delivery {
           }
           return;
         }
-        return this.#confirm([...this.hub.ofUser(effect.user_id)]);
+        return this.#confirm([...this.hub.ofUser(effect.user_id)], 'membership');
       case 'unknown':
-        return this.#confirm([...this.hub.of(audience)]);
+        return this.#confirm([...this.hub.of(audience)], 'unknown');
     }
   }
 
   /** Gives connections the organizations that the authenticator says they have now. */
-  async #confirm(connections: readonly Connection[]): Promise<void> {
+  async #confirm(connections: readonly Connection[], effect: 'membership' | 'unknown'): Promise<void> {
     if (connections.length === 0) return;
     for (const connection of connections) connection.revision += 1;
+    const asked = tenthsOf(this.clock);
     try {
-      const now = await this.#withinTime(
+      const now = await withDeadline(
+        this.clock,
+        CONFIRM_MS,
+        'the authenticator',
         this.authenticator.reauthorize(connections.map(({ principal }) => principal)),
       );
-      connections.forEach((connection, index) => this.#grant(connection, now[index]));
+      connections.forEach((connection, index) => this.#grant(connection, now[index], asked));
     } catch (error) {
-      this.onError(error, 'confirming a membership; the connections concerned must come back');
-      for (const connection of connections) connection.close('internal_error');
+      if (effect === 'membership') {
+        // Nothing is granted, so nobody hears what is not for them; who joined is told to fetch when it is.
+        this.onError(error, 'confirming a membership; it is granted by the next reauthorization');
+        return;
+      }
+      this.onError(
+        error,
+        'asking about an effect that is not known; the connections concerned must come back',
+      );
+      for (const connection of connections) {
+        connection.hold();
+        connection.close('internal_error');
+      }
     }
   }
 
-  #grant(connection: Connection, principal: Principal | undefined): void {
-    if (principal === undefined) revoke(connection);
-    else this.hub.grant(connection, principal.organizationIds);
-  }
-
-  #withinTime<T>(asked: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.clock.after(CONFIRM_MS, () =>
-        reject(new Error(`the authenticator did not answer within ${CONFIRM_MS} ms`)),
-      );
-      asked.then(resolve, reject).finally(cancel);
-    });
+  #grant(connection: Connection, principal: Principal | undefined, asked: Tenths): void {
+    if (principal === undefined) return revoke(connection);
+    this.hub.grant(connection, principal.organizationIds);
+    connection.confirm(asked);
   }
 }
 

@@ -1,6 +1,8 @@
 export { PushError, type MessageIssue, type PushErrorCode } from './errors.js';
 export { type PushOptions } from './options.js';
-export { type Clock } from './clock.js';
+export { systemClock, type Clock } from './clock.js';
+export { DeadlineError, withDeadline } from './deadline.js';
+export { Loop, type LoopOptions } from './loop.js';
 export {
   ownerOf,
   type Authentication,
@@ -8,7 +10,7 @@ export {
   type OwnerId,
   type Principal,
 } from './principal.js';
-export { type ConnectionId, type LeaseStore } from './lease.js';
+export { type Acquired, type ConnectionId, type LeaseOwner, type LeaseStore } from './lease.js';
 export { MemoryLeaseStore } from './memory/lease-store.js';
 export { MAX_MESSAGE_CHARACTERS, PushPublisher, type Prepared, type Publishable } from './publisher.js';
 export {

@@ -29,7 +29,7 @@ it('visits each connection once in an interval, spread over it', () => {
   );
   const all = Array.from({ length: 200 }, listener);
   for (const { connection } of all) keepAlive.add(connection);
-  keepAlive.start();
+  keepAlive.loop.start();
   const perTick: number[] = [];
   let before = 0;
   for (let tick = 0; tick < TICKS; tick += 1) {
@@ -53,12 +53,12 @@ it('forgets a connection that has left, and stops when it is told to', () => {
   const { connection, heads } = listener();
   keepAlive.add(connection);
   keepAlive.remove(connection);
-  keepAlive.start();
+  keepAlive.loop.start();
   clock.advance(INTERVAL_MS);
   expect(heads).toEqual([]);
   expect(keepAlive.size).toBe(0);
   keepAlive.add(connection);
-  keepAlive.stop();
+  keepAlive.loop.stop();
   clock.advance(INTERVAL_MS);
   expect(heads).toEqual([]);
 });

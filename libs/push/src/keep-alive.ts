@@ -2,6 +2,7 @@ import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
 import { MarkFrame } from './frame.js';
 import type { Position } from './log.js';
+import { Loop } from './loop.js';
 
 const SLOTS = 60;
 
@@ -13,31 +14,19 @@ export class KeepAlive {
   readonly #slots: readonly Set<Connection>[] = Array.from({ length: SLOTS }, () => new Set<Connection>());
   readonly #slotOf = new Map<Connection, Set<Connection>>();
   #next = 0;
-  #cancel: () => void = () => undefined;
+  readonly loop: Loop;
 
   constructor(
     readonly intervalSeconds: number,
     private readonly head: () => Position,
-    private readonly clock: Clock,
+    clock: Clock,
     private readonly random: () => number = Math.random,
-  ) {}
-
-  start(): void {
-    const interval = (this.intervalSeconds * 1000) / SLOTS;
-    let next = this.clock.now() + interval;
-    const wait = (): void => {
-      this.#cancel = this.clock.after(Math.max(0, next - this.clock.now()), () => {
-        // From when it was due, not from now: a busy process must not stretch the interval.
-        next = Math.max(next + interval, this.clock.now());
-        this.tick();
-        wait();
-      });
-    };
-    wait();
-  }
-
-  stop(): void {
-    this.#cancel();
+    onError: (error: unknown, doing: string) => void = () => undefined,
+  ) {
+    const intervalMs = (intervalSeconds * 1000) / SLOTS;
+    this.loop = new Loop({ name: 'keep_alive', intervalMs, deadlineMs: intervalMs, clock, onError }, () =>
+      this.tick(),
+    );
   }
 
   add(connection: Connection): void {

@@ -1,46 +1,118 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { LeaseStore } from './lease.js';
+import type { LeaseOwner, LeaseStore } from './lease.js';
+
+const ann = (limit: number): LeaseOwner => ({ owner: 'user:ann', limit });
+const ben = (limit: number): LeaseOwner => ({ owner: 'user:ben', limit });
+const acme = (limit: number): LeaseOwner => ({ owner: 'tenant:acme', limit });
 
 /** What every lease store does. */
 export function leaseStoreContract(name: string, make: () => LeaseStore): void {
   describe(`${name} is a lease store`, () => {
     it('gives as many places as the limit, to each owner', async () => {
       const store = make();
-      expect(await store.acquire('user:a', 'c1', 2)).toBe('acquired');
-      expect(await store.acquire('user:a', 'c2', 2)).toBe('acquired');
-      expect(await store.acquire('user:a', 'c3', 2)).toBe('full');
-      expect(await store.acquire('user:b', 'c4', 2)).toBe('acquired');
+      expect(await store.acquire([ann(2)], 'c1')).toEqual({ outcome: 'acquired' });
+      expect(await store.acquire([ann(2)], 'c2')).toEqual({ outcome: 'acquired' });
+      expect(await store.acquire([ann(2)], 'c3')).toEqual({ outcome: 'full', owner: 'user:ann' });
+      expect(await store.acquire([ben(2)], 'c4')).toEqual({ outcome: 'acquired' });
       await store.close();
     });
 
     it('frees a place once, however often it is released', async () => {
       const store = make();
-      await store.acquire('user:a', 'c1', 1);
-      await store.release('user:a', 'c1');
-      await store.release('user:a', 'c1');
-      expect(await store.acquire('user:a', 'c2', 1)).toBe('acquired');
-      expect(await store.acquire('user:a', 'c3', 1)).toBe('full');
+      await store.acquire([ann(1)], 'c1');
+      await store.release([ann(1)], 'c1');
+      await store.release([ann(1)], 'c1');
+      expect((await store.acquire([ann(1)], 'c2')).outcome).toBe('acquired');
+      expect((await store.acquire([ann(1)], 'c3')).outcome).toBe('full');
       await store.close();
     });
 
-    it('hands a place over at the limit, and only a place of the same owner', async () => {
+    it('takes a place of both owners or of none, and says whose are taken', async () => {
       const store = make();
-      await store.acquire('user:a', 'c1', 1);
-      expect(await store.acquire('user:b', 'c2', 1, 'c1')).toBe('acquired');
-      expect(await store.acquire('user:a', 'c3', 1, 'c1')).toBe('taken_over');
-      expect(await store.acquire('user:a', 'c4', 1, 'c1')).toBe('full');
-      await store.release('user:a', 'c1');
-      expect(await store.acquire('user:a', 'c5', 1)).toBe('full');
+      expect((await store.acquire([ann(2), acme(2)], 'c1')).outcome).toBe('acquired');
+      expect((await store.acquire([ben(2), acme(2)], 'c2')).outcome).toBe('acquired');
+      expect(await store.acquire([ann(2), acme(2)], 'c3')).toEqual({ outcome: 'full', owner: 'tenant:acme' });
+      // Nothing was taken of the one that had room.
+      expect((await store.acquire([ann(2)], 'c4')).outcome).toBe('acquired');
+      expect(await store.acquire([ann(2), acme(9)], 'c5')).toEqual({ outcome: 'full', owner: 'user:ann' });
+      await store.release([ben(2), acme(2)], 'c2');
+      expect((await store.acquire([ben(2), acme(2)], 'c6')).outcome).toBe('acquired');
+      await store.close();
+    });
+
+    it('hands a place over at the limit, and only a place of the same owners', async () => {
+      const store = make();
+      await store.acquire([ann(1)], 'c1');
+      expect((await store.acquire([ben(1)], 'c2', 'c1')).outcome).toBe('acquired');
+      expect((await store.acquire([ann(1)], 'c3', 'c1')).outcome).toBe('taken_over');
+      expect((await store.acquire([ann(1)], 'c4', 'c1')).outcome).toBe('full');
+      await store.release([ann(1)], 'c1');
+      expect((await store.acquire([ann(1)], 'c5')).outcome).toBe('full');
+      await store.close();
+    });
+
+    it('hands places of two owners over together, and never from one of them alone', async () => {
+      const store = make();
+      await store.acquire([ann(1), acme(1)], 'c1');
+      expect(await store.acquire([ben(1), acme(1)], 'c2', 'c1')).toEqual({
+        outcome: 'full',
+        owner: 'tenant:acme',
+      });
+      expect((await store.acquire([ann(1), acme(1)], 'c3', 'c1')).outcome).toBe('taken_over');
+      expect((await store.acquire([ann(1)], 'c4')).outcome).toBe('full');
+      await store.release([ann(1), acme(1)], 'c3');
+      expect((await store.acquire([ben(1), acme(1)], 'c5')).outcome).toBe('acquired');
       await store.close();
     });
 
     it('never gives more places than the limit to those who ask at once', async () => {
       const store = make();
       const answers = await Promise.all(
-        Array.from({ length: 50 }, (_, index) => store.acquire('user:a', `c${index}`, 7)),
+        Array.from({ length: 50 }, (_, index) =>
+          store.acquire([index % 2 === 0 ? ann(7) : ben(7), acme(10)], `c${index}`),
+        ),
       );
-      expect(answers.filter((answer) => answer === 'acquired')).toHaveLength(7);
+      expect(answers.filter(({ outcome }) => outcome === 'acquired')).toHaveLength(10);
       await store.close();
+    });
+
+    it('agrees with a plain list, whatever is asked of it', async () => {
+      const limits: Record<string, number> = { a: 1, b: 2, t: 2 };
+      const owners = fc.constantFrom<string[]>(['a'], ['b'], ['a', 't'], ['b', 't']);
+      const connection = fc.constantFrom('1', '2', '3', '4', '5', '6');
+      const step = fc.record({ owners, connection, replaces: fc.option(connection), releases: fc.boolean() });
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+          const store = make();
+          let held: { of: string; connection: string }[] = [];
+          const has = (of: string, id: string) => held.some((one) => one.of === of && one.connection === id);
+          for (const { owners: of, connection: id, replaces, releases } of steps) {
+            const asked = of.map((owner) => ({ owner, limit: limits[owner] ?? 0 }));
+            // Every connection is acquired once, as the library does.
+            if (releases || held.some((one) => one.connection === id)) {
+              await store.release(asked, id);
+              held = held.filter((one) => !(of.includes(one.of) && one.connection === id));
+              continue;
+            }
+            const old = replaces !== null && of.every((owner) => has(owner, replaces)) ? replaces : undefined;
+            const full = asked.find(
+              ({ owner, limit }) => held.filter((one) => one.of === owner).length >= limit,
+            );
+            const expected =
+              old !== undefined
+                ? { outcome: 'taken_over' }
+                : full === undefined
+                  ? { outcome: 'acquired' }
+                  : { outcome: 'full', owner: full.owner };
+            expect(await store.acquire(asked, id, replaces ?? undefined)).toEqual(expected);
+            if (expected.outcome === 'full') continue;
+            held = held.filter((one) => !(of.includes(one.of) && one.connection === old));
+            held.push(...of.map((owner) => ({ of: owner, connection: id })));
+          }
+          await store.close();
+        }),
+      );
     });
   });
 }

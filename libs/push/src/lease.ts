@@ -2,21 +2,31 @@ import type { OwnerId } from './principal.js';
 
 export type ConnectionId = string;
 
+/** Under whose limit a place counts. */
+export interface LeaseOwner {
+  readonly owner: OwnerId;
+  readonly limit: number;
+}
+
+export type Acquired =
+  | { readonly outcome: 'acquired' | 'taken_over' }
+  /** The first of the owners whose places are all taken. */
+  | { readonly outcome: 'full'; readonly owner: OwnerId };
+
 /**
- * A port: counts a connection's place under its owner's limit, across all replicas.
+ * A port: counts a connection's place under the limits of its owners, one or two, across all replicas.
  * Acquiring and releasing are atomic; releasing what is not held does nothing.
  */
 export interface LeaseStore {
   /**
-   * Takes a place if fewer than `limit` are taken. With `replaces`, a place that this owner holds for that connection
-   * is handed over instead, at the limit too. Says whether the place was taken over, taken, or refused.
+   * Takes a place of each owner that has fewer than its limit, or of none. With `replaces`, the places that exactly these
+   * owners hold for that connection are handed over instead, at the limits too.
    */
   acquire(
-    owner: OwnerId,
+    owners: readonly LeaseOwner[],
     connection: ConnectionId,
-    limit: number,
     replaces?: ConnectionId,
-  ): Promise<'acquired' | 'taken_over' | 'full'>;
-  release(owner: OwnerId, connection: ConnectionId): Promise<void>;
+  ): Promise<Acquired>;
+  release(owners: readonly Pick<LeaseOwner, 'owner'>[], connection: ConnectionId): Promise<void>;
   close(): Promise<void>;
 }

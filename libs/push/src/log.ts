@@ -30,6 +30,8 @@ export interface StampedMessage {
 export interface LogRecord extends StampedMessage, Position {
   /** Milliseconds since 1970. */
   readonly publishedAt: number;
+  /** When this process took it in, by `Clock.elapsed`: what a delay is measured from. Not in what another process did. */
+  readonly appendedAt?: number;
 }
 
 /** What a reader that begins now knows of the log. */

@@ -7,6 +7,7 @@ import {
   type ControlMessageOf,
   type RefusalReason,
 } from '@crossfade/protocol';
+import type { Loop } from './loop.js';
 import type { TransportName } from './transport.js';
 
 /** How a stream ended: a row of the close table, or `gone`: its client left. */
@@ -90,10 +91,12 @@ export class PushMetrics {
   readonly #clients = new Set<string>();
   readonly #delay: Histogram;
   #handedOver: number[] = [];
+  readonly #loops: Loop[] = [];
 
   constructor(
     meter: Meter = createNoopMeter(),
-    private readonly now: () => number = Date.now,
+    /** Milliseconds of a clock that never steps back. */
+    private readonly now: () => number = () => performance.now(),
   ) {
     const described = Object.entries(instruments).map(([key, [kind, name, unit, description]]) => {
       const make = kind === 'gauge' ? meter.createObservableUpDownCounter : meter.createObservableCounter;
@@ -107,6 +110,19 @@ export class PushMetrics {
         'From publishing to the write to the last socket that took it at once, or to one that it waited for.',
       advice: { explicitBucketBoundaries: DELAYS },
     });
+    const age = meter.createObservableGauge('crossfade.push.loop.age', {
+      unit: 's',
+      description: 'Since the last completed round of what is done again and again, by loop.',
+    });
+    age.addCallback((result) => {
+      for (const loop of this.#loops.filter(({ isRunning }) => isRunning))
+        result.observe(loop.age, { loop: loop.name });
+    });
+  }
+
+  /** Shows how long ago the loop's last completed round was, while it runs. */
+  watch(loop: Loop): void {
+    this.#loops.push(loop);
   }
 
   /** Where the streams of a client are counted, whose name is as it says: `NAME/VERSION`. */
@@ -130,20 +146,20 @@ export class PushMetrics {
   }
 
   /** A record was handed to its connections: what they take at once is written when this turn ends. */
-  handedOver(publishedAt: number): void {
-    if (this.#handedOver.push(publishedAt) > 1) return;
+  handedOver(appendedAt: number | undefined): void {
+    if (appendedAt === undefined || this.#handedOver.push(appendedAt) > 1) return;
     // After the immediate that writes, which the connections asked for before.
     setImmediate(() => {
       const now = this.now();
       const records = this.#handedOver;
       this.#handedOver = [];
-      for (const at of records) this.#delay.record(Math.max(0, now - at) / 1000, AT_ONCE);
+      for (const at of records) this.#delay.record((now - at) / 1000, AT_ONCE);
     });
   }
 
   /** A live stream's socket took a record that had waited for it. */
-  waited(publishedAt: number): void {
-    this.#delay.record(Math.max(0, this.now() - publishedAt) / 1000, WAITED);
+  waited(appendedAt: number | undefined): void {
+    if (appendedAt !== undefined) this.#delay.record((this.now() - appendedAt) / 1000, WAITED);
   }
 
   /** Of all streams together. */

@@ -25,6 +25,8 @@ export interface PushOptions {
   readonly stallSeconds?: number;
   /** Streams that one owner may hold at once. Default 10. */
   readonly maxConnectionsPerOwner?: number;
+  /** Streams that may be open with all tokens of one tenant that are no person's. Default 100. */
+  readonly maxConnectionsPerTenant?: number;
   /** Records that a replica remembers for resume, of up to 4096 characters; larger ones count as several. Default 10000. */
   readonly logCapacity?: number;
   /** Critical records that it remembers beside them. Default 1000. */
@@ -33,6 +35,12 @@ export interface PushOptions {
   readonly criticalRetentionSeconds?: number;
   /** Seconds between two rounds of asking the authenticator about every open stream. Default 30. */
   readonly reauthorizeSeconds?: number;
+  /**
+   * Seconds for which a stream goes on while the authenticator cannot be asked about it: then it is handed nothing more,
+   * and ended within `reauthorizeSeconds`; its client comes back with its cursor and misses nothing. 0: never.
+   * Default four times `reauthorizeSeconds`.
+   */
+  readonly unconfirmedSeconds?: number;
   /** Seconds over which open streams are told to move when the program ends. Default 20. */
   readonly drainSeconds?: number;
   /** Streams that one owner may open in a minute. Default twelve times what it may hold: 120. */
@@ -60,6 +68,7 @@ export type ResolvedPushOptions = Required<PushOptions>;
 const WHOLE = [
   'writeQueueCapacity',
   'maxConnectionsPerOwner',
+  'maxConnectionsPerTenant',
   'logCapacity',
   'criticalCapacity',
   'connectsPerMinute',
@@ -85,10 +94,12 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
     keepAliveSeconds: options.keepAliveSeconds ?? 15,
     stallSeconds: options.stallSeconds ?? 30,
     maxConnectionsPerOwner: options.maxConnectionsPerOwner ?? 10,
+    maxConnectionsPerTenant: options.maxConnectionsPerTenant ?? 100,
     logCapacity: options.logCapacity ?? 10_000,
     criticalCapacity: options.criticalCapacity ?? 1000,
     criticalRetentionSeconds: options.criticalRetentionSeconds ?? 86_400,
     reauthorizeSeconds: options.reauthorizeSeconds ?? 30,
+    unconfirmedSeconds: options.unconfirmedSeconds ?? 4 * (options.reauthorizeSeconds ?? 30),
     drainSeconds: options.drainSeconds ?? 20,
     connectsPerMinute: options.connectsPerMinute ?? 12 * (options.maxConnectionsPerOwner ?? 10),
     failuresPerMinute: options.failuresPerMinute ?? 120,
@@ -107,6 +118,12 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
   }
   for (const name of SECONDS) {
     if (!(resolved[name] > 0)) throw new RangeError(`${name} must be more than 0, not ${resolved[name]}`);
+  }
+  const { unconfirmedSeconds, reauthorizeSeconds } = resolved;
+  if (unconfirmedSeconds !== 0 && !(unconfirmedSeconds >= 2 * reauthorizeSeconds)) {
+    throw new RangeError(
+      `unconfirmedSeconds must be 0 or at least twice reauthorizeSeconds (${reauthorizeSeconds}), not ${unconfirmedSeconds}`,
+    );
   }
   if (!(resolved.drainSeconds >= 0)) {
     throw new RangeError(`drainSeconds must not be less than 0, but it is ${resolved.drainSeconds}`);

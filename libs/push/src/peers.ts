@@ -3,9 +3,12 @@ import type { Socket } from 'node:net';
 import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
 import type { Hub } from './hub.js';
+import { Loop } from './loop.js';
 
 /** How often it looks in one stall time. */
 const LOOKS = 3;
+/** What reading the kernel's table may take. */
+const READ_MS = 5000;
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'];
 
 /**
@@ -17,27 +20,19 @@ const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'];
 export class Peers {
   /** Since when a connection has had bytes on their way, and how many were acknowledged by then. */
   readonly #waiting = new WeakMap<Connection, { acknowledged: number; since: number }>();
-  #cancel: () => void = () => undefined;
-  #isStopped = false;
+  readonly loop: Loop;
 
   constructor(
     private readonly hub: Hub,
     private readonly stallSeconds: number,
     private readonly clock: Clock,
     private readonly read: () => Promise<ReadonlyMap<string, number> | undefined> = unacknowledged,
-  ) {}
-
-  start(): void {
-    this.#cancel = this.clock.after((this.stallSeconds * 1000) / LOOKS, () => {
-      void this.look().then((isPossible) => {
-        if (isPossible && !this.#isStopped) this.start();
-      });
+    onError: (error: unknown, doing: string) => void = () => undefined,
+  ) {
+    const intervalMs = (stallSeconds * 1000) / LOOKS;
+    this.loop = new Loop({ name: 'peers', intervalMs, deadlineMs: READ_MS, clock, onError }, async () => {
+      if (!(await this.look())) this.loop.stop();
     });
-  }
-
-  stop(): void {
-    this.#isStopped = true;
-    this.#cancel();
   }
 
   /** Looks once; false where it cannot. */
@@ -45,7 +40,7 @@ export class Peers {
     if (this.hub.size === 0) return true;
     const table = await this.read();
     if (table === undefined) return false;
-    const now = this.clock.now();
+    const now = this.clock.elapsed();
     for (const connection of [...this.hub.all()]) {
       const { socket } = connection.transport;
       const outstanding = socket === null ? undefined : table.get(keyOf(socket));

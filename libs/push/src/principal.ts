@@ -1,4 +1,4 @@
-/** Under whose limit a connection counts: its user, else its token. */
+/** Under whose limit a connection counts. */
 export type OwnerId = string;
 
 /** Who is connected. */
@@ -8,14 +8,24 @@ export interface Principal {
   readonly tokenId: string;
   readonly organizationIds: ReadonlySet<string>;
   /**
+   * Whose the token is where it is no person's: the streams of all such tokens count together as well, so that whoever
+   * can make tokens cannot make room.
+   */
+  readonly tenantId?: string;
+  /**
    * When the credential ends by itself, milliseconds since 1970: its streams end within `reauthorizeSeconds` of it.
    * For credentials that nobody can be asked about again, such as a JWT.
    */
   readonly expiresAt?: number;
 }
 
+/** The user, else the token. */
 export const ownerOf = ({ userId, tokenId }: Principal): OwnerId =>
   userId === undefined ? `token:${tokenId}` : `user:${userId}`;
+
+/** Beside it, the tenant of a token that is nobody's. */
+export const tenantOf = ({ userId, tenantId }: Principal): OwnerId | undefined =>
+  userId === undefined && tenantId !== undefined ? `tenant:${tenantId}` : undefined;
 
 /** What an authenticator says of a credential; `detail` is a sentence for whoever reads the refusal. */
 export type Authentication =

@@ -75,7 +75,7 @@ export class PushPublisher<C extends Catalog = Catalog> {
     this.metrics.published(type);
     if (entry.conflate === undefined) return this.#append(stamped, recordId);
     const conflated = this.#windowsOf(envelope.type, entry.conflate);
-    const outcome = conflated.windows.offer(this.#keyOf(entry, envelope), envelope, this.clock.now());
+    const outcome = conflated.windows.offer(this.#keyOf(entry, envelope), envelope, this.clock.elapsed());
     this.#schedule(envelope.type);
     if (outcome === 'merged') this.metrics.conflated(type);
     if (outcome === 'pass') await this.#append(stamped, recordId);
@@ -171,10 +171,10 @@ export class PushPublisher<C extends Catalog = Catalog> {
     const conflated = this.#conflated.get(type);
     const next = conflated?.windows.nextDue;
     if (conflated === undefined || conflated.cancel !== undefined || next === undefined) return;
-    conflated.cancel = this.clock.after(Math.max(0, next - this.clock.now()), () => {
+    conflated.cancel = this.clock.after(Math.max(0, next - this.clock.elapsed()), () => {
       conflated.cancel = undefined;
       const entry = this.#entryOf(type);
-      for (const envelope of conflated.windows.due(this.clock.now())) {
+      for (const envelope of conflated.windows.due(this.clock.elapsed())) {
         this.#append(this.#stamp(entry, envelope)).catch(this.onLateFailure);
       }
       this.#schedule(type);

@@ -1,54 +1,57 @@
 import type { Clock } from './clock.js';
+import { tenthsOf, type Tenths } from './confirmation.js';
 import type { Connection } from './connection.js';
+import { withDeadline } from './deadline.js';
 import type { Hub } from './hub.js';
+import { Loop } from './loop.js';
 import { PushMetrics, type Reauthorized } from './metrics.js';
 import type { Authenticator, Principal } from './principal.js';
 
 /** Connections that one question is about. */
 const BATCH = 500;
+/** What one question may take. */
+const BATCH_MS = 5000;
 
 /**
  * Asks the authenticator about every open connection, again and again, so that a change which no message told of is
- * noticed too: within the interval and the time that a round takes, as long as the authenticator answers.
+ * noticed too: within the interval and the time that a round takes, as long as the authenticator answers. A question that
+ * is not answered in time is given up, and its streams stay as they are: `Confirmation` ends them in the end.
  */
 export class Reauthorization {
-  #cancel: () => void = () => undefined;
-  #isStopped = false;
+  readonly loop: Loop;
 
   constructor(
     private readonly hub: Hub,
     private readonly authenticator: Authenticator,
-    private readonly intervalSeconds: number,
+    intervalSeconds: number,
     private readonly clock: Clock,
-    private readonly onError: (error: unknown, doing: string) => void,
+    onError: (error: unknown, doing: string) => void,
     private readonly metrics = new PushMetrics(),
-  ) {}
-
-  start(): void {
-    this.#cancel = this.clock.after(this.intervalSeconds * 1000, () => {
-      void this.round().then(() => {
-        if (!this.#isStopped) this.start();
-      });
-    });
+  ) {
+    const intervalMs = intervalSeconds * 1000;
+    const deadlineMs = Math.max(intervalMs / 2, BATCH_MS);
+    this.loop = new Loop({ name: 'reauthorization', intervalMs, deadlineMs, clock, onError }, (signal) =>
+      this.round(signal),
+    );
   }
 
-  stop(): void {
-    this.#isStopped = true;
-    this.#cancel();
-  }
-
-  /** Asks about everyone who is here, a batch at a time. */
-  async round(): Promise<void> {
-    const connections = this.#unexpired();
-    for (let first = 0; first < connections.length; first += BATCH) {
+  /**
+   * Asks about everyone who is here, a batch at a time, first about those whose last answer is the oldest.
+   * @throws the first error, after it has asked about all
+   */
+  async round(signal?: AbortSignal): Promise<void> {
+    const connections = this.#unexpired().sort((a, b) => a.confirmedAt - b.confirmedAt);
+    const errors: unknown[] = [];
+    for (let first = 0; first < connections.length && signal?.aborted !== true; first += BATCH) {
       const batch = connections.slice(first, first + BATCH);
       try {
         await this.#ask(batch);
       } catch (error) {
         this.metrics.reauthorized.failed += batch.length;
-        this.onError(error, 'asking again about open streams; they stay until an answer comes');
+        errors.push(error);
       }
     }
+    if (errors.length > 0) throw errors[0];
   }
 
   /** Those that are here, once those are closed whose credential has ended. */
@@ -65,9 +68,15 @@ export class Reauthorization {
 
   async #ask(connections: readonly Connection[]): Promise<void> {
     const revisions = connections.map(({ revision }) => revision);
-    const principals = await this.authenticator.reauthorize(connections.map(({ principal }) => principal));
+    const asked = tenthsOf(this.clock);
+    const principals = await withDeadline(
+      this.clock,
+      BATCH_MS,
+      'the authenticator',
+      this.authenticator.reauthorize(connections.map(({ principal }) => principal)),
+    );
     connections.forEach((connection, index) => {
-      const outcome = this.#apply(connection, principals[index], revisions[index]);
+      const outcome = this.#apply(connection, principals[index], revisions[index], asked);
       this.metrics.reauthorized[outcome] += 1;
     });
   }
@@ -76,6 +85,7 @@ export class Reauthorization {
     connection: Connection,
     principal: Principal | undefined,
     revision: number | undefined,
+    asked: Tenths,
   ): Reauthorized {
     if (principal === undefined) {
       connection.close('unauthorized', 'The token is no longer valid.');
@@ -83,6 +93,7 @@ export class Reauthorization {
     }
     // What has changed since was asked about in its turn; this answer may be older.
     if (connection.revision !== revision) return 'outdated';
+    connection.confirm(asked);
     if (!this.hub.grant(connection, principal.organizationIds)) return 'kept';
     // No message told of it, so what the client holds is stale, and nobody knows since when.
     connection.resync('gap');

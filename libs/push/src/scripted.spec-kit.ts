@@ -98,6 +98,7 @@ export function connectionParts(over: Partial<ConnectionInit & ConnectionParts> 
     position: at(0),
     reading: 'live',
     tally: new StreamTally('sse', 'test'),
+    confirmedAt: 0,
     ...over,
   };
   const parts: ConnectionParts = {

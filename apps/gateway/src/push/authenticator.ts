@@ -38,7 +38,11 @@ function principalOf(caller: Caller): Principal | undefined {
       };
     case 'project':
       return caller.scopes.includes('push:subscribe')
-        ? { tokenId: caller.tokenId, organizationIds: new Set([caller.organizationId]) }
+        ? {
+            tokenId: caller.tokenId,
+            tenantId: caller.organizationId,
+            organizationIds: new Set([caller.organizationId]),
+          }
         : undefined;
     case 'service':
       return undefined;

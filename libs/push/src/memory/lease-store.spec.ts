@@ -6,8 +6,14 @@ leaseStoreContract('MemoryLeaseStore', () => new MemoryLeaseStore());
 
 it('holds nothing when everything was released', async () => {
   const store = new MemoryLeaseStore();
-  await store.acquire('user:a', 'c1', 2);
-  await store.acquire('user:a', 'c2', 2, 'c1');
-  await store.release('user:a', 'c2');
+  const owners = [
+    { owner: 'token:a', limit: 2 },
+    { owner: 'tenant:t', limit: 2 },
+  ];
+  await store.acquire(owners, 'c1');
+  expect(store.count()).toBe(1);
+  await store.acquire(owners, 'c2', 'c1');
+  await store.release(owners, 'c2');
+  expect(store.count('tenant:t')).toBe(0);
   expect(store.count()).toBe(0);
 });

@@ -1,32 +1,43 @@
-import type { ConnectionId, LeaseStore } from '../lease.js';
+import type { Acquired, ConnectionId, LeaseOwner, LeaseStore } from '../lease.js';
 import type { OwnerId } from '../principal.js';
 
 /** Leases of one process, in memory. Bounded by the connections that are open. */
 export class MemoryLeaseStore implements LeaseStore {
+  /** No owner has an empty set. */
   readonly #held = new Map<OwnerId, Set<ConnectionId>>();
 
-  async acquire(owner: OwnerId, connection: ConnectionId, limit: number, replaces?: ConnectionId) {
-    const held = this.#held.get(owner) ?? new Set();
-    const takesOver = replaces !== undefined && held.delete(replaces);
-    if (!takesOver && held.size >= limit) return 'full' as const;
-    held.add(connection);
-    this.#held.set(owner, held);
-    return takesOver ? ('taken_over' as const) : ('acquired' as const);
+  async acquire(
+    owners: readonly LeaseOwner[],
+    connection: ConnectionId,
+    replaces?: ConnectionId,
+  ): Promise<Acquired> {
+    const takesOver =
+      replaces !== undefined && owners.every(({ owner }) => this.#held.get(owner)?.has(replaces) === true);
+    const full = takesOver ? undefined : owners.find(({ owner, limit }) => this.count(owner) >= limit);
+    if (full !== undefined) return { outcome: 'full', owner: full.owner };
+    for (const { owner } of owners) {
+      const held = this.#held.get(owner) ?? new Set();
+      if (takesOver) held.delete(replaces);
+      this.#held.set(owner, held.add(connection));
+    }
+    return { outcome: takesOver ? 'taken_over' : 'acquired' };
   }
 
-  async release(owner: OwnerId, connection: ConnectionId) {
-    const held = this.#held.get(owner);
-    held?.delete(connection);
-    if (held?.size === 0) this.#held.delete(owner);
+  async release(owners: readonly Pick<LeaseOwner, 'owner'>[], connection: ConnectionId): Promise<void> {
+    for (const { owner } of owners) {
+      const held = this.#held.get(owner);
+      held?.delete(connection);
+      if (held?.size === 0) this.#held.delete(owner);
+    }
   }
 
-  async close() {
+  async close(): Promise<void> {
     this.#held.clear();
   }
 
-  /** Places taken, of one owner or of all. */
+  /** Places taken, of one owner or of all together. */
   count(owner?: OwnerId): number {
     if (owner !== undefined) return this.#held.get(owner)?.size ?? 0;
-    return [...this.#held.values()].reduce((sum, held) => sum + held.size, 0);
+    return new Set([...this.#held.values()].flatMap((held) => [...held])).size;
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { systemClock, type Clock } from '../clock.js';
+import { withDeadline } from '../deadline.js';
 import type { Journal, JournalEntry } from '../journal.js';
 import type { Cursor, LogRecord, LogStart, MessageLog, Place, Position, StampedMessage } from '../log.js';
 
@@ -113,24 +114,24 @@ export class MemoryMessageLog implements MessageLog {
   }
 
   async #note({ recordId, cursor, place }: LogRecord): Promise<void> {
-    let cancel: () => void = () => undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      cancel = this.#clock.after(NOTE_MS, () => reject(new Error(`no answer within ${NOTE_MS} ms`)));
-    });
+    const noting = this.#journal?.place(recordId ?? '', { cursor, place });
     try {
-      await Promise.race([this.#journal?.place(recordId ?? '', { cursor, place }), late]);
+      if (noting !== undefined) await withDeadline(this.#clock, NOTE_MS, 'the journal', noting);
     } catch (error) {
       this.#onError(
         error,
         'noting the cursor of a critical message; a restart may repeat it with another id',
       );
-    } finally {
-      cancel();
     }
   }
 
   #record(message: StampedMessage): LogRecord {
-    return { ...message, ...this.#position(++this.#last), publishedAt: this.#clock.now() };
+    return {
+      ...message,
+      ...this.#position(++this.#last),
+      publishedAt: this.#clock.now(),
+      appendedAt: this.#clock.elapsed(),
+    };
   }
 
   #restore({ message, cursor, publishedAt }: JournalEntry): LogRecord[] {

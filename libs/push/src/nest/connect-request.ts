@@ -4,6 +4,7 @@ import { parameter } from '@crossfade/protocol';
 import type { ConnectRequest, Refusal, Ticket } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
 import type { TransportName } from '../transport.js';
+import { queryOf } from './request-target.js';
 
 /** What became of a request at the door. */
 export interface Decision {
@@ -45,7 +46,7 @@ export function readConnectRequest(
   request: IncomingMessage,
   { addressOf }: Pick<ResolvedPushOptions, 'addressOf'>,
 ): ConnectRequest {
-  const query = new URL(request.url ?? '/', 'http://localhost').searchParams;
+  const query = queryOf(request);
   const client = query.get(parameter.client) ?? '';
   return {
     transport,

@@ -1,6 +1,7 @@
 import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { Clock } from '../clock.js';
 import { LogBudget } from '../log-budget.js';
+import { Loop } from '../loop.js';
 import type { PushMetrics } from '../metrics.js';
 
 const LINES = 5;
@@ -13,37 +14,36 @@ export class PushLog implements OnModuleInit, OnApplicationShutdown {
   readonly #logger = new Logger('Push');
   readonly #budget = new LogBudget(LINES, WINDOW_MS);
   #said: Record<string, number> = {};
-  #cancel: () => void = () => undefined;
+  readonly #loop: Loop;
 
   constructor(
     private readonly metrics: PushMetrics,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#loop = new Loop(
+      { name: 'summary', intervalMs: SUMMARY_MS, deadlineMs: SUMMARY_MS, clock, onError: this.failure },
+      () => this.#summarize(),
+    );
+  }
 
   onModuleInit(): void {
-    this.#summarizeLater();
+    this.metrics.watch(this.#loop);
+    this.#loop.start();
   }
 
   onApplicationShutdown(): void {
-    this.#cancel();
+    this.#loop.stop();
     this.#summarize();
   }
 
   /** Something failed that nobody else hears of. */
   readonly failure = (error: unknown, doing: string): void => {
-    const taken = this.#budget.take(doing, this.clock.now());
+    const taken = this.#budget.take(doing, this.clock.elapsed());
     if (taken === undefined) return;
     const why = error instanceof Error ? error.message : String(error);
     const before = taken.leftOut === 0 ? '' : ` (${taken.leftOut} more like this before)`;
     this.#logger.error(`While ${doing}: ${why}${before}`);
   };
-
-  #summarizeLater(): void {
-    this.#cancel = this.clock.after(SUMMARY_MS, () => {
-      this.#summarize();
-      this.#summarizeLater();
-    });
-  }
 
   /** One line for all that streams did since the last one. */
   #summarize(): void {

@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { Logger, type INestApplicationContext } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { MAX_INBOUND_BYTES, PUSH_PATH, SUBPROTOCOL, refusalTable } from '@crossfade/protocol';
@@ -6,27 +7,45 @@ import type { VerifyClientCallbackAsync, WebSocketServer } from 'ws';
 import { Admission, type Refusal } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
 import { listenForLeaving, putDecision, readConnectRequest } from './connect-request.js';
+import { answerOn, answerWith, problemAnswer, type HttpAnswer } from './http-answer.js';
 import { PUSH_OPTIONS } from './options.token.js';
+import { raw } from './raw.js';
 import { toHttp } from './refusal.js';
+import { asksForWebSocket, pathOf } from './request-target.js';
+import { Upgrades, requireNode } from './upgrades.js';
 
 type Options = NonNullable<Parameters<WsAdapter['create']>[1]>;
+type Middleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
+
+const nowhere = problemAnswer(404, 'There is no WebSocket at this path.');
 
 /**
  * `app.useWebSocketAdapter(new PushWsAdapter(app))`: NestJS' `ws` adapter, with an admission check before the upgrade
- * of the push endpoint, which guards cannot do. Other gateways of the program are not touched.
+ * of the push endpoint, which guards cannot do. For all gateways of the program, it decides what is an upgrade at all.
+ * Make it before your own middleware: it adds one, which answers 404 to a request for a WebSocket where there is none.
+ * @throws Error on a Node before 24.9, which cannot choose what is an upgrade
  */
 export class PushWsAdapter extends WsAdapter {
   readonly #logger = new Logger('Push');
+  readonly #upgrades: Upgrades[] = [];
   #isPush = false;
 
-  constructor(private readonly app: INestApplicationContext) {
+  constructor(
+    private readonly app: INestApplicationContext & { readonly use?: (middleware: Middleware) => unknown },
+  ) {
+    requireNode();
     super(app);
+    app.use?.((request, response, next) => {
+      if (asksForWebSocket(raw(request)) && this.#gatewayAt(0, pathOf(raw(request))) === undefined) {
+        answerWith(raw(response), nowhere);
+      } else next();
+    });
   }
 
   override create(port: number, options: Options = {}) {
     this.#isPush = options.path === PUSH_PATH;
     if (!this.#isPush) return super.create(port, options);
-    return super.create(port, {
+    const server = super.create(port, {
       ...options,
       maxPayload: MAX_INBOUND_BYTES,
       perMessageDeflate: false,
@@ -35,7 +54,35 @@ export class PushWsAdapter extends WsAdapter {
         this.app.get(Admission, { strict: false }),
         this.app.get<ResolvedPushOptions>(PUSH_OPTIONS, { strict: false }),
       ),
+    }) as WebSocketServer;
+    return server.on('wsClientError', ({ message }: Error, socket: Duplex) => {
+      const { headers, ...answer } = problemAnswer(400, `This is no upgrade to a WebSocket: ${message}.`);
+      answerOn(socket, { ...answer, headers: { ...headers, 'Sec-WebSocket-Version': '13' } });
     });
+  }
+
+  override async dispose() {
+    for (const upgrades of this.#upgrades.splice(0)) upgrades.close();
+    await super.dispose();
+  }
+
+  /** In place of NestJS' own, which reads `Host` in a way that a peer can make fail, and cuts what it does not know. */
+  protected override ensureHttpServerExists(port: number, server?: Server) {
+    if (this.httpServersRegistry.has(port)) return undefined;
+    const own =
+      server ??
+      createServer((_request, response) =>
+        answerWith(response, problemAnswer(404, 'There are only WebSockets at this port.')),
+      );
+    this.httpServersRegistry.set(port, own);
+    this.#upgrades.push(
+      new Upgrades(
+        own,
+        (path) => this.#gatewayAt(port, path),
+        (error) => this.#logger.error(error),
+      ),
+    );
+    return own;
   }
 
   /** A frame that breaks the protocol is its client's error, and anyone can send very many: not one for the log. */
@@ -46,31 +93,34 @@ export class PushWsAdapter extends WsAdapter {
     );
   }
 
+  #gatewayAt(port: number, path: string): WebSocketServer | undefined {
+    const gateways = this.wsServersRegistry.get(port) as (WebSocketServer & { path: string })[] | undefined;
+    return gateways?.find((gateway) => gateway.path === path);
+  }
+
   #verify(admission: Admission, options: ResolvedPushOptions): VerifyClientCallbackAsync {
     return ({ req: request }, answer) => {
       // A socket that dies here never becomes a connection.
       const leaving = listenForLeaving(request.socket);
-      admission.admit(readConnectRequest('websocket', request, options), leaving.gone).then(
-        (admitted) => {
+      const refuse = (refusal: HttpAnswer): void => answerOn(request.socket, refusal);
+      Promise.try(() => admission.admit(readConnectRequest('websocket', request, options), leaving.gone))
+        .then((admitted) => {
           if ('gone' in admitted) return;
-          const status =
-            'refusal' in admitted ? this.#statusBeforeUpgrade(request, admitted.refusal) : undefined;
-          if (status === undefined) {
-            putDecision(request, { outcome: admitted, ...leaving });
-            return answer(true);
-          }
-          answer(false, status.status, status.body, { ...status.headers });
-        },
-        (error: unknown) => {
+          const before =
+            'refusal' in admitted ? this.#answerBeforeUpgrade(request, admitted.refusal) : undefined;
+          if (before !== undefined) return refuse(before);
+          putDecision(request, { outcome: admitted, ...leaving });
+          answer(true);
+        })
+        .catch((error: unknown) => {
           this.#logger.error(error);
-          answer(false, 500);
-        },
-      );
+          refuse(problemAnswer(500, 'The server could not open this stream.'));
+        });
     };
   }
 
   /** A browser cannot see this status, so whoever can be told by a close code is told by that. */
-  #statusBeforeUpgrade(request: IncomingMessage, refusal: Refusal) {
+  #answerBeforeUpgrade(request: IncomingMessage, refusal: Refusal): HttpAnswer | undefined {
     const row = refusalTable[refusal.reason];
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
     const byCode = row.webSocket !== undefined && (row.old === 'accept' || offered.includes(SUBPROTOCOL));

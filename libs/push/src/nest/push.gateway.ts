@@ -28,16 +28,16 @@ export class PushGateway implements OnGatewayConnection<WebSocket> {
     if ('refusal' in decision.outcome) return refuse(webSocket, decision.outcome.refusal);
     const stallMs = this.options.stallSeconds * 1000;
     const transport = new WebSocketTransport(webSocket, request.socket, stallMs);
-    this.admission.register(decision.outcome.ticket, transport, decision.gone).then(
-      (registered) => {
+    this.admission
+      .register(decision.outcome.ticket, transport, decision.gone)
+      .then((registered) => {
         if ('refusal' in registered) refuse(webSocket, registered.refusal);
         if ('connection' in registered) decision.forget();
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         this.logger.error(error);
         webSocket.terminate();
-      },
-    );
+      });
   }
 }
 

@@ -2,6 +2,7 @@ import { Module, type DynamicModule, type FactoryProvider, type ModuleMetadata }
 import { Admission } from '../admission.js';
 import { Budgets } from '../budgets.js';
 import { CatchUp } from '../catch-up.js';
+import { Confirmation } from '../confirmation.js';
 import { Connections } from '../connections.js';
 import { Delivery } from '../delivery.js';
 import { Drain } from '../drain.js';
@@ -41,7 +42,7 @@ export class PushModule {
           provide: PushMetrics,
           inject: [PUSH_OPTIONS],
           useFactory: ({ meterProvider, clock }: ResolvedPushOptions) =>
-            new PushMetrics(meterProvider.getMeter('@crossfade/push'), () => clock.now()),
+            new PushMetrics(meterProvider.getMeter('@crossfade/push'), () => clock.elapsed()),
         },
         {
           provide: PushLog,
@@ -73,9 +74,12 @@ export class PushModule {
         },
         {
           provide: KeepAlive,
-          inject: [PUSH_OPTIONS, Delivery],
-          useFactory: ({ keepAliveSeconds, clock }: ResolvedPushOptions, delivery: Delivery) =>
-            new KeepAlive(keepAliveSeconds, () => delivery.head, clock),
+          inject: [PUSH_OPTIONS, Delivery, PushLog],
+          useFactory: (
+            { keepAliveSeconds, clock }: ResolvedPushOptions,
+            delivery: Delivery,
+            { failure }: PushLog,
+          ) => new KeepAlive(keepAliveSeconds, () => delivery.head, clock, Math.random, failure),
         },
         {
           provide: Admission,
@@ -103,9 +107,9 @@ export class PushModule {
         },
         {
           provide: Peers,
-          inject: [PUSH_OPTIONS, Hub],
-          useFactory: ({ stallSeconds, clock }: ResolvedPushOptions, hub: Hub) =>
-            new Peers(hub, stallSeconds, clock),
+          inject: [PUSH_OPTIONS, Hub, PushLog],
+          useFactory: ({ stallSeconds, clock }: ResolvedPushOptions, hub: Hub, { failure }: PushLog) =>
+            new Peers(hub, stallSeconds, clock, undefined, failure),
         },
         {
           provide: Reauthorization,
@@ -116,6 +120,15 @@ export class PushModule {
             log: PushLog,
             metrics: PushMetrics,
           ) => new Reauthorization(hub, authenticator, reauthorizeSeconds, clock, log.failure, metrics),
+        },
+        {
+          provide: Confirmation,
+          inject: [PUSH_OPTIONS, Hub, PushLog],
+          useFactory: (
+            { unconfirmedSeconds, reauthorizeSeconds, clock }: ResolvedPushOptions,
+            hub: Hub,
+            { failure }: PushLog,
+          ) => new Confirmation(hub, unconfirmedSeconds, reauthorizeSeconds, clock, failure),
         },
         {
           provide: Drain,

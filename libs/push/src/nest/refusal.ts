@@ -1,28 +1,21 @@
-import { STATUS_CODES, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { refusalTable } from '@crossfade/protocol';
 import type { Refusal } from '../admission.js';
+import { answerWith, problemAnswer, type HttpAnswer } from './http-answer.js';
 import { raw } from './raw.js';
 import { encodeBlock } from '../transports/sse.js';
 
-/** An HTTP answer that refuses a stream: RFC 9457 problem+json. */
-export interface HttpRefusal {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
-export function toHttp({ reason, detail, retryAfterMs }: Refusal): HttpRefusal {
+export function toHttp({ reason, detail, retryAfterMs }: Refusal): HttpAnswer {
   const status = refusalTable[reason].http;
+  const problem = problemAnswer(status, detail);
   return {
-    status,
+    ...problem,
     headers: {
-      'Content-Type': 'application/problem+json',
-      'Cache-Control': 'no-store',
+      ...problem.headers,
       ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
       ...(retryAfterMs === undefined ? {} : { 'Retry-After': String(Math.ceil(retryAfterMs / 1000)) }),
     },
-    body: JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail }),
   };
 }
 
@@ -49,7 +42,6 @@ export class RefusalFilter implements ExceptionFilter<RefusalException> {
       });
       return void response.end(encodeBlock({ retry: refusal.retryAfterMs }));
     }
-    const { status, headers, body } = toHttp(refusal);
-    response.writeHead(status, headers).end(body);
+    answerWith(response, toHttp(refusal));
   }
 }

@@ -1,0 +1,44 @@
+import { once } from 'node:events';
+import { readFileSync, readdirSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+
+/** A socket to a program, and all that it has said so far. */
+export interface RawSocket {
+  readonly socket: Socket;
+  text(): string;
+  /** Resolves with all that it said, once the program has closed it. */
+  closed(): Promise<string>;
+}
+
+/** Connects and sends these bytes as they are. */
+export async function sendRaw(url: string, bytes: string | Uint8Array): Promise<RawSocket> {
+  const { port, hostname } = new URL(url);
+  const socket = connect(Number(port), hostname.replace(/^\[|\]$/g, ''));
+  let text = '';
+  socket.on('error', () => undefined).on('data', (chunk) => (text += chunk.toString('latin1')));
+  const closed = once(socket, 'close');
+  await once(socket, 'connect');
+  socket.write(bytes);
+  return { socket, text: () => text, closed: () => closed.then(() => text) };
+}
+
+/** What a program answers to one request, over a connection of its own. */
+export async function answerTo(
+  url: string,
+  bytes: string,
+): Promise<{ status: number; head: string; body: string }> {
+  const { closed, socket } = await sendRaw(url, bytes);
+  const late = setTimeout(() => socket.destroy(), 5000);
+  const [head = '', ...body] = (await closed()).split('\r\n\r\n');
+  clearTimeout(late);
+  return { status: Number(head.split(' ')[1] ?? 0), head, body: body.join('\r\n\r\n') };
+}
+
+/** Open files and sockets of a process, as Linux counts them. */
+export const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
+
+/** Megabytes of memory that a process has in use, as Linux counts them. */
+export function megabytesOf(pid: number): number {
+  const [, resident] = readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ');
+  return (Number(resident) * 4096) / 1024 / 1024;
+}

@@ -1,0 +1,172 @@
+import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { answerTo, descriptorsOf, sendRaw } from './raw-socket.ts';
+
+const PUSH = '/api/v2/push';
+const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
+const UPGRADE = `Connection: Upgrade\r\nUpgrade: websocket\r\n${KEY}`;
+const TIMES = Number(process.env['ATTACK_RESETS'] ?? 200);
+
+/** Each of them an upgrade whose target or host no URL can be made of, or that breaks off somewhere. */
+const UNREADABLE = {
+  'a bracket for a host': `GET ${PUSH} HTTP/1.1\r\nHost: [\r\n${UPGRADE}\r\n`,
+  'a target that is no URL': `GET //[ HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`,
+  'a target without a host': `GET http:// HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`,
+  'a port that is none': `GET ${PUSH} HTTP/1.1\r\nHost: x:99999999\r\n${UPGRADE}\r\n`,
+  'a bracket in the query': `GET ${PUSH}?access_token=[&last_event_id=%ff%zz//[ HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`,
+  'a key that is none': `GET ${PUSH} HTTP/1.1\r\nHost: x\r\n${UPGRADE.replace('dGhl', '')}\r\n`,
+  'two upgrades at once': `GET ${PUSH} HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`.repeat(2),
+  'an upgrade behind a request': `GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\nGET ${PUSH} HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`,
+  'a good token': `GET ${PUSH}?access_token=${sampleToken.storefrontPush} HTTP/1.1\r\nHost: [\r\n${UPGRADE}\r\n`,
+};
+
+describe('upgrades', () => {
+  let gateway: GatewayHost;
+  beforeAll(async () => {
+    gateway = await GatewayHost.start();
+  });
+  afterAll(() => gateway.stop());
+
+  async function isWell(): Promise<void> {
+    expect((await fetch(`${gateway.url}/health/ready`)).status).toBe(200);
+  }
+
+  it.each(Object.entries(UNREADABLE))('with %s and a reset leave nothing behind', async (_title, bytes) => {
+    await isWell();
+    const before = descriptorsOf(gateway.pid);
+    for (let begun = 0; begun < TIMES; begun += 20) {
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, index) => {
+          const { socket } = await sendRaw(gateway.url, bytes);
+          // At once, with the answer on its way, and after it.
+          if (index % 3 > 0) await new Promise((resolve) => setTimeout(resolve, index));
+          socket.resetAndDestroy();
+        }),
+      );
+    }
+    await isWell();
+    await eventually(
+      'no descriptor more',
+      () => descriptorsOf(gateway.pid) <= before + 2 || undefined,
+      10_000,
+    );
+  });
+
+  it('that nobody closes hold no descriptor', async () => {
+    await isWell();
+    const before = descriptorsOf(gateway.pid);
+    const sockets = await Promise.all(
+      Object.values(UNREADABLE).map(async (bytes) => (await sendRaw(gateway.url, bytes)).socket),
+    );
+    const { 'a good token': _open, ...refused } = UNREADABLE;
+    await eventually(
+      'closed sockets',
+      () =>
+        descriptorsOf(gateway.pid) <= before + (sockets.length - Object.keys(refused).length) + 2 ||
+        undefined,
+      10_000,
+    );
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('that cannot be read are told so, in one whole answer', async () => {
+    for (const bytes of [
+      UNREADABLE['a key that is none'],
+      UNREADABLE['a key that is none'].replace(': 13', ': 7'),
+    ]) {
+      const { status, head, body } = await answerTo(gateway.url, bytes);
+      expect(status).toBe(400);
+      expect(head).toMatch(/content-type: application\/problem\+json/i);
+      expect(head).toMatch(/connection: close/i);
+      expect(Number(/content-length: (\d+)/i.exec(head)?.[1])).toBe(body.length);
+      expect(JSON.parse(body)).toMatchObject({ status: 400 });
+    }
+  });
+
+  it('to a host that is no name are what they are to any other', async () => {
+    const { status, body } = await answerTo(
+      gateway.url,
+      UNREADABLE['a bracket for a host'].replace(PUSH, `${PUSH}?x`),
+    );
+    // A client without the subprotocol is accepted, and closed with the reason: here, that it has no token.
+    expect(status).toBe(101);
+    expect(body.charCodeAt(0)).toBe(0x88);
+  });
+
+  it.each(['/', '/next/', '/api/v2/users/me', '/api/v2/push/', '/nowhere', '//['])(
+    'at %s are not found, and are no page',
+    async (path) => {
+      const { status, head, body } = await answerTo(
+        gateway.url,
+        `GET ${path} HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`.replace(
+          'Connection: Upgrade',
+          'Connection: Upgrade, close',
+        ),
+      );
+      expect(status).toBe(404);
+      expect(head).toMatch(/content-type: application\/problem\+json/i);
+      expect(JSON.parse(body)).toMatchObject({ status: 404, detail: 'There is no WebSocket at this path.' });
+    },
+  );
+
+  describe.each(['h2c', 'HTTP/2.0', 'TLS/1.3, h2c', 'nonsense'])('to %s', (protocol) => {
+    const h2c = `Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: ${protocol}\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n`;
+    const ask = (line: string, more = '', body = '') =>
+      answerTo(gateway.url, `${line} HTTP/1.1\r\nHost: localhost\r\n${h2c}${more}\r\n${body}`);
+
+    it('are ordinary requests, whatever the route, with a body too', async () => {
+      const { token } = await ApiClient.login(gateway.url, 'member@crossfade.test');
+      expect((await ask('GET /health/ready')).status).toBe(200);
+      expect((await ask('GET /api/v2/push/settings')).status).toBe(200);
+      expect((await ask('GET /api/v2/users/me')).status).toBe(401);
+      const authorization = `Authorization: Bearer ${token}\r\n`;
+      expect((await ask('GET /api/v2/users/me', authorization)).status).toBe(200);
+      const login = JSON.stringify({ email: 'member@crossfade.test', password: 'tester' });
+      const json = `Content-Type: application/json\r\nContent-Length: ${login.length}\r\n`;
+      const loggedIn = await ask('POST /api/v2/auth/login', json, login);
+      expect(loggedIn.status).toBe(200);
+      expect(loggedIn.body).toContain('"token"');
+      const event = `{"type":"error","message":"through ${protocol}"}`;
+      const ingest = `Authorization: Bearer ${sampleToken.storefront}\r\nContent-Type: application/json\r\nContent-Length: ${event.length}\r\n`;
+      expect((await ask('POST /api/v2/events', ingest, event)).status).toBe(202);
+    });
+
+    it('are a stream of Server-Sent Events at the push endpoint', async () => {
+      const { socket, text } = await sendRaw(
+        gateway.url,
+        `GET ${PUSH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${sampleToken.storefrontPush}\r\n${h2c.replace(', close', '')}\r\n`,
+      );
+      await eventually('first message', () => text().includes('"Connected"') || undefined);
+      expect(text()).toMatch(/^HTTP\/1\.1 200 /);
+      socket.destroy();
+    });
+  });
+
+  it('by another method are ordinary requests', async () => {
+    const login = JSON.stringify({ email: 'member@crossfade.test', password: 'tester' });
+    const head = `Host: localhost\r\n${UPGRADE.replace('Upgrade\r', 'Upgrade, close\r')}Content-Type: application/json\r\nContent-Length: ${login.length}\r\n`;
+    const answer = await answerTo(gateway.url, `POST /api/v2/auth/login HTTP/1.1\r\n${head}\r\n${login}`);
+    expect(answer.status).toBe(200);
+    expect((await answerTo(gateway.url, `POST ${PUSH} HTTP/1.1\r\n${head}\r\n${login}`)).status).toBe(404);
+  });
+
+  it('to a WebSocket that name other protocols beside it are taken', async () => {
+    const { socket, text } = await sendRaw(
+      gateway.url,
+      `GET ${PUSH}?access_token=${sampleToken.storefrontPush} HTTP/1.1\r\nHost: x\r\n${UPGRADE.replace('websocket', 'h2c, WebSocket')}\r\n`,
+    );
+    await eventually('first message', () => text().includes('"Connected"') || undefined);
+    socket.destroy();
+  });
+
+  it('and streams go on as before', async () => {
+    const { token } = await ApiClient.login(gateway.url, 'member@crossfade.test');
+    for (const open of [SseProbe.open, WsProbe.open]) {
+      const probe = await open(gateway.url, { token });
+      await probe.message('Connected');
+      probe.close();
+    }
+    expect(gateway.output).not.toContain('"level":50');
+  });
+});

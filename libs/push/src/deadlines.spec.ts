@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import { make, request } from './admission.spec-kit.js';
+import { MemoryLeaseStore } from './memory/lease-store.js';
+import type { Acquired } from './lease.js';
+import { ScriptedTransport, settled } from './scripted.spec-kit.js';
+
+const never = new Promise<never>(() => undefined);
+
+describe('a port that does not answer', () => {
+  it('makes admissions unavailable within the deadline, and frees their turns', async () => {
+    const { admission, accounts, clock, leases, connect } = await make({
+      admissionsAtOnce: 2,
+      admissionsWaiting: 100,
+    });
+    accounts.gate = never;
+    const asked = Array.from({ length: 20 }, (_, index) =>
+      admission.admit(request({ credential: `t${index}` }), new AbortController().signal),
+    );
+    await clock.advanceAsync(5001);
+    // Those in their turn were given up, and those behind them have waited too long: nobody waits longer than twice.
+    const answers = await Promise.all(asked);
+    expect(answers.map((one) => ('refusal' in one ? one.refusal.reason : 'admitted'))).toEqual(
+      Array.from({ length: 20 }, () => 'unavailable'),
+    );
+    for (const answer of answers) {
+      if ('refusal' in answer) expect(answer.refusal.retryAfterMs).toBeGreaterThan(0);
+    }
+    accounts.gate = Promise.resolve();
+    expect((await connect({ credential: 'other' })).transport?.ended).toBeUndefined();
+    expect(leases.count()).toBe(1);
+  });
+
+  it('refuses a stream whose rights cannot be read again, and gives its place back', async () => {
+    const { admission, accounts, clock, leases, publisher } = await make();
+    const gone = new AbortController();
+    const admitted = await admission.admit(request(), gone.signal);
+    if (!('ticket' in admitted)) throw new Error('it is not admitted');
+    await publisher.publish({
+      type: 'UserMembershipChanged',
+      message: { change_type: 2, user_id: 'u', organization_id: 'o' },
+    });
+    await settled();
+    accounts.gate = never;
+    const registering = admission.register(admitted.ticket, new ScriptedTransport(), gone.signal);
+    await clock.advanceAsync(5000);
+    expect(await registering).toMatchObject({ refusal: { reason: 'unavailable' } });
+    expect(leases.count()).toBe(0);
+  });
+
+  it('gives back a place that a slow lease store gives when nobody waits for it any more', async () => {
+    class SlowLeases extends MemoryLeaseStore {
+      gate: Promise<void> = Promise.resolve();
+      override async acquire(...asked: Parameters<MemoryLeaseStore['acquire']>): Promise<Acquired> {
+        await this.gate;
+        return super.acquire(...asked);
+      }
+    }
+    const slow = new SlowLeases();
+    const { admission, clock } = await make({ leases: slow });
+    let answer: () => void = () => undefined;
+    slow.gate = new Promise((resolve) => (answer = resolve));
+    const asked = admission.admit(request(), new AbortController().signal);
+    await clock.advanceAsync(5000);
+    expect(await asked).toMatchObject({ refusal: { reason: 'unavailable' } });
+    slow.gate = Promise.resolve();
+    answer();
+    await settled();
+    expect(slow.count()).toBe(0);
+  });
+
+  it('does not keep a stream from ending when its place cannot be given back', async () => {
+    class StuckLeases extends MemoryLeaseStore {
+      override release(): Promise<void> {
+        return never;
+      }
+    }
+    const { connect, clock, errors, hub } = await make({ leases: new StuckLeases() });
+    const { transport } = await connect();
+    transport?.close();
+    await clock.advanceAsync(5000);
+    await settled();
+    expect(hub.indexed).toBe(0);
+    expect(errors).toEqual(['giving a lease back']);
+  });
+
+  it('does not stop reauthorization: who turns out to be revoked later is found by a later round', async () => {
+    const { connect, accounts, reauthorization, clock, errors } = await make();
+    const { transport } = await connect();
+    reauthorization.loop.start();
+    accounts.gate = never;
+    await clock.advanceAsync(60_000);
+    await settled();
+    expect(transport?.ended).toBeUndefined();
+    expect(errors).toContain('running reauthorization');
+    expect(reauthorization.loop.age).toBeGreaterThan(50);
+    accounts.gate = Promise.resolve();
+    accounts.isRevoked = true;
+    await clock.advanceAsync(30_000);
+    await settled();
+    expect(transport?.ended).toBe('unauthorized');
+    expect(reauthorization.loop.age).toBeLessThan(31);
+  });
+
+  it('is asked first about those of whom it has said nothing for the longest', async () => {
+    const { connect, accounts, reauthorization, clock } = await make({ limit: 2000 });
+    const order: string[] = [];
+    const reauthorize = accounts.reauthorize.bind(accounts);
+    let fails = false;
+    accounts.reauthorize = async (principals) => {
+      order.push(principals[0]?.tokenId ?? '');
+      if (fails) throw new Error('away');
+      return reauthorize(principals);
+    };
+    await clock.advanceAsync(1000);
+    for (let index = 0; index < 500; index += 1) await connect({ credential: 'early' });
+    await clock.advanceAsync(1000);
+    for (let index = 0; index < 500; index += 1) await connect({ credential: 'late' });
+    await reauthorization.round();
+    await clock.advanceAsync(1000);
+    fails = true;
+    await expect(reauthorization.round()).rejects.toThrow('away');
+    expect(order).toEqual(['early', 'late', 'early', 'late']);
+  });
+});
