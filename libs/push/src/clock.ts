@@ -1,13 +1,16 @@
 /** Time, passed in so that tests need not wait. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, for dates only: it jumps when somebody sets the machine's clock. */
   now(): number;
+  /** Milliseconds since some moment, for every interval: it never steps back and never jumps. */
+  elapsed(): number;
   /** Calls once after `milliseconds`; the answer cancels. Does not keep the process alive. */
   after(milliseconds: number, call: () => void): () => void;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   after(milliseconds, call) {
     const timer = setTimeout(call, milliseconds);
     timer.unref();

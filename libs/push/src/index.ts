@@ -1,6 +1,8 @@
 export { PushError, type MessageIssue, type PushErrorCode } from './errors.js';
 export { type PushOptions } from './options.js';
-export { type Clock } from './clock.js';
+export { systemClock, type Clock } from './clock.js';
+export { DeadlineError, withDeadline } from './deadline.js';
+export { Loop, type LoopOptions } from './loop.js';
 export {
   ownerOf,
   type Authentication,
