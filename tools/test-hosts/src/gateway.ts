@@ -20,6 +20,10 @@ export interface GatewayOptions {
   /** PostgreSQL's; PGlite in a folder of its own by default. */
   readonly databaseUrl?: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
+  /** Modules that the process loads before the program. */
+  readonly preload?: readonly string[];
+  /** Another account to run it as, by its number; only root may. */
+  readonly uid?: number;
 }
 
 /** The built gateway as a process of its own, with stores of its own, on a free port. */
@@ -38,8 +42,8 @@ export class GatewayHost {
   url = '';
 
   /** Starts it with the sample data and waits until it listens. */
-  static async start({ databaseUrl, env = {} }: GatewayOptions = {}): Promise<GatewayHost> {
-    const host = GatewayHost.spawn({ databaseUrl, env: { SAMPLE_DATA: 'true', ...env } });
+  static async start({ env = {}, ...options }: GatewayOptions = {}): Promise<GatewayHost> {
+    const host = GatewayHost.spawn({ ...options, env: { SAMPLE_DATA: 'true', ...env } });
     host.child.on('message', ({ ready }: { ready: string }) => (host.url = ready));
     await eventually(
       'gateway that listens',
@@ -54,9 +58,10 @@ export class GatewayHost {
   }
 
   /** Starts it, whatever comes of it. */
-  static spawn({ databaseUrl, env = {} }: GatewayOptions = {}): GatewayHost {
+  static spawn({ databaseUrl, env = {}, preload = [], uid }: GatewayOptions = {}): GatewayHost {
     const own = new OwnFolder('gateway');
-    const child = spawn(process.execPath, [main], {
+    const child = spawn(process.execPath, [...preload.flatMap((module) => ['--import', module]), main], {
+      ...(uid === undefined ? {} : { uid, gid: uid }),
       cwd: own.path,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: {
