@@ -1,5 +1,5 @@
 export { GatewayHost, sampleToken, type GatewayOptions } from './gateway.ts';
-export { PostgresHost, dropDatabase, freePort, newDatabase, runSql } from './postgres.ts';
+export { PostgresHost, dropDatabase, freePort, newDatabase, runSql, startSql } from './postgres.ts';
 export { PgBouncerHost } from './pgbouncer.ts';
 export { TcpProxy } from './tcp-proxy.ts';
 export { ApiClient } from './api-client.ts';

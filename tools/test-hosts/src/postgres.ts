@@ -159,3 +159,9 @@ export function account(): { uid?: number; gid?: number } {
   const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
   return { uid: id('-u'), gid: id('-g') };
 }
+
+/** The same, for what takes its time, such as holding a lock. The answer ends it. */
+export function startSql(url: string, statement: string): () => Promise<unknown> {
+  const child = spawn(join(binaries(), 'psql'), ['-qAt', '-c', statement, url], { stdio: 'ignore' });
+  return () => endChild(child);
+}
