@@ -20,6 +20,12 @@ const programs = [
       onPath('initdb') || versions().some((version) => existsSync(join(postgresRoot, version, 'bin/initdb'))),
   },
   {
+    name: 'PgBouncer',
+    apt: 'pgbouncer',
+    setting: 'PGBOUNCER_PATH',
+    isThere: () => onPath('pgbouncer') || existsSync('/usr/sbin/pgbouncer'),
+  },
+  {
     name: 'nginx',
     apt: 'nginx-light',
     isThere: () => onPath('nginx') || existsSync('/usr/sbin/nginx'),

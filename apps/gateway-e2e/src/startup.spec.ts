@@ -70,7 +70,7 @@ describe('a start that fails', () => {
 });
 
 describe('a start that succeeds', () => {
-  it('keeps its data, its sample accounts once, and warns of them when they are no longer wanted', async () => {
+  it('keeps its data, its sample accounts once, and warns of them where they are allowed although nobody makes them', async () => {
     const folder = new OwnFolder('kept').path;
     const first = await GatewayHost.start({ env: { DATA_DIR: folder } });
     await new ApiClient(first.url, sampleToken.storefront).json('POST', '/events', {
@@ -78,7 +78,9 @@ describe('a start that succeeds', () => {
       message: 'kept',
     });
     await first.stop();
-    const second = await GatewayHost.start({ env: { DATA_DIR: folder, SAMPLE_DATA: 'false' } });
+    const second = await GatewayHost.start({
+      env: { DATA_DIR: folder, SAMPLE_DATA: 'false', ALLOW_SAMPLE_DATA: 'true' },
+    });
     await eventually(
       'warning',
       () => second.output.includes('The sample accounts or tokens are here') || undefined,

@@ -1,4 +1,4 @@
-import { Logger, Module, type DynamicModule } from '@nestjs/common';
+import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { MemoryMessageLog } from '@crossfade/push';
 import { PushModule } from '@crossfade/push/nest';
@@ -11,6 +11,7 @@ import { Ingest } from './events/ingest.js';
 import { IngestController } from './events/ingest.controller.js';
 import { Stacks } from './events/stacks.js';
 import { StacksController } from './events/stacks.controller.js';
+import { FaultLog } from './fault-log.js';
 import { HealthController } from './health.controller.js';
 import { Housekeeping } from './housekeeping.js';
 import { clientNetwork } from './http/client-network.js';
@@ -41,6 +42,7 @@ import { SETTINGS, type Settings } from './settings.js';
 @Module({})
 export class AppModule {
   static of(settings: Settings, database: OpenDatabase, meterProvider: MeterProvider): DynamicModule {
+    const faults = new FaultLog('Push');
     return {
       module: AppModule,
       imports: [
@@ -55,7 +57,7 @@ export class AppModule {
             meterProvider,
             log: new MemoryMessageLog({
               journal,
-              onError: (error, doing) => new Logger('Push').error(`While ${doing}: ${String(error)}`),
+              onError: (error, doing) => faults.failure(error, doing),
             }),
             addressOf: clientNetwork(settings.TRUST_PROXY),
             enabled: settings.enablePush,

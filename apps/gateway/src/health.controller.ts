@@ -2,7 +2,7 @@ import { Controller, Get, Header, Inject, Res, type OnModuleDestroy } from '@nes
 import { sql } from 'drizzle-orm';
 import type { Response } from 'express';
 import type { Database } from './database/database.js';
-import { DATABASE } from './database/database.token.js';
+import { AUTHENTICATION_DATABASE } from './database/database.token.js';
 import { z } from 'zod';
 import { Answers } from './http/answers.js';
 import { CountsAgainst } from './http/throttle.js';
@@ -23,7 +23,10 @@ const ready = z.object({
 export class HealthController implements OnModuleDestroy {
   #isDraining = false;
 
-  constructor(@Inject(DATABASE) private readonly database: Database) {}
+  /** One question at a time: probes of a database that does not answer must not take its connections. */
+  #asked: Promise<'ok' | 'unavailable'> | undefined;
+
+  constructor(@Inject(AUTHENTICATION_DATABASE) private readonly database: Database) {}
 
   /** The first step of an orderly end, before streams are told to move. */
   onModuleDestroy(): void {
@@ -55,10 +58,14 @@ export class HealthController implements OnModuleDestroy {
     const late = new Promise<'unavailable'>((resolve) => {
       timer = setTimeout(() => resolve('unavailable'), CHECK_MS);
     });
-    const asked = this.database.execute(sql`SELECT 1`).then(
+    this.#asked ??= this.#ask().finally(() => (this.#asked = undefined));
+    return Promise.race([this.#asked, late]).finally(() => clearTimeout(timer));
+  }
+
+  #ask(): Promise<'ok' | 'unavailable'> {
+    return this.database.execute(sql`SELECT 1`).then(
       () => 'ok' as const,
       () => 'unavailable' as const,
     );
-    return Promise.race([asked, late]).finally(() => clearTimeout(timer));
   }
 }

@@ -1,24 +1,26 @@
-import {
-  Inject,
-  Injectable,
-  Logger,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-} from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Loop, systemClock } from '@crossfade/push';
+import { NoRoom } from './database/data-room.js';
+import { OPEN } from './database/database.module.js';
+import type { OpenDatabase } from './database/database.js';
 import { Stacks } from './events/stacks.js';
+import { FaultLog } from './fault-log.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
 import { DatabaseJournal } from './push/journal.js';
 import { REMEMBERED_MS, ServiceMessages } from './push/service-messages.js';
 import { SETTINGS, type Settings } from './settings.js';
 
 const EVERY_MS = 5000;
+const DEADLINE_MS = 60_000;
+/** PostgreSQL has a process for its upkeep; the embedded one would grow without it, and choose its indexes blindly. */
+const UPKEEP_MS = 5 * 60_000;
 
 /** What time does: snoozes end, tokens expire, and what was kept long enough goes. Every replica looks, and one does what is due. */
 @Injectable()
 export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
-  readonly #logger = new Logger(Housekeeping.name);
-  #timer: NodeJS.Timeout | undefined;
-  #round: Promise<void> = Promise.resolve();
+  readonly loops: readonly Loop[];
+  readonly #faults = new FaultLog(Housekeeping.name);
+  readonly #rounds = new Set<Promise<void>>();
 
   constructor(
     private readonly stacks: Stacks,
@@ -26,43 +28,51 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly journal: DatabaseJournal,
     private readonly serviceMessages: ServiceMessages,
     @Inject(SETTINGS) private readonly settings: Settings,
-  ) {}
+    @Inject(OPEN) { upkeep }: OpenDatabase,
+  ) {
+    this.loops = [
+      this.#loop('housekeeping', EVERY_MS, () => this.#keepHouse()),
+      ...(upkeep === undefined
+        ? []
+        : [this.#loop('upkeep', UPKEEP_MS, () => this.#due('keeping the database up', upkeep))]),
+    ];
+  }
 
   onApplicationBootstrap(): void {
-    this.#next();
+    for (const loop of this.loops) loop.start();
   }
 
-  /** The round that runs is waited for: the database closes after it. */
+  /** The rounds that run are waited for: the database closes after them. */
   async onModuleDestroy(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    await this.#round;
+    for (const loop of this.loops) loop.stop();
+    await Promise.all(this.#rounds);
   }
 
-  #next(): void {
-    this.#timer = setTimeout(() => {
-      this.#round = this.#run().then(() => {
-        if (this.#timer !== undefined) this.#next();
-      });
-    }, EVERY_MS);
+  #loop(name: string, intervalMs: number, work: () => Promise<void>): Loop {
+    const onError = (error: unknown, doing: string): void => this.#faults.failure(error, doing);
+    return new Loop({ name, intervalMs, deadlineMs: DEADLINE_MS, clock: systemClock, onError }, async () => {
+      const round = work();
+      this.#rounds.add(round);
+      await round.finally(() => this.#rounds.delete(round));
+    });
   }
 
-  async #run(): Promise<void> {
+  async #keepHouse(): Promise<void> {
     const now = new Date();
     const oldest = new Date(now.getTime() - this.settings.PUSH_CRITICAL_RETENTION_SECONDS * 1000);
-    for (const work of [
-      () => this.stacks.endSnoozes(now),
-      () => this.expiredTokens.remove(now),
-      () => this.journal.prune(oldest),
-      () => this.serviceMessages.prune(new Date(now.getTime() - REMEMBERED_MS)),
-    ]) {
-      try {
-        await work();
-      } catch (error) {
-        this.#logger.warn(
-          `Something that is due waits ${EVERY_MS / 1000} s more: ${error instanceof Error ? error.message : String(error)}`,
-        );
-      }
+    await this.#due('ending snoozes', () => this.stacks.endSnoozes(now));
+    await this.#due('removing expired tokens', () => this.expiredTokens.remove(now));
+    await this.#due('forgetting old messages', () => this.journal.prune(oldest));
+    const remembered = new Date(now.getTime() - REMEMBERED_MS);
+    await this.#due('forgetting old requests', () => this.serviceMessages.prune(remembered));
+  }
+
+  /** What fails waits for the next round; on a full disk it just waits: there is one line that says so. */
+  async #due(doing: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof NoRoom)) this.#faults.failure(error, doing);
     }
   }
 }

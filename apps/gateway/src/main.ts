@@ -6,21 +6,25 @@ import { PushWsAdapter } from '@crossfade/push/nest';
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module.js';
 import { browserApps, missingBrowserApps } from './browser-apps.js';
-import { openDatabase, type Database } from './database/database.js';
+import { openDatabase, type OpenDatabase } from './database/database.js';
 import { configVersion } from './events/config-version.js';
-import { createFirstAdministrator } from './first-administrator.js';
+import { describeFault } from './fault-log.js';
+import { prepareData } from './first-data.js';
 import { readBody } from './http/body.js';
 import { compressAnswers } from './http/compression.js';
 import { cors } from './http/cors.js';
 import { apiDocs } from './http/docs.js';
 import { describeApi } from './http/openapi.js';
 import { apiHeaders } from './http/security-headers.js';
-import { createSampleData, hasSampleSecrets } from './sample-data.js';
+import { Housekeeping } from './housekeeping.js';
 import { startMetrics, type Metrics } from './metrics.js';
 import { readSettings, type Settings } from './settings.js';
 import { couldNotListen, StartupError } from './startup-error.js';
+import { watchEventLoop } from './watchdog.js';
 
 async function start(): Promise<void> {
+  // What it stores is its own: files that the embedded database makes get the rights that are left.
+  process.umask(0o077);
   const settings = readSettings(process.env);
   const metrics = await startMetrics(settings);
   const open = await openDatabase(settings);
@@ -35,8 +39,12 @@ async function start(): Promise<void> {
     });
     configure(app, settings);
     await prepareData(open.database, settings);
+    observe(app, open, metrics);
+    const end = endOnce(app, metrics, settings);
     await listen(app, settings);
-    endOnSignals(app, metrics, settings);
+    endOnSignals(end);
+    endOnFaults(end);
+    watchEventLoop(settings.WATCHDOG_SECONDS);
   } catch (error) {
     await open.close();
     throw error;
@@ -66,20 +74,19 @@ function configure(app: NestExpressApplication, settings: Settings): void {
     logger.warn(`No app is built in ${folder}: run "npm run build".`);
 }
 
-async function prepareData(database: Database, settings: Settings): Promise<void> {
-  const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = settings;
-  const logger = new NestLogger('Gateway');
-  if (
-    email !== undefined &&
-    password !== undefined &&
-    (await createFirstAdministrator(database, email, password))
-  ) {
-    logger.log(`${email} is the first administrator.`);
-  }
-  if (settings.SAMPLE_DATA) await createSampleData(database);
-  else if (await hasSampleSecrets(database)) {
-    logger.warn('The sample accounts or tokens are here, with secrets that everyone knows: remove them.');
-  }
+/** What of the gateway's own work shows in metrics; the push library counts for itself. */
+function observe(app: INestApplication, open: OpenDatabase, { provider }: Metrics): void {
+  const meter = provider.getMeter('@crossfade/gateway');
+  open.observe(meter);
+  const { loops } = app.get(Housekeeping);
+  meter
+    .createObservableGauge('crossfade.gateway.loop.age', {
+      description: 'Seconds since the last completed round of a periodic work',
+      unit: 's',
+    })
+    .addCallback((result) => {
+      for (const { name, age } of loops) result.observe(age, { loop: name });
+    });
 }
 
 /**
@@ -107,33 +114,51 @@ async function listen(app: INestApplication, { PORT, HOST }: Settings): Promise<
   process.send?.({ ready: url });
 }
 
-/** The first signal ends in order, the second at once. */
-function endOnSignals(app: INestApplication, metrics: Metrics, { SHUTDOWN_TIMEOUT_SECONDS }: Settings): void {
-  let ending = false;
-  const end = (): void => {
-    if (ending) process.exit(1);
-    ending = true;
+/** Ends in order; whoever asks again, or an end that takes too long, ends at once. */
+function endOnce(app: INestApplication, metrics: Metrics, { SHUTDOWN_TIMEOUT_SECONDS }: Settings) {
+  let isEnding = false;
+  return (code: 0 | 1): void => {
+    if (isEnding) process.exit(1);
+    isEnding = true;
     setTimeout(() => process.exit(1), SHUTDOWN_TIMEOUT_SECONDS * 1000).unref();
     const closed = app.close().then(() => metrics.close());
     closed.then(
-      () => process.exit(0),
+      () => process.exit(code),
       (error: unknown) => {
-        new NestLogger('Gateway').error(error);
+        new NestLogger('Gateway').error(`The gateway did not end in order: ${describeFault(error)}`);
         process.exit(1);
       },
     );
   };
-  process.on('SIGINT', end);
+}
+
+/** The first signal ends in order, the second at once. */
+function endOnSignals(end: (code: 0 | 1) => void): void {
+  const endWell = (): void => end(0);
+  process.on('SIGINT', endWell);
   // Whoever started this as a child is gone, and with it the terminal that could have ended it.
-  process.once('disconnect', end);
-  process.on('SIGTERM', end);
+  process.once('disconnect', endWell);
+  process.on('SIGTERM', endWell);
+}
+
+/**
+ * The last line of defence: an error that nobody caught leaves things in a state that nobody knows, so the process ends.
+ * But in order, since thousands of streams are open: each is told to move.
+ */
+function endOnFaults(end: (code: 0 | 1) => void): void {
+  const fault = (error: unknown): void => {
+    new NestLogger('Gateway').fatal(`Nobody caught an error, so the gateway ends: ${describeFault(error)}`);
+    end(1);
+  };
+  process.on('uncaughtException', fault);
+  process.on('unhandledRejection', fault);
 }
 
 start().catch((error: unknown) => {
   process.stderr.write(
     error instanceof StartupError
       ? `${error.message}\n`
-      : `The gateway could not start: ${error instanceof Error ? error.stack : String(error)}\n`,
+      : `The gateway could not start: ${describeFault(error)}\n`,
   );
   process.exit(1);
 });

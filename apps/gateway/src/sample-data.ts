@@ -1,4 +1,4 @@
-import { inArray } from 'drizzle-orm';
+import { eq, inArray } from 'drizzle-orm';
 import type { Database, Transaction } from './database/database.js';
 import { memberships, organizations, projects, tokens, users } from './database/schema.js';
 import type { PlanId } from './organizations/plans.js';
@@ -16,6 +16,12 @@ const tokenOf = {
   intranet: 'demo-intranet-token-00000000000000000',
   service: 'demo-service-token-000000000000000000',
 };
+
+/** Whether this database is one that the sample accounts may be in: it has them, or it is empty. */
+export async function mayHaveSampleData(database: Database): Promise<boolean> {
+  if ((await database.$count(users)) === 0) return true;
+  return (await database.$count(users, eq(users.email, ADMINISTRATOR))) > 0;
+}
 
 /** Makes the sample accounts, once: an installation that has the sample administrator is left alone. */
 export async function createSampleData(database: Database): Promise<void> {

@@ -48,11 +48,14 @@ const environment = z.object({
     .string()
     .regex(/^postgres(ql)?:\/\//, 'must start with postgres:// or postgresql://')
     .optional(),
-  DATABASE_POOL_SIZE: whole(1, 1000).default(10),
+  DATABASE_POOL_SIZE: whole(2, 1000).default(10),
+  DATABASE_STATEMENT_TIMEOUT_SECONDS: whole(1, 3600).default(15),
+  DATABASE_LOCK_TIMEOUT_SECONDS: whole(1, 3600).default(5),
   DATA_DIR: z
     .string()
     .default('.data')
     .transform((path) => resolve(path)),
+  DATA_DIR_RESERVE_MB: whole(16, 1_000_000).default(256),
   ENABLE_PUSH: truth.optional(),
   EnablePush: truth.optional(),
   ENABLE_WEB_SOCKETS: truth.optional(),
@@ -61,6 +64,7 @@ const environment = z.object({
   ADMIN_EMAIL: z.email('must be an e-mail address').optional(),
   ADMIN_PASSWORD: z.string().min(8, 'must have at least 8 characters').optional(),
   SAMPLE_DATA: truth.default(false),
+  ALLOW_SAMPLE_DATA: truth.default(false),
   CORS_ORIGINS: list
     .refine(
       (origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin),
@@ -87,6 +91,7 @@ const environment = z.object({
   PUSH_UNCONFIRMED_SECONDS: whole(0, 604_800).optional(),
   PUSH_DRAIN_SECONDS: whole(0, 3600).default(20),
   SHUTDOWN_TIMEOUT_SECONDS: whole(1, 3600).default(40),
+  WATCHDOG_SECONDS: whole(0, 3600).default(30),
 });
 
 /** The environment, read once. */
@@ -140,6 +145,15 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   if (unconfirmed !== 0 && unconfirmed < 2 * reauthorize) {
     faults.push(
       `PUSH_UNCONFIRMED_SECONDS (${unconfirmed}) must be 0 or at least twice PUSH_REAUTHORIZE_SECONDS (${reauthorize}), so that one round without an answer ends no stream`,
+    );
+  }
+  const {
+    DATABASE_STATEMENT_TIMEOUT_SECONDS: statement = Infinity,
+    DATABASE_LOCK_TIMEOUT_SECONDS: lock = 0,
+  } = parsed.data ?? {};
+  if (lock >= statement) {
+    faults.push(
+      `DATABASE_LOCK_TIMEOUT_SECONDS (${lock}) must be less than DATABASE_STATEMENT_TIMEOUT_SECONDS (${statement}), of which waiting for a lock is a part`,
     );
   }
   if (!parsed.success || faults.length > 0) {

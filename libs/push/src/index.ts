@@ -3,6 +3,7 @@ export { type PushOptions } from './options.js';
 export { systemClock, type Clock } from './clock.js';
 export { DeadlineError, withDeadline } from './deadline.js';
 export { Loop, type LoopOptions } from './loop.js';
+export { LogBudget } from './log-budget.js';
 export {
   ownerOf,
   type Authentication,

@@ -22,6 +22,10 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A checkout whose built gateway it is, to compare two versions; this one by default. */
   readonly checkout?: string | undefined;
+  /** Modules that the process loads before the program. */
+  readonly preload?: readonly string[];
+  /** Another account to run it as, by its number; only root may. */
+  readonly uid?: number;
 }
 
 /** The built gateway as a process of its own, with stores of its own, on a free port. */
@@ -40,8 +44,8 @@ export class GatewayHost {
   url = '';
 
   /** Starts it with the sample data and waits until it listens. */
-  static async start({ databaseUrl, env = {}, checkout }: GatewayOptions = {}): Promise<GatewayHost> {
-    const host = GatewayHost.spawn({ databaseUrl, env: { SAMPLE_DATA: 'true', ...env }, checkout });
+  static async start({ env = {}, ...options }: GatewayOptions = {}): Promise<GatewayHost> {
+    const host = GatewayHost.spawn({ ...options, env: { SAMPLE_DATA: 'true', ...env } });
     host.child.on('message', ({ ready }: { ready: string }) => (host.url = ready));
     await eventually(
       'gateway that listens',
@@ -56,9 +60,17 @@ export class GatewayHost {
   }
 
   /** Starts it, whatever comes of it. */
-  static spawn({ databaseUrl, env = {}, checkout = root }: GatewayOptions = {}): GatewayHost {
+  static spawn({
+    databaseUrl,
+    env = {},
+    checkout = root,
+    preload = [],
+    uid,
+  }: GatewayOptions = {}): GatewayHost {
     const own = new OwnFolder('gateway');
-    const child = spawn(process.execPath, [join(checkout, 'apps/gateway/dist/main.js')], {
+    const main = join(checkout, 'apps/gateway/dist/main.js');
+    const child = spawn(process.execPath, [...preload.flatMap((module) => ['--import', module]), main], {
+      ...(uid === undefined ? {} : { uid, gid: uid }),
       cwd: own.path,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: {

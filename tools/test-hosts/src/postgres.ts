@@ -9,12 +9,17 @@ import { OwnFolder } from './keeper.ts';
 
 /** A real PostgreSQL of its own, in a folder of its own, on a free loopback port. */
 export class PostgresHost {
+  #server: ChildProcess;
+
   private constructor(
-    private readonly server: ChildProcess,
+    private readonly run: () => ChildProcess,
     private readonly own: OwnFolder,
     private readonly bin: string,
     readonly port: number,
-  ) {}
+  ) {
+    this.#server = run();
+    own.isUsedBy(this.#server);
+  }
 
   /** `durable`: a commit waits for the disk, as it does where it counts; tests need not. */
   static async start({ durable = false } = {}): Promise<PostgresHost> {
@@ -32,26 +37,26 @@ export class PostgresHost {
       const port = await freePort();
       const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'max_connections=200'];
       if (!durable) settings.push('fsync=off');
-      const server = spawn(
-        join(bin, 'postgres'),
-        ['-D', data, '-k', own.path, ...settings.flatMap((setting) => ['-c', setting])],
-        { ...who, stdio: 'pipe', cwd: own.path },
-      );
-      own.isUsedBy(server);
-      const host = new PostgresHost(server, own, bin, port);
+      const run = () =>
+        spawn(
+          join(bin, 'postgres'),
+          ['-D', data, '-k', own.path, ...settings.flatMap((setting) => ['-c', setting])],
+          { ...who, stdio: 'ignore', cwd: own.path },
+        );
+      const host = new PostgresHost(run, own, bin, port);
       try {
         await eventually('PostgreSQL', () => host.#isReady(), 30_000);
         return host;
       } catch (error) {
         // Another program may have taken the port that was free a moment ago.
-        await endChild(server, 'SIGINT');
+        await endChild(host.#server, 'SIGINT');
         if (attempt === 3) throw error;
       }
     }
   }
 
   get pid(): number {
-    return this.server.pid ?? 0;
+    return this.#server.pid ?? 0;
   }
 
   get folder(): string {
@@ -59,13 +64,37 @@ export class PostgresHost {
   }
 
   async stop(): Promise<void> {
-    // "Fast": connections are cut rather than waited for.
-    await endChild(this.server, 'SIGINT');
+    await this.end('SIGINT');
     this.own.giveBack();
   }
 
+  /** SIGINT is its "fast" end, in which connections are cut rather than waited for; SIGQUIT "immediate"; SIGKILL a crash. */
+  async end(signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void> {
+    await endChild(this.#server, signal);
+  }
+
+  /** After its end, with what it has stored. */
+  async startAgain(): Promise<void> {
+    await eventually(
+      'PostgreSQL again',
+      () => {
+        // After a crash, its orphans are there for a moment, and it does not start beside them.
+        if (this.#server.exitCode !== null || this.#server.signalCode !== null) {
+          this.#server = this.run();
+          this.own.isUsedBy(this.#server);
+        }
+        return this.#answers();
+      },
+      30_000,
+    );
+  }
+
   #isReady(): true | undefined {
-    if (this.server.exitCode !== null) throw new Error(`PostgreSQL exited with ${this.server.exitCode}`);
+    if (this.#server.exitCode !== null) throw new Error(`PostgreSQL exited with ${this.#server.exitCode}`);
+    return this.#answers();
+  }
+
+  #answers(): true | undefined {
     try {
       execFileSync(join(this.bin, 'pg_isready'), [
         '-q',
@@ -124,9 +153,15 @@ function binaries(): string {
   return found;
 }
 
-/** PostgreSQL refuses to run as root: then it runs as the account of its package. */
-function account(): { uid?: number; gid?: number } {
+/** PostgreSQL and PgBouncer refuse to run as root: then they run as the account of its package. */
+export function account(): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
   const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
   return { uid: id('-u'), gid: id('-g') };
+}
+
+/** The same, for what takes its time, such as holding a lock. The answer ends it. */
+export function startSql(url: string, statement: string): () => Promise<unknown> {
+  const child = spawn(join(binaries(), 'psql'), ['-qAt', '-c', statement, url], { stdio: 'ignore' });
+  return () => endChild(child);
 }

@@ -1,7 +1,19 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StartupError } from '../startup-error.js';
+
+/** Read, write and run bits of everybody but the owner. */
+const OTHERS = 0o077;
 
 /**
  * Keeps a data folder to one process. The lock is the operating system's own lock on a file, held through SQLite
@@ -11,14 +23,14 @@ import { StartupError } from '../startup-error.js';
  */
 export function holdDataFolder(folder: string): () => void {
   try {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.W_OK);
   } catch (error) {
     throw new StartupError(
       `The data folder ${folder} cannot be written (${codeOf(error)}); set DATA_DIR to a folder that can, or DATABASE_URL to a PostgreSQL.`,
     );
   }
-  const lock = new DatabaseSync(join(folder, 'lock'));
+  const lock = openLock(folder);
   try {
     lock.exec('BEGIN EXCLUSIVE');
   } catch {
@@ -28,6 +40,59 @@ export function holdDataFolder(folder: string): () => void {
     );
   }
   return () => lock.close();
+}
+
+function openLock(folder: string): DatabaseSync {
+  const path = join(folder, 'lock');
+  try {
+    const lock = new DatabaseSync(path);
+    if (existsSync(path)) tightenOne(path);
+    return lock;
+  } catch (error) {
+    if (error instanceof StartupError) throw error;
+    throw notOurs(path);
+  }
+}
+
+/**
+ * Takes the database's files from everybody but this process' account, whatever the umask was when they were made. What
+ * holds the folder may be wider: the root of a volume often is.
+ * @returns how many were open to others.
+ * @throws StartupError for what belongs to somebody else
+ */
+export function tighten(folder: string): number {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  let tightened = tightenOne(folder) ? 1 : 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) tightened += tighten(path);
+    else if (entry.isFile() && tightenOne(path)) tightened += 1;
+  }
+  return tightened;
+}
+
+/** @returns whether others could open it before */
+function tightenOne(path: string): boolean {
+  const { mode, uid } = statSync(path);
+  // Windows has no such bits, and no such owner.
+  if (process.getuid === undefined) return false;
+  const own = process.getuid();
+  if (uid !== own && own !== 0) throw notOurs(path);
+  if ((mode & OTHERS) === 0) return false;
+  try {
+    chmodSync(path, mode & 0o700);
+    return true;
+  } catch {
+    throw notOurs(path);
+  }
+}
+
+function notOurs(path: string): StartupError {
+  const own = process.getuid?.() ?? '';
+  const owner = lstatSync(path, { throwIfNoEntry: false })?.uid ?? 'somebody else';
+  return new StartupError(
+    `${path} belongs to account ${owner}, so others than this gateway (account ${own}) could change what is stored; run "chown -R ${own} ${path}" and "chmod -R go-rwx ${path}", or set DATA_DIR to another folder.`,
+  );
 }
 
 function codeOf(error: unknown): string {

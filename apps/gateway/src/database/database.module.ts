@@ -1,9 +1,10 @@
 import { Global, Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { DatabaseJournal } from '../push/journal.js';
 import type { OpenDatabase } from './database.js';
-import { DATABASE } from './database.token.js';
+import { AUTHENTICATION_DATABASE, DATABASE } from './database.token.js';
 
-const OPEN = Symbol('OPEN');
+/** Injects the `OpenDatabase`. */
+export const OPEN = Symbol('OPEN');
 
 @Global()
 @Module({})
@@ -16,9 +17,10 @@ export class DatabaseModule implements OnApplicationShutdown {
       providers: [
         { provide: OPEN, useValue: open },
         { provide: DATABASE, useValue: open.database },
+        { provide: AUTHENTICATION_DATABASE, useValue: open.authentication },
         DatabaseJournal,
       ],
-      exports: [DATABASE, DatabaseJournal],
+      exports: [OPEN, DATABASE, AUTHENTICATION_DATABASE, DatabaseJournal],
     };
   }
 

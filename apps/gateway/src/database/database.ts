@@ -1,98 +1,93 @@
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { PGlite } from '@electric-sql/pglite';
-import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
-import { Logger } from '@nestjs/common';
-import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres';
-import { migrate as migratePg } from 'drizzle-orm/node-postgres/migrator';
-import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
-import { drizzle as drizzlePGlite } from 'drizzle-orm/pglite';
-import { migrate as migratePGlite } from 'drizzle-orm/pglite/migrator';
-import pg from 'pg';
+import type { Meter } from '@opentelemetry/api';
 import type { Settings } from '../settings.js';
 import { StartupError } from '../startup-error.js';
-import { holdDataFolder } from './data-folder.js';
-import * as schema from './schema.js';
+import { EmbeddedDatabase } from './embedded.js';
+import { migratePostgres } from './migrate-postgres.js';
+import { PostgresPool } from './postgres.js';
+import type { Database } from './queries.js';
 
-/** What runs queries: the embedded PGlite and PostgreSQL alike. */
-export type Database = PgDatabase<PgQueryResultHKT, typeof schema>;
-/** The same, inside a transaction. */
-export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
-/** Whoever only queries takes either. */
-export type Queries = Pick<Database, 'select' | 'selectDistinct' | 'insert' | 'update' | 'delete' | '$count'>;
+export type { Database, Queries, Transaction } from './queries.js';
 
 export interface OpenDatabase {
+  /** Of the domain: what requests read and change. */
   readonly database: Database;
-  readonly close: () => Promise<void>;
+  /** For who is calling, and for push: it has connections of its own, which no slow request can hold. */
+  readonly authentication: Database;
+  /** What has to be done every few minutes, if anything has. */
+  readonly upkeep: (() => Promise<void>) | undefined;
+  observe(meter: Meter): void;
+  close(): Promise<void>;
 }
 
-const migrations = { migrationsFolder: fileURLToPath(new URL('../../migrations', import.meta.url)) };
-/** Any number that no one else uses: only one replica migrates at a time. */
-const MIGRATION_LOCK = 7_110_001;
-
-/** PostgreSQL has a process for this; the embedded one would grow without it, and choose its indexes blindly. */
-const UPKEEP_MS = 5 * 60_000;
+/** Who calls is asked at every request, and must not wait as long as what the request does. */
+const AUTHENTICATION_SECONDS = 3;
 
 /** Opens and migrates the database. @throws StartupError */
 export async function openDatabase(settings: Settings): Promise<OpenDatabase> {
   return settings.DATABASE_URL === undefined
-    ? openEmbedded(settings.DATA_DIR)
-    : openPostgres(settings.DATABASE_URL, settings.DATABASE_POOL_SIZE);
+    ? openEmbedded(settings)
+    : openPostgres(settings.DATABASE_URL, settings);
 }
 
-async function openEmbedded(folder: string): Promise<OpenDatabase> {
-  const giveBack = holdDataFolder(folder);
-  try {
-    const client = await PGlite.create(join(folder, 'postgres'), { extensions: { pg_trgm } });
-    const database = drizzlePGlite({ client, schema });
-    await migratePGlite(database, migrations);
-    await client.exec('ANALYZE');
-    const upkeep = setInterval(() => {
-      client.exec('VACUUM ANALYZE').catch((error: unknown) => {
-        new Logger('Database').warn(`The upkeep of the embedded database failed: ${sentence(error)}`);
-      });
-    }, UPKEEP_MS);
-    return {
-      database,
-      close: async () => {
-        clearInterval(upkeep);
-        await client.close();
-        giveBack();
-      },
-    };
-  } catch (error) {
-    giveBack();
-    throw new StartupError(
-      `The embedded database in ${folder} cannot be opened (${sentence(error)}); restore it from a backup, or set DATA_DIR to another folder.`,
-    );
-  }
+async function openEmbedded({ DATA_DIR, DATA_DIR_RESERVE_MB }: Settings): Promise<OpenDatabase> {
+  const embedded = await EmbeddedDatabase.open(DATA_DIR, DATA_DIR_RESERVE_MB);
+  const { database } = embedded;
+  return {
+    database,
+    authentication: database,
+    upkeep: () => embedded.upkeep(),
+    observe: (meter) =>
+      meter
+        .createObservableGauge('crossfade.gateway.data.free', {
+          description: "Free bytes on the embedded database's disk",
+          unit: 'By',
+        })
+        .addCallback((result) => result.observe(embedded.room.free)),
+    close: () => embedded.close(),
+  };
 }
 
-async function openPostgres(url: string, poolSize: number): Promise<OpenDatabase> {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: poolSize,
-    connectionTimeoutMillis: 5000,
-    application_name: 'crossfade',
-  });
-  // Without a listener, an idle connection that breaks ends the process.
-  pool.on('error', (error) => new Logger('Database').warn(`A connection was lost: ${error.message}`));
+async function openPostgres(url: string, settings: Settings): Promise<OpenDatabase> {
   try {
-    const client = await pool.connect();
-    try {
-      await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-      await migratePg(drizzlePg({ client, schema }), migrations);
-      await client.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
-    } finally {
-      client.release();
-    }
+    await migratePostgres(url);
   } catch (error) {
-    await pool.end();
+    if (error instanceof StartupError) throw error;
     throw new StartupError(
       `The database at ${withoutSecrets(url)} cannot be used (${sentence(error)}); check DATABASE_URL and that PostgreSQL 15 or later runs there.`,
     );
   }
-  return { database: drizzlePg({ client: pool, schema }), close: () => pool.end() };
+  const {
+    DATABASE_POOL_SIZE: total,
+    DATABASE_STATEMENT_TIMEOUT_SECONDS: statementSeconds,
+    DATABASE_LOCK_TIMEOUT_SECONDS: lockSeconds,
+  } = settings;
+  const kept = Math.max(1, Math.round(total / 4));
+  const domain = new PostgresPool({ url, size: total - kept, statementSeconds, lockSeconds });
+  const seconds = Math.min(statementSeconds, AUTHENTICATION_SECONDS);
+  const authentication = new PostgresPool({
+    url,
+    size: kept,
+    statementSeconds: seconds,
+    lockSeconds: Math.min(lockSeconds, seconds),
+  });
+  return {
+    database: domain.database,
+    authentication: authentication.database,
+    upkeep: undefined,
+    observe: (meter) =>
+      meter
+        .createObservableGauge('crossfade.gateway.database.connections', {
+          description: 'Connections to PostgreSQL, and how many requests wait for one',
+        })
+        .addCallback((result) => {
+          for (const [pool, { counts }] of Object.entries({ domain, authentication })) {
+            for (const [state, count] of Object.entries(counts)) result.observe(count, { pool, state });
+          }
+        }),
+    close: async () => {
+      await Promise.all([domain.close(), authentication.close()]);
+    },
+  };
 }
 
 function withoutSecrets(url: string): string {
@@ -101,8 +96,8 @@ function withoutSecrets(url: string): string {
   return `${hostname}${port && `:${port}`}${pathname}`;
 }
 
+/** What the server or the system says to somebody who cannot get in. */
 function sentence(error: unknown): string {
   const causes = error instanceof AggregateError ? error.errors : [error];
-  const deepest = causes.map((one) => (one instanceof Error && one.cause instanceof Error ? one.cause : one));
-  return deepest.map((one) => (one instanceof Error ? one.message : String(one))).join('; ');
+  return causes.map((one) => (one instanceof Error ? one.message : String(one))).join('; ');
 }

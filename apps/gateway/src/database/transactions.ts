@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { catalog } from '@crossfade/protocol';
 import { PushPublisher, type Prepared, type Publishable } from '@crossfade/push';
 import { DATABASE } from './database.token.js';
 import type { Database, Transaction } from './database.js';
 import { record } from '../push/journal.js';
-import { sqlStateOf } from './sql-state.js';
+import { FaultLog } from '../fault-log.js';
+import { QueryError } from './query-error.js';
 
 /**
  * Tells of a change: published when the transaction that makes it has been committed, and not if it fails. `id` names
@@ -20,7 +21,7 @@ const IN_THE_WAY: readonly string[] = ['40001', '40P01'];
 /** The after-commit seam: the one way in which domain code changes data and tells of it. */
 @Injectable()
 export class Transactions {
-  readonly #logger = new Logger(Transactions.name);
+  readonly #faults = new FaultLog(Transactions.name);
 
   constructor(
     @Inject(DATABASE) private readonly database: Database,
@@ -31,13 +32,16 @@ export class Transactions {
    * Runs `work` in one transaction, then publishes what it told of, in order. Critical messages are recorded in the
    * same transaction: should this process end before they are delivered, the next one delivers them. Work that the database ends because it
    * stood in each other's way with another's is run again, so it must change nothing but the database.
+   * @throws QueryError whose outcome is `unknown` when the connection was lost while PostgreSQL committed: then nothing is
+   * published, because nobody can say whether there is something to tell of.
    */
   async run<T>(work: (transaction: Transaction, publish: Publish) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#runOnce(work);
       } catch (error) {
-        if (attempt === ATTEMPTS || !IN_THE_WAY.includes(sqlStateOf(error) ?? '')) throw error;
+        if (attempt === ATTEMPTS || !(error instanceof QueryError && IN_THE_WAY.includes(error.code)))
+          throw error;
       }
     }
   }
@@ -63,7 +67,7 @@ export class Transactions {
         await this.publisher.send(message, recordId);
       } catch (error) {
         // The change is committed: the caller must not be told that it failed.
-        this.#logger.error(`A ${message.envelope.type} was not published: ${String(error)}`);
+        this.#faults.failure(error, `publishing a committed ${message.envelope.type}`);
       }
     }
     return result;

@@ -6,7 +6,7 @@ import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { events } from '../database/schema.js';
 import { ApiBody } from '@nestjs/swagger';
-import { Answers } from '../http/answers.js';
+import { Answers, noRoom } from '../http/answers.js';
 import { forbidden, invalid, ProblemException } from '../http/problem.js';
 import { idSchema } from '../http/schemas.js';
 import { cleanText } from '../http/text.js';
@@ -93,7 +93,7 @@ export class IngestController {
   @Get('events/session/heartbeat')
   @Allow('client')
   @CountsAgainst('none')
-  @Answers("Notes activity with the session's event")
+  @Answers("Notes activity with the session's event", { also: noRoom })
   async heartbeat(
     @Calling() caller: Caller,
     @Query({ schema: heartbeat }) { id, close }: z.output<typeof heartbeat>,

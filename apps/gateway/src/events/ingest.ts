@@ -4,7 +4,7 @@ import { ChangeType } from '@crossfade/protocol';
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../database/database.js';
 import { events, stacks } from '../database/schema.js';
-import { FOREIGN_KEY_VIOLATION, sqlStateOf } from '../database/sql-state.js';
+import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { unauthorized } from '../http/problem.js';
 import type { PlanId } from '../organizations/plans.js';
@@ -56,7 +56,7 @@ export class Ingest {
       await this.#store(target, groupBySignature(batch), planId, now);
     } catch (error) {
       if (error instanceof OverPlan) throw await this.usage.refuse(target.organizationId, error, now);
-      if (sqlStateOf(error) === FOREIGN_KEY_VIOLATION)
+      if (error instanceof QueryError && error.code === FOREIGN_KEY_VIOLATION)
         throw unauthorized('The project was deleted, and its tokens with it.');
       throw error;
     }

@@ -47,6 +47,9 @@ export function Answers(summary: string, { status = 200, body, list, also = {} }
   );
 }
 
+/** Of a route that is read by its method and writes all the same; the others' follows from their shape. */
+export const noRoom = { 507: 'The disk of an embedded database is nearly full; nothing was stored.' };
+
 const nextLink = {
   Link: {
     description: '`<…>; rel="next"` while there is another page.',

@@ -1,25 +1,55 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LogBudget } from '@crossfade/push';
 import { PUSH_PATH } from '@crossfade/protocol';
 import type { Params } from 'nestjs-pino';
+import { destination } from 'pino';
+import { boundLine } from './log-line.js';
+
+/** Lines a minute for requests that failed on our side; why they did has lines of its own. */
+const LINES = 5;
+const WINDOW_MS = 60_000;
+
+/** Not the path: an address or a name may stand in it. */
+const routeOf = ({ route }: IncomingMessage & { route?: { path: unknown } }): unknown =>
+  route?.path ?? 'none';
 
 /** A line of JSON for each thing that happens. No line holds a token: no header is logged, and no query. */
 export function logging(level: string): Params {
+  const out = destination({ dest: 1, sync: true });
+  const budget = new LogBudget(LINES, WINDOW_MS);
   return {
     // A stream is no request that is soon over: a logger for each would stay as long. And refusing streams is not a fault,
     // and anyone can ask for very many: the push library says how many, and why.
     exclude: [PUSH_PATH],
-    pinoHttp: {
-      level,
-      serializers: {
-        req: ({ id, method, url }: { id: unknown; method: string; url: string }) => ({
-          id,
-          method,
-          path: url.split('?', 1)[0],
+    pinoHttp: [
+      {
+        level,
+        serializers: {
+          req: ({ id, method }: { id: unknown; method: string }) => ({ id, method }),
+          res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
+          // The filter has logged what it was; here it would be in the words of whoever threw it.
+          err: ({ name, code }: Error & { code?: unknown }) => ({ type: name, code }),
+        },
+        customSuccessObject: (request: IncomingMessage, _response: ServerResponse, line: object) => ({
+          ...line,
+          route: routeOf(request),
         }),
-        res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
+        customErrorObject: (
+          request: IncomingMessage,
+          _response: ServerResponse,
+          _error: Error,
+          line: object,
+        ) => ({
+          ...line,
+          route: routeOf(request),
+        }),
+        customLogLevel: (_request: IncomingMessage, response: ServerResponse, error?: Error) =>
+          (error !== undefined || response.statusCode >= 500) &&
+          budget.take('failed', performance.now()) !== undefined
+            ? 'error'
+            : 'debug',
       },
-      customLogLevel: (_request: IncomingMessage, response: ServerResponse, error?: Error) =>
-        error !== undefined || response.statusCode >= 500 ? 'error' : 'debug',
-    },
+      { write: (line: string) => out.write(boundLine(line)) },
+    ],
   };
 }

@@ -3,6 +3,7 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swag
 import { PUSH_PATH, PUSH_SETTINGS_PATH, pushSettings, refusalTable } from '@crossfade/protocol';
 import * as z from 'zod';
 import type { Right } from '../identity/caller.js';
+import { noRoom } from './answers.js';
 import { problem } from './problem.js';
 import type { Budget } from './throttle.js';
 
@@ -40,21 +41,25 @@ export function describeApi(app: INestApplication): OpenAPIObject {
   };
   describePush(document.paths);
   for (const item of Object.values(document.paths)) {
-    for (const method of METHODS) if (item[method] !== undefined) complete(item[method]);
+    for (const method of METHODS) if (item[method] !== undefined) complete(item[method], method);
   }
   return document;
 }
 
 /** What follows from the shape of a route. */
-function complete(operation: Operation & { 'x-right'?: Right; 'x-throttle'?: Budget }): void {
+function complete(operation: Operation & { 'x-right'?: Right; 'x-throttle'?: Budget }, method: string): void {
   const { 'x-right': right, 'x-throttle': budget = 'api', responses } = operation;
   const takesInput = operation.requestBody !== undefined || (operation.parameters ?? []).length > 0;
+  // All but the probes and the push library's routes, if only for who is calling.
+  const asks = right !== undefined && !(right === 'anyone' && budget === 'none');
   const refusals: Record<number, string | false> = {
     400: takesInput && 'Something of the input is not valid; `errors` says what.',
     401: right !== undefined && right !== 'anyone' && 'The token is missing, unknown, expired or revoked.',
     403: right !== undefined && right !== 'anyone' && 'The token is not one that may do this.',
     413: operation.requestBody !== undefined && 'The body is too large.',
     415: operation.requestBody !== undefined && 'The body is not JSON.',
+    503: asks && 'The database cannot be asked; `Retry-After` says when to try again.',
+    507: asks && method !== 'get' && noRoom[507],
     429:
       budget !== 'none' && right !== undefined && 'Too many requests; `Retry-After` says how long to wait.',
   };

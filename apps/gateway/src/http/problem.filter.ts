@@ -1,17 +1,30 @@
-import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { NoRoom } from '../database/data-room.js';
+import { isUnavailable, QueryError } from '../database/query-error.js';
+import { FaultLog } from '../fault-log.js';
 import { problemOf, ProblemException, type Problem } from './problem.js';
+
+const AWAY = 'The database cannot be asked at the moment; nothing was changed. Try again later.';
+const PERHAPS =
+  'The connection to the database was lost while it stored this, so it may have been stored or not; look before you try again.';
+const FULL =
+  "The gateway's disk is nearly full, so nothing can be stored; reading goes on. Try again when its operator has made room.";
+
+/** Seconds. Not the same for everybody: else all come back at once. */
+const retryAfter = (): number => 2 + Math.floor(Math.random() * 4);
 
 /** Every error leaves as problem+json. What we did not foresee is logged, and says nothing of the inside. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  readonly #logger = new Logger('Http');
+  readonly #faults = new FaultLog('Http');
 
   catch(exception: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const response = http.getResponse<Response>();
     const problem = this.#problemOf(exception, http.getRequest<Request>());
     if (response.headersSent) return void response.destroy();
+    if (problem.status === 503) response.setHeader('Retry-After', retryAfter());
     if (problem.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   }
@@ -27,9 +40,13 @@ export class ProblemFilter implements ExceptionFilter {
     }
     const known = bodyProblem(exception);
     if (known !== undefined) return known;
-    this.#logger.error(
-      exception instanceof Error ? (exception.stack ?? exception.message) : String(exception),
-    );
+    if (exception instanceof NoRoom) return problemOf(507, FULL);
+    if (isUnavailable(exception)) {
+      this.#faults.failure(exception, 'asking the database');
+      const isUnknown = exception instanceof QueryError && exception.outcome === 'unknown';
+      return problemOf(503, isUnknown ? PERHAPS : AWAY);
+    }
+    this.#faults.failure(exception, 'answering a request');
     return problemOf(500, 'Something went wrong on our side; the error was logged.');
   }
 }

@@ -7,7 +7,7 @@ import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { tokens, users } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';
-import { Answers } from '../http/answers.js';
+import { Answers, noRoom } from '../http/answers.js';
 import { conflict, invalid, ProblemException, unauthorized } from '../http/problem.js';
 import { emailAddress, line } from '../http/schemas.js';
 import { FailedLogins, networkOf } from '../http/throttle.js';
@@ -86,7 +86,7 @@ export class AuthController {
 
   @Get('logout')
   @Allow('user')
-  @Answers('Ends the session whose token calls', { status: 204 })
+  @Answers('Ends the session whose token calls', { status: 204, also: noRoom })
   logoutByGet(
     @CallingUser() caller: UserCaller,
     @Res({ passthrough: true }) response: Response,

@@ -2,7 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, gt, isNull, or, sql, type SQL } from 'drizzle-orm';
 import type { Database, Queries } from '../database/database.js';
-import { DATABASE } from '../database/database.token.js';
+import { NoRoom } from '../database/data-room.js';
+import { AUTHENTICATION_DATABASE } from '../database/database.token.js';
+import { isUnavailable } from '../database/query-error.js';
 import { memberships, tokens, users } from '../database/schema.js';
 import type { Caller } from './caller.js';
 
@@ -26,7 +28,7 @@ interface ReadToken {
 /** Tokens of all kinds. They are stored as hashes: what is lost from the database opens nothing. */
 @Injectable()
 export class Tokens {
-  constructor(@Inject(DATABASE) private readonly database: Database) {}
+  constructor(@Inject(AUTHENTICATION_DATABASE) private readonly database: Database) {}
 
   /** Who a token stands for now; undefined if it is unknown, expired or revoked. */
   async callerOf(token: string): Promise<Caller | undefined> {
@@ -72,7 +74,12 @@ export class Tokens {
 
   async #noteUse({ id, lastUsed }: TokenRow): Promise<void> {
     if (lastUsed !== null && Date.now() - lastUsed.getTime() < LAST_USED_MS) return;
-    await this.database.update(tokens).set({ lastUsed: new Date() }).where(eq(tokens.id, id));
+    try {
+      await this.database.update(tokens).set({ lastUsed: new Date() }).where(eq(tokens.id, id));
+    } catch (error) {
+      // Nobody is kept out because a date cannot be noted.
+      if (!(error instanceof NoRoom) && !isUnavailable(error)) throw error;
+    }
   }
 }
 

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Journal, JournalEntry, OpenJournal, Position, StampedMessage } from '@crossfade/push';
 import { eq, lt, sql } from 'drizzle-orm';
-import { DATABASE } from '../database/database.token.js';
+import { NoRoom } from '../database/data-room.js';
+import { AUTHENTICATION_DATABASE, DATABASE } from '../database/database.token.js';
 import type { Database, Transaction } from '../database/database.js';
 import { pushLog, pushMessages } from '../database/schema.js';
 
@@ -21,7 +22,10 @@ export async function record(
 /** Critical messages in the gateway's database, so that they survive it. */
 @Injectable()
 export class DatabaseJournal implements Journal {
-  constructor(@Inject(DATABASE) private readonly database: Database) {}
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    @Inject(AUTHENTICATION_DATABASE) private readonly own: Database,
+  ) {}
 
   async open(): Promise<OpenJournal> {
     const [log] = await this.database
@@ -46,10 +50,15 @@ export class DatabaseJournal implements Journal {
   }
 
   async place(recordId: string, { cursor, place }: Position): Promise<void> {
-    await this.database
-      .update(pushMessages)
-      .set({ cursor, place: String(place) })
-      .where(eq(pushMessages.recordId, recordId));
+    try {
+      await this.own
+        .update(pushMessages)
+        .set({ cursor, place: String(place) })
+        .where(eq(pushMessages.recordId, recordId));
+    } catch (error) {
+      // The disk has been full since the message was committed: a restart repeats it with another id. The log says so once.
+      if (!(error instanceof NoRoom)) throw error;
+    }
   }
 
   /** Drops what is older than `oldest`, and notes up to where. */

@@ -1,0 +1,133 @@
+import { join } from 'node:path';
+import { PGlite, type QueryOptions } from '@electric-sql/pglite';
+import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
+import { Logger } from '@nestjs/common';
+import { drizzle } from 'drizzle-orm/pglite';
+import { StartupError } from '../startup-error.js';
+import { holdDataFolder, tighten } from './data-folder.js';
+import { DataRoom } from './data-room.js';
+import { applyMigrations } from './migrations.js';
+import { plainErrors, type Database, type Transaction } from './queries.js';
+import { queryError } from './query-error.js';
+
+type Client = Pick<PGlite, 'query'>;
+
+/** The embedded PGlite, in a folder of its own. */
+export class EmbeddedDatabase {
+  private constructor(
+    private readonly client: PGlite,
+    readonly room: DataRoom,
+    private readonly giveBack: () => void,
+  ) {}
+
+  /** @throws StartupError */
+  static async open(folder: string, reserveMib: number): Promise<EmbeddedDatabase> {
+    const giveBack = holdDataFolder(folder);
+    try {
+      const room = new DataRoom(folder, reserveMib * 1024 * 1024, warnOfRoom(folder));
+      requireRoom(room, folder, reserveMib);
+      const own = join(folder, 'postgres');
+      const tightened = tighten(own);
+      if (tightened > 0) {
+        const what = tightened === 1 ? 'a file' : `${tightened} files`;
+        new Logger('Database').log(`Took ${what} in ${own} from everybody but this account.`);
+      }
+      const client = await openClient(own, folder, room);
+      // What the database is made from comes with rights for everybody.
+      tighten(own);
+      return new EmbeddedDatabase(client, room, giveBack);
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
+  }
+
+  get database(): Database {
+    return Object.assign(this.#builder(this.client), {
+      transaction: <T>(work: (transaction: Transaction) => Promise<T>) => this.#transaction(work),
+    });
+  }
+
+  /** Table by table: all at once would hold everybody up for as long as it takes. */
+  async upkeep(): Promise<void> {
+    this.room.require();
+    const { rows } = await this.client.query<{ name: string }>(
+      `SELECT format('%I', relname) AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`,
+    );
+    for (const { name } of rows) {
+      await this.client.exec(`VACUUM ANALYZE ${name}`).catch((error: unknown) => {
+        throw queryError(`VACUUM ANALYZE ${name}`, error);
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.client.close();
+    this.giveBack();
+  }
+
+  async #transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    this.room.require();
+    let first: { readonly error: unknown } | undefined;
+    try {
+      return await this.client.transaction(async (client) => {
+        try {
+          return await work(this.#builder(client));
+        } catch (error) {
+          first = { error };
+          throw error;
+        }
+      });
+    } catch (error) {
+      // Undoing it may fail too; why it was undone counts.
+      throw first === undefined ? queryError('COMMIT', error) : first.error;
+    }
+  }
+
+  #builder(client: Client) {
+    const query = async (statement: string, values?: unknown[], options?: QueryOptions) => {
+      if (!onlyReads(statement)) this.room.require();
+      return client.query(statement, values, options);
+    };
+    // drizzle asks nothing else of it.
+    return plainErrors(drizzle({ client: { query } as unknown as PGlite }));
+  }
+}
+
+const READS = /^\s*(select|with|show|values)\b/i;
+const WRITES = /\b(insert\s+into|update|delete\s+from|for\s+(no\s+key\s+)?(update|share))\b/i;
+const onlyReads = (statement: string): boolean => READS.test(statement) && !WRITES.test(statement);
+
+async function openClient(own: string, folder: string, room: DataRoom): Promise<PGlite> {
+  try {
+    const client = await PGlite.create(own, { extensions: { pg_trgm } });
+    await client.transaction((transaction) =>
+      applyMigrations((statement, values) => transaction.query(statement, values)),
+    );
+    await client.exec('ANALYZE');
+    return client;
+  } catch (error) {
+    const why = queryError('', error).code;
+    throw new StartupError(
+      `The embedded database in ${folder} cannot be opened (${why}; ${room.freeMib} MB of its disk are free); if the disk is not full, restore the folder from a backup, or set DATA_DIR to another one.`,
+    );
+  }
+}
+
+function requireRoom(room: DataRoom, folder: string, reserveMib: number): void {
+  if (room.freeMib >= reserveMib) return;
+  throw new StartupError(
+    `The disk of the data folder ${folder} has ${room.freeMib} MB free, and ${reserveMib} MB are kept for the database's own work (DATA_DIR_RESERVE_MB); nothing is lost: make room on that disk, and start again.`,
+  );
+}
+
+const warnOfRoom = (folder: string) => {
+  const logger = new Logger('Database');
+  return (isShort: boolean, freeMib: number): void => {
+    if (isShort)
+      logger.warn(
+        `The disk of ${folder} has ${freeMib} MB free: nothing more is stored until there is room again (DATA_DIR_RESERVE_MB).`,
+      );
+    else logger.log(`The disk of ${folder} has ${freeMib} MB free: everything is stored again.`);
+  };
+};

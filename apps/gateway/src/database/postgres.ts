@@ -1,0 +1,183 @@
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { DeadlineError, LogBudget } from '@crossfade/push';
+import { Logger } from '@nestjs/common';
+import pg from 'pg';
+import { cancelQuery } from './cancel-query.js';
+import { plainErrors, type Database, type Transaction } from './queries.js';
+import { isRefusal, NoConnection, QueryError, queryError } from './query-error.js';
+
+/** For a connection: to open one, or to get one that others use. */
+const CONNECT_MS = 3000;
+/** Until the kernel asks a silent server whether it is still there. */
+const KEEP_ALIVE_MS = 10_000;
+/** What the server's own deadline is given before ours ends the connection. */
+const SERVER_FIRST_MS = 1000;
+
+/** Nobody may ask a connection without hearing of its end: an `error` event without a listener ends the process. */
+export class Connection extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    // Whoever uses it is told by its query, the pool by its own listener.
+    this.on('error', () => undefined);
+  }
+}
+
+export interface PoolOptions {
+  readonly url: string;
+  readonly size: number;
+  readonly statementSeconds: number;
+  readonly lockSeconds: number;
+}
+
+/**
+ * Connections to PostgreSQL. Nothing in here outlasts a transaction on the server, and nothing is asked of it at connect,
+ * so a pooler may stand between that lends its connections by transaction. Every query has a deadline of ours: a
+ * connection that does not answer in time is destroyed, and so is one that broke.
+ */
+export class PostgresPool {
+  readonly #pool: pg.Pool;
+  readonly #begin: string;
+  readonly #deadlineMs: number;
+  readonly #logger = new Logger('Database');
+  readonly #budget = new LogBudget(5, 60_000);
+  #isDropping = false;
+
+  constructor({ url, size, statementSeconds, lockSeconds }: PoolOptions) {
+    this.#pool = new pg.Pool({
+      connectionString: url,
+      Client: Connection,
+      max: size,
+      connectionTimeoutMillis: CONNECT_MS,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+      application_name: 'crossfade',
+    });
+    this.#pool.on('error', (error) => this.#lost(error));
+    this.#deadlineMs = statementSeconds * 1000 + SERVER_FIRST_MS;
+    // The last is for a process that is cut off within a transaction: the server does not see it go, and keeps its locks.
+    this.#begin = `BEGIN; SET LOCAL statement_timeout = '${statementSeconds}s'; SET LOCAL lock_timeout = '${lockSeconds}s'; SET LOCAL idle_in_transaction_session_timeout = '${statementSeconds}s'`;
+  }
+
+  get counts(): { readonly idle: number; readonly used: number; readonly waiting: number } {
+    const { idleCount: idle, totalCount, waitingCount: waiting } = this.#pool;
+    return { idle, used: totalCount - idle, waiting };
+  }
+
+  /** The builder whose every statement takes a connection of its own. */
+  get database(): Database {
+    const builder = plainErrors(
+      drizzle({ client: clientOf((config, values) => this.#query(config, values)) }),
+    );
+    return Object.assign(builder, {
+      transaction: <T>(work: (transaction: Transaction) => Promise<T>) => this.#transaction(work),
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#pool.end();
+  }
+
+  async #query(config: pg.QueryConfig, values: unknown[]): Promise<unknown> {
+    const client = await this.#checkOut();
+    try {
+      const result = await this.#ask(client, config, values);
+      client.release();
+      return result;
+    } catch (error) {
+      if (isRefusal(error)) client.release();
+      else this.#destroy(client);
+      throw error;
+    }
+  }
+
+  async #transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const client = await this.#checkOut().catch((error: unknown) => {
+      throw queryError('BEGIN', error);
+    });
+    try {
+      await this.#ask(client, { text: this.#begin }, []).catch((error: unknown) => {
+        throw queryError('BEGIN', error);
+      });
+      const builder = drizzle({ client: clientOf((config, values) => this.#ask(client, config, values)) });
+      const result = await work(plainErrors(builder));
+      await this.#commit(client);
+      client.release();
+      return result;
+    } catch (error) {
+      await this.#undo(client);
+      throw error;
+    }
+  }
+
+  async #commit(client: pg.PoolClient): Promise<void> {
+    try {
+      const { command } = await this.#ask(client, { text: 'COMMIT' }, []);
+      // What PostgreSQL answers when an earlier statement failed and somebody went on as if it had not.
+      if (command !== 'COMMIT') throw new QueryError('COMMIT', '25P02', false);
+    } catch (error) {
+      throw queryError('COMMIT', error, isRefusal(error) ? 'nothing was done' : 'unknown');
+    }
+  }
+
+  /** A connection that cannot even undo is not given to anybody else. */
+  async #undo(client: pg.PoolClient): Promise<void> {
+    try {
+      await this.#ask(client, { text: 'ROLLBACK' }, []);
+      client.release();
+    } catch {
+      this.#destroy(client);
+    }
+  }
+
+  async #checkOut(): Promise<pg.PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw new NoConnection(error);
+    }
+  }
+
+  /** Asks, and ends the connection if there is no answer in time: what comes later would answer another question. */
+  async #ask(client: pg.PoolClient, config: pg.QueryConfig, values: unknown[]): Promise<pg.QueryResult> {
+    const late = setTimeout(() => {
+      cancelQuery(client);
+      client.connection.stream.destroy(new DeadlineError('PostgreSQL', this.#deadlineMs));
+      void this.#dropIdle();
+    }, this.#deadlineMs);
+    try {
+      return await client.query(config, values);
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  #destroy(client: pg.PoolClient): void {
+    client.connection.stream.destroy();
+    client.release(true);
+  }
+
+  /** Where one connection is a black hole, those that wait beside it are too: new ones are opened for who comes next. */
+  async #dropIdle(): Promise<void> {
+    if (this.#isDropping) return;
+    this.#isDropping = true;
+    try {
+      while (this.#pool.idleCount > 0) this.#destroy(await this.#pool.connect());
+    } catch (error) {
+      this.#lost(error);
+    } finally {
+      this.#isDropping = false;
+    }
+  }
+
+  #lost(error: unknown): void {
+    const taken = this.#budget.take('lost', performance.now());
+    if (taken === undefined) return;
+    const before = taken.leftOut === 0 ? '' : `, and ${taken.leftOut} more before it`;
+    this.#logger.warn(`A connection was lost (${queryError('', error).code})${before}.`);
+  }
+}
+
+/** drizzle takes one of the driver's own clients, and asks nothing of it but this. */
+function clientOf(query: (config: pg.QueryConfig, values: unknown[]) => Promise<unknown>): pg.Client {
+  return { query } as unknown as pg.Client;
+}

@@ -1,0 +1,130 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+/** `paused`: nothing moves, and what is under way moves later. `lost`: it never does, and nobody is told. */
+type State = 'through' | 'paused' | 'lost' | 'cut';
+
+/** Stands before a server on loopback, and can do to its connections what networks do. */
+export class TcpProxy {
+  #state: State = 'through';
+  readonly #links = new Set<Link>();
+
+  private constructor(
+    private readonly server: Server,
+    private readonly target: number,
+  ) {
+    server.on('connection', (client) => this.#take(client));
+  }
+
+  static async start(target: number): Promise<TcpProxy> {
+    const server = createServer({ allowHalfOpen: true });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return new TcpProxy(server, target);
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** The same address of a server, through here. */
+  through(url: string): string {
+    const own = new URL(url);
+    own.port = String(this.port);
+    return own.href;
+  }
+
+  /** Ends all connections, and every new one at once. */
+  cut(): void {
+    this.#state = 'cut';
+    for (const link of this.#links) link.end();
+  }
+
+  /** Moves nothing; new connections are taken, and nothing of theirs moves either. */
+  pause(): void {
+    this.#state = 'paused';
+    for (const link of this.#links) link.pause();
+  }
+
+  /** The same for good: what is open now is never heard of again, on either side, not even its end. */
+  lose(): void {
+    this.#state = 'lost';
+    for (const link of this.#links) link.lose();
+  }
+
+  /** From now on everything goes through; what was paused goes on. */
+  mend(): void {
+    this.#state = 'through';
+    for (const link of this.#links) link.resume();
+  }
+
+  async stop(): Promise<void> {
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    for (const link of this.#links) link.end();
+    await closed;
+  }
+
+  #take(client: Socket): void {
+    if (this.#state === 'cut') {
+      client.on('error', () => undefined);
+      return void client.resetAndDestroy();
+    }
+    const link = new Link(client, this.target);
+    this.#links.add(link);
+    link.onEnd = () => this.#links.delete(link);
+    if (this.#state === 'paused') link.pause();
+    if (this.#state === 'lost') link.lose();
+  }
+}
+
+/** One connection: both its halves. */
+class Link {
+  onEnd: () => void = () => undefined;
+  readonly #server: Socket;
+  #isHeld = false;
+  #isLost = false;
+  #hasEnded = false;
+
+  constructor(
+    private readonly client: Socket,
+    target: number,
+  ) {
+    this.#server = connect({ port: target, host: '127.0.0.1', allowHalfOpen: true });
+    this.#join(client, this.#server);
+    this.#join(this.#server, client);
+  }
+
+  pause(): void {
+    this.#isHeld = true;
+    this.client.pause();
+    this.#server.pause();
+  }
+
+  lose(): void {
+    this.#isLost = true;
+    this.pause();
+  }
+
+  resume(): void {
+    if (this.#isLost) return;
+    this.#isHeld = false;
+    if (this.#hasEnded) return this.end();
+    this.client.resume();
+    this.#server.resume();
+  }
+
+  end(): void {
+    this.client.destroy();
+    this.#server.destroy();
+    this.onEnd();
+  }
+
+  #join(from: Socket, to: Socket): void {
+    from.on('data', (chunk) => to.write(chunk));
+    const ended = (): void => {
+      this.#hasEnded = true;
+      if (!this.#isHeld) this.end();
+    };
+    from.on('end', ended);
+    from.on('error', ended);
+    from.on('close', ended);
+  }
+}
