@@ -173,6 +173,10 @@ onEachDatabase(
       // Throttles, a sign-up that is off and a database that is gone need gateways of their own: see the suites below.
       const elsewhere = [
         ...operations.filter(({ statuses }) => statuses.includes(429)).map(({ name }) => `${name} 429`),
+        // Slow senders and many large bodies: attacks/bodies.
+        ...operations
+          .filter(({ bodySchema }) => bodySchema !== undefined)
+          .flatMap(({ name }) => [`${name} 408`, `${name} 503`]),
         'POST /api/v2/auth/signup 404',
         'GET /health/ready 503',
       ];

@@ -1,5 +1,5 @@
 import { Logger, Module, type DynamicModule } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { MemoryMessageLog } from '@crossfade/push';
 import { PushModule } from '@crossfade/push/nest';
 import type { MeterProvider } from '@opentelemetry/api';
@@ -13,6 +13,7 @@ import { Stacks } from './events/stacks.js';
 import { StacksController } from './events/stacks.controller.js';
 import { HealthController } from './health.controller.js';
 import { Housekeeping } from './housekeeping.js';
+import { BodyInterceptor } from './http/body.interceptor.js';
 import { clientNetwork } from './http/client-network.js';
 import { logging } from './http/logging.js';
 import { ProblemFilter } from './http/problem.filter.js';
@@ -110,6 +111,8 @@ export class AppModule {
         { provide: APP_GUARD, useClass: AuthenticationGuard },
         { provide: APP_GUARD, useClass: ThrottleGuard },
         { provide: APP_GUARD, useClass: RightGuard },
+        // Only then is a body read.
+        { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
         { provide: APP_PIPE, useClass: ValidationPipe },
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],

@@ -9,12 +9,13 @@ import { browserApps, missingBrowserApps } from './browser-apps.js';
 import { openDatabase, type Database } from './database/database.js';
 import { configVersion } from './events/config-version.js';
 import { createFirstAdministrator } from './first-administrator.js';
-import { readBody } from './http/body.js';
 import { compressAnswers } from './http/compression.js';
 import { cors } from './http/cors.js';
 import { apiDocs } from './http/docs.js';
 import { describeApi } from './http/openapi.js';
 import { apiHeaders } from './http/security-headers.js';
+import { boundRequests } from './http/request-time.js';
+import { answerBeforeBody } from './http/unread-body.js';
 import { createSampleData, hasSampleSecrets } from './sample-data.js';
 import { startMetrics, type Metrics } from './metrics.js';
 import { readSettings, type Settings } from './settings.js';
@@ -47,7 +48,10 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   app.useLogger(app.get(Logger));
   app.flushLogs();
   app.disable('x-powered-by');
-  app.getHttpServer().keepAliveTimeout = IDLE_CONNECTION_MS;
+  const server = app.getHttpServer();
+  server.keepAliveTimeout = IDLE_CONNECTION_MS;
+  boundRequests(server, settings.BODY_SECONDS);
+  answerBeforeBody(server);
   app.set('trust proxy', settings.TRUST_PROXY);
   app.useWebSocketAdapter(new PushWsAdapter(app));
   app.use(compressAnswers);
@@ -58,7 +62,6 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   app.use(browserApps());
   app.use(apiHeaders);
   app.use(configVersion);
-  app.use(readBody);
   const logger = new NestLogger('Gateway');
   for (const warning of settings.warnings) logger.warn(warning);
   for (const folder of missingBrowserApps())

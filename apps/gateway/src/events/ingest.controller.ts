@@ -7,6 +7,7 @@ import { DATABASE } from '../database/database.token.js';
 import { events } from '../database/schema.js';
 import { ApiBody } from '@nestjs/swagger';
 import { Answers } from '../http/answers.js';
+import { TakesBody } from '../http/body-limits.js';
 import { forbidden, invalid, ProblemException } from '../http/problem.js';
 import { idSchema } from '../http/schemas.js';
 import { cleanText } from '../http/text.js';
@@ -51,6 +52,7 @@ export class IngestController {
   @Post('events')
   @Allow('client')
   @CountsAgainst('ingest')
+  @TakesBody('events')
   @ApiBody({ schema: batchBody })
   @Answers("Takes one event or many for the token's project", { status: 202, also: overPlan })
   async post(@Calling() caller: Caller, @Body() body: unknown): Promise<void> {
@@ -61,6 +63,7 @@ export class IngestController {
   @Post('projects/:id/events')
   @Allow('client')
   @CountsAgainst('ingest')
+  @TakesBody('events')
   @ApiBody({ schema: batchBody })
   @Answers('Takes one event or many for a project', {
     status: 202,

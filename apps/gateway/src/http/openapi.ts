@@ -53,8 +53,12 @@ function complete(operation: Operation & { 'x-right'?: Right; 'x-throttle'?: Bud
     400: takesInput && 'Something of the input is not valid; `errors` says what.',
     401: right !== undefined && right !== 'anyone' && 'The token is missing, unknown, expired or revoked.',
     403: right !== undefined && right !== 'anyone' && 'The token is not one that may do this.',
+    408: operation.requestBody !== undefined && 'The body did not arrive in time.',
     413: operation.requestBody !== undefined && 'The body is too large.',
     415: operation.requestBody !== undefined && 'The body is not JSON.',
+    503:
+      operation.requestBody !== undefined &&
+      'Too many large requests are being read; `Retry-After` says how long to wait.',
     429:
       budget !== 'none' && right !== undefined && 'Too many requests; `Retry-After` says how long to wait.',
   };
