@@ -1,5 +1,6 @@
 export { GatewayHost, sampleToken, type GatewayOptions } from './gateway.ts';
 export { PostgresHost, dropDatabase, freePort, newDatabase, runSql } from './postgres.ts';
+export { NginxHost } from './nginx.ts';
 export { ApiClient } from './api-client.ts';
 export { LOAD_KINDS, sendLoad } from './load.ts';
 export { StreamLoad, type Delays, type StreamReport } from './stream-load.ts';
