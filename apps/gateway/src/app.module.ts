@@ -7,6 +7,7 @@ import { LoggerModule } from 'nestjs-pino';
 import { DatabaseModule } from './database/database.module.js';
 import type { OpenDatabase } from './database/database.js';
 import { Transactions } from './database/transactions.js';
+import { IngestQueue, ingestLimits } from './events/ingest-queue.js';
 import { Ingest } from './events/ingest.js';
 import { IngestController } from './events/ingest.controller.js';
 import { Stacks } from './events/stacks.js';
@@ -95,6 +96,7 @@ export class AppModule {
           useValue: new Throttle({
             api: settings.API_THROTTLE_PER_MINUTE,
             ingest: settings.INGEST_THROTTLE_PER_MINUTE,
+            events: settings.INGEST_EVENTS_PER_MINUTE,
           }),
         },
         FailedLogins,
@@ -102,6 +104,10 @@ export class AppModule {
         Transactions,
         UsageMeter,
         Organizations,
+        {
+          provide: IngestQueue,
+          useValue: new IngestQueue(ingestLimits(settings)),
+        },
         Ingest,
         Stacks,
         ServiceMessages,

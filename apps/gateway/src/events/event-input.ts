@@ -45,6 +45,9 @@ export const eventSchema = z.object({
   count: z.int().min(1).max(MAX_COUNT).catch(1),
 });
 
+export const isEvent = (raw: unknown): raw is object =>
+  typeof raw === 'object' && raw !== null && !Array.isArray(raw);
+
 /** Reads one element of a batch; undefined if it is not even an object. */
 export function readEvent(raw: unknown, now: Date): EventInput | undefined {
   const parsed = eventSchema.safeParse(cleanJson(raw));

@@ -7,6 +7,8 @@ export interface BodyRoomLimits {
   readonly bytes: number;
 }
 
+const RETRY_AFTER_SECONDS = 1;
+
 /** A body that is in memory: until its request is answered. */
 export interface HeldBody {
   /** Counts bytes that came. @throws ProblemException 429 or 503 if there is no room for them */
@@ -33,6 +35,8 @@ export class BodyRoom {
       throw new ProblemException(
         429,
         `Your address is sending ${own.bodies} bodies at once, the limit; wait for answers before you send more.`,
+        undefined,
+        RETRY_AFTER_SECONDS,
       );
     }
     own.bodies += 1;
@@ -57,11 +61,18 @@ export class BodyRoom {
   #refuseTooMuch(own: Held): void {
     const { bytes } = this.limits;
     if (this.#bytes > bytes)
-      throw new ProblemException(503, 'Too many large requests are being read just now; try again.');
+      throw new ProblemException(
+        503,
+        'Too many large requests are being read just now; try again.',
+        undefined,
+        RETRY_AFTER_SECONDS,
+      );
     if (own.bytes > bytes / 2)
       throw new ProblemException(
         429,
         'Your address is sending too much at once; wait for answers before you send more.',
+        undefined,
+        RETRY_AFTER_SECONDS,
       );
   }
 }

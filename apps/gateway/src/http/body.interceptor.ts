@@ -13,7 +13,7 @@ import { SETTINGS, type Settings } from '../settings.js';
 import { BODY_LIMIT, bodyLimits, type BodyLimit } from './body-limits.js';
 import { readBytes, refuseByHeaders } from './body-reader.js';
 import { BodyRoom } from './body-room.js';
-import { parseJson } from './json.js';
+import { parseJson, TooManyValues } from './json.js';
 import { ProblemException } from './problem.js';
 import { networkOf } from './throttle.js';
 import { askForBody, bodyIsRead, hasBody } from './unread-body.js';
@@ -52,18 +52,12 @@ export class BodyInterceptor implements NestInterceptor {
   async #read(request: Request, response: Response, limit: number): Promise<unknown> {
     if (!request.is('json')) throw new ProblemException(415, 'Send JSON: Content-Type: application/json.');
     refuseByHeaders(request, limit);
-    try {
-      const held = this.#room.hold(networkOf(request.ip));
-      response.once('close', held.release);
-      askForBody(request, response);
-      const bytes = await readBytes(request, { limit, seconds: this.#seconds, held });
-      if (request.complete) bodyIsRead(request, response);
-      return await read(bytes);
-    } catch (error) {
-      if (error instanceof ProblemException && [429, 503].includes(error.getStatus()))
-        response.setHeader('Retry-After', 1);
-      throw error;
-    }
+    const held = this.#room.hold(networkOf(request.ip));
+    response.once('close', held.release);
+    askForBody(request, response);
+    const bytes = await readBytes(request, { limit, seconds: this.#seconds, held });
+    if (request.complete) bodyIsRead(request, response);
+    return read(bytes);
   }
 
   #limitOf(context: ExecutionContext): number {
@@ -86,7 +80,10 @@ function takesBody(context: ExecutionContext): boolean {
 async function read(bytes: Buffer): Promise<object> {
   if (bytes.length === 0) return {};
   const text = bytes.toString('utf8').replace(/^\ufeff/, '');
-  const value = await parseJson(text).catch(() => undefined);
+  const value = await parseJson(text).catch((error: unknown) => {
+    if (error instanceof TooManyValues)
+      throw new ProblemException(413, `The body has ${error.message} part; send smaller parts.`);
+  });
   if (typeof value === 'object' && value !== null) return value;
   throw new ProblemException(400, 'The body is not valid JSON; send a JSON object or array.', [
     { path: '', message: 'not valid JSON' },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { parseJson } from './json.js';
+import { parseJson, TooManyValues } from './json.js';
 
 const outcome = async (parse: () => unknown): Promise<string> => {
   try {
@@ -57,7 +57,7 @@ it('takes what is no array, and an empty one with much space', async () => {
     filler,
     `[${' '.repeat(600_000)}]`,
     `[${' '.repeat(600_000)},]`,
-    '['.repeat(400_000),
+    `${'['.repeat(150_000)}${' '.repeat(200_000)}`,
     `[1,${' '.repeat(600_000)}]`,
   ])
     expect(await outcome(() => parseJson(text))).toBe(await outcome(() => JSON.parse(text)));
@@ -76,4 +76,14 @@ it('lets others run meanwhile', async () => {
   clearInterval(timer);
   expect(parsed).toHaveLength(50_000);
   expect(turns).toBeGreaterThan(1);
+});
+
+it('reads no part that is made of very many values', async () => {
+  for (const text of [
+    '['.repeat(2_500_000),
+    `{"a":[${'[],'.repeat(1_000_000)}[]]}`,
+    `[{"a":[${'1,'.repeat(300_000)}1]}]`,
+  ])
+    await expect(parseJson(text)).rejects.toThrow(TooManyValues);
+  expect(await parseJson(`[${'[],'.repeat(1_000_000)}[]]`)).toHaveLength(1_000_001);
 });

@@ -12,6 +12,8 @@ export class ProblemFilter implements ExceptionFilter {
     const response = http.getResponse<Response>();
     const problem = this.#problemOf(exception, http.getRequest<Request>());
     if (response.headersSent) return void response.destroy();
+    if (exception instanceof ProblemException && exception.retryAfterSeconds !== undefined)
+      response.setHeader('Retry-After', exception.retryAfterSeconds);
     if (problem.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   }

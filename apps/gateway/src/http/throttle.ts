@@ -21,10 +21,32 @@ const MINUTE_SECONDS = 60;
  */
 export class Throttle {
   readonly #limiters: Readonly<Record<Exclude<Budget, 'none'>, RateLimiterAbstract | undefined>>;
+  readonly #events: RateLimiterAbstract | undefined;
 
-  /** Requests a minute; 0: no limit. */
-  constructor(limits: Readonly<Record<Exclude<Budget, 'none'>, number>>) {
+  /** Requests a minute, and `events` of them all; 0: no limit. */
+  constructor(limits: Readonly<Record<Exclude<Budget, 'none'> | 'events', number>>) {
     this.#limiters = { api: limiter(limits.api), ingest: limiter(limits.ingest) };
+    this.#events = limiter(limits.events);
+  }
+
+  /**
+   * Counts the events of a batch, all or none: a batch that is refused takes nothing from what is left. With 0, asks
+   * whether anything is left. @throws ProblemException 429
+   */
+  async countEvents(caller: string, events: number): Promise<void> {
+    const limiter = this.#events;
+    if (limiter === undefined) return;
+    const state = await limiter.get(caller);
+    const consumed = state?.consumedPoints ?? 0;
+    if (consumed + Math.max(1, events) > limiter.points) {
+      throw new ProblemException(
+        429,
+        `You may send ${limiter.points} events a minute; slow down and try again${events > limiter.points ? ', with fewer at once' : ''}.`,
+        undefined,
+        secondsOf(state?.msBeforeNext ?? MINUTE_SECONDS * 1000),
+      );
+    }
+    if (events > 0) await limiter.consume(caller, events);
   }
 
   /** Counts one request, and tells the caller what is left. @throws ProblemException 429 when nothing is. */
@@ -111,6 +133,10 @@ async function consume(
 }
 
 function tooMany(response: Response, { msBeforeNext }: RateLimiterRes, detail: string): ProblemException {
-  response.setHeader('Retry-After', Math.max(1, Math.ceil(msBeforeNext / 1000)));
+  response.setHeader('Retry-After', secondsOf(msBeforeNext));
   return new ProblemException(429, detail);
 }
+
+/** No more than a whole period, whatever the wall clock did meanwhile. */
+const secondsOf = (milliseconds: number): number =>
+  Math.min(MINUTE_SECONDS, Math.max(1, Math.ceil(milliseconds / 1000)));
