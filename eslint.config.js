@@ -1,5 +1,6 @@
 import js from '@eslint/js';
 import nx from '@nx/eslint-plugin';
+import regexp from 'eslint-plugin-regexp';
 import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
 
@@ -53,6 +54,14 @@ export default ts.config(
           message: 'No focused or skipped test is committed.',
         },
       ],
+    },
+  },
+  {
+    // An expression that backtracks, or looks from every place again, takes quadratic time on text from outside.
+    plugins: { regexp },
+    rules: {
+      'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
+      'regexp/no-super-linear-move': ['error', { report: 'potential' }],
     },
   },
   {

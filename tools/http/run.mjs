@@ -12,7 +12,7 @@ const variables = new Map(values.host === undefined ? [] : [['host', values.host
 const bodies = new Map();
 
 for (const part of readFileSync(positionals[0] ?? 'push.http', 'utf8').split(/^###/m)) {
-  for (const [, name, value] of part.matchAll(/^@(\w+) *= *(.*)$/gm)) {
+  for (const [, name, value] of part.matchAll(/^@(\w+) *= *(\S.*|)$/gm)) {
     if (!variables.has(name)) variables.set(name, value.trim());
   }
   const request = read(part);

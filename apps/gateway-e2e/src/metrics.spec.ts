@@ -145,7 +145,7 @@ it('are those of the page, with its kinds and labels', async () => {
   const exported = new Map<string, Family>();
   for (const [, name = '', kind = ''] of text.matchAll(/^# TYPE (crossfade_\w+) (\w+)$/gm)) {
     const labels = [...text.matchAll(new RegExp(`^${name}(?:_bucket)?\\{([^}]*)\\}`, 'gm'))]
-      .flatMap(([, inside = '']) => [...inside.matchAll(/(\w+)="/g)].map(([, label = '']) => label))
+      .flatMap(([, inside = '']) => [...inside.matchAll(/\b(\w+)="/g)].map(([, label = '']) => label))
       .filter((label) => label !== 'le');
     exported.set(name, { kind, labels: new Set(labels) });
   }

@@ -1,5 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { MemoryMessageLog } from '@crossfade/push';
 import { PushModule } from '@crossfade/push/nest';
 import type { MeterProvider } from '@opentelemetry/api';
@@ -7,6 +7,7 @@ import { LoggerModule } from 'nestjs-pino';
 import { DatabaseModule } from './database/database.module.js';
 import type { OpenDatabase } from './database/database.js';
 import { Transactions } from './database/transactions.js';
+import { IngestQueue, ingestLimits } from './events/ingest-queue.js';
 import { Ingest } from './events/ingest.js';
 import { IngestController } from './events/ingest.controller.js';
 import { Stacks } from './events/stacks.js';
@@ -14,6 +15,7 @@ import { StacksController } from './events/stacks.controller.js';
 import { FaultLog } from './fault-log.js';
 import { HealthController } from './health.controller.js';
 import { Housekeeping } from './housekeeping.js';
+import { BodyInterceptor } from './http/body.interceptor.js';
 import { clientNetwork } from './http/client-network.js';
 import { logging } from './http/logging.js';
 import { ProblemFilter } from './http/problem.filter.js';
@@ -24,6 +26,7 @@ import { AuthController } from './identity/auth.controller.js';
 import { AuthenticationGuard } from './identity/authentication.guard.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
 import { IdentityModule } from './identity/identity.module.js';
+import { PasswordChoices } from './identity/password-choices.js';
 import { RightGuard } from './identity/right.guard.js';
 import { TokensController } from './identity/tokens.controller.js';
 import { UsersController } from './identity/users.controller.js';
@@ -99,12 +102,18 @@ export class AppModule {
           useValue: new Throttle({
             api: settings.API_THROTTLE_PER_MINUTE,
             ingest: settings.INGEST_THROTTLE_PER_MINUTE,
+            events: settings.INGEST_EVENTS_PER_MINUTE,
           }),
         },
         FailedLogins,
+        PasswordChoices,
         Transactions,
         UsageMeter,
         Organizations,
+        {
+          provide: IngestQueue,
+          useValue: new IngestQueue(ingestLimits(settings)),
+        },
         Ingest,
         Stacks,
         ServiceMessages,
@@ -114,6 +123,8 @@ export class AppModule {
         { provide: APP_GUARD, useClass: AuthenticationGuard },
         { provide: APP_GUARD, useClass: ThrottleGuard },
         { provide: APP_GUARD, useClass: RightGuard },
+        // Only then is a body read.
+        { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
         { provide: APP_PIPE, useClass: ValidationPipe },
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],

@@ -10,13 +10,14 @@ import { openDatabase, type OpenDatabase } from './database/database.js';
 import { configVersion } from './events/config-version.js';
 import { describeFault } from './fault-log.js';
 import { prepareData } from './first-data.js';
-import { readBody } from './http/body.js';
 import { compressAnswers } from './http/compression.js';
 import { cors } from './http/cors.js';
 import { apiDocs } from './http/docs.js';
 import { describeApi } from './http/openapi.js';
 import { apiHeaders } from './http/security-headers.js';
 import { Housekeeping } from './housekeeping.js';
+import { boundRequests } from './http/request-time.js';
+import { answerBeforeBody } from './http/unread-body.js';
 import { startMetrics, type Metrics } from './metrics.js';
 import { readSettings, type Settings } from './settings.js';
 import { couldNotListen, StartupError } from './startup-error.js';
@@ -57,7 +58,10 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   app.useLogger(app.get(Logger));
   app.flushLogs();
   app.disable('x-powered-by');
-  app.getHttpServer().keepAliveTimeout = IDLE_CONNECTION_MS;
+  const server = app.getHttpServer();
+  server.keepAliveTimeout = IDLE_CONNECTION_MS;
+  boundRequests(server, settings.BODY_SECONDS);
+  answerBeforeBody(server);
   app.set('trust proxy', settings.TRUST_PROXY);
   app.use(compressAnswers);
   app.use(
@@ -67,7 +71,6 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   app.use(browserApps());
   app.use(apiHeaders);
   app.use(configVersion);
-  app.use(readBody);
   const logger = new NestLogger('Gateway');
   for (const warning of settings.warnings) logger.warn(warning);
   for (const folder of missingBrowserApps())

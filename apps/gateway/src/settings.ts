@@ -74,6 +74,10 @@ const environment = z.object({
   TRUST_PROXY: proxies.default(false),
   API_THROTTLE_PER_MINUTE: whole(0, 1_000_000).default(600),
   INGEST_THROTTLE_PER_MINUTE: whole(0, 1_000_000).default(6000),
+  INGEST_EVENTS_PER_MINUTE: whole(0, 100_000_000).default(100_000),
+  BODY_SECONDS: whole(1, 3600).default(30),
+  BODIES_PER_ADDRESS: whole(1, 100_000).default(64),
+  BODY_MEMORY_MIB: whole(16, 65_536).default(128),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
       error: 'must be fatal, error, warn, info, debug, trace or silent',

@@ -15,6 +15,11 @@ export interface EventInput {
 }
 
 const MAX_TAGS = 50;
+const LONGEST_TAG = 100;
+/** Elements that are looked at for them. */
+const TAGS_LOOKED_AT = 200;
+/** Longer texts are no date. */
+const LONGEST_DATE = 100;
 const MAX_COUNT = 1_000_000;
 /** Clocks differ; a date further ahead than this is not believed. */
 const MAX_AHEAD_MS = 86_400_000;
@@ -40,6 +45,9 @@ export const eventSchema = z.object({
   count: z.int().min(1).max(MAX_COUNT).catch(1),
 });
 
+export const isEvent = (raw: unknown): raw is object =>
+  typeof raw === 'object' && raw !== null && !Array.isArray(raw);
+
 /** Reads one element of a batch; undefined if it is not even an object. */
 export function readEvent(raw: unknown, now: Date): EventInput | undefined {
   const parsed = eventSchema.safeParse(cleanJson(raw));
@@ -59,12 +67,15 @@ export function readEvent(raw: unknown, now: Date): EventInput | undefined {
 }
 
 function readDate(date: string | undefined, now: Date): Date {
-  const time = date === undefined ? Number.NaN : Date.parse(date);
+  const time = date === undefined || date.length > LONGEST_DATE ? Number.NaN : Date.parse(date);
   const believed = time >= OLDEST && time <= now.getTime() + MAX_AHEAD_MS;
   return believed ? new Date(time) : now;
 }
 
 function readTags(tags: readonly unknown[]): string[] {
-  const named = tags.filter((tag): tag is string => typeof tag === 'string' && tag.trim() !== '');
-  return [...new Set(named.map((tag) => tag.trim().slice(0, 100).toWellFormed()))].slice(0, MAX_TAGS);
+  const named = tags
+    .slice(0, TAGS_LOOKED_AT)
+    .flatMap((tag) => (typeof tag === 'string' ? [tag.slice(0, LONGEST_TAG).trim().toWellFormed()] : []))
+    .filter((tag) => tag !== '');
+  return [...new Set(named)].slice(0, MAX_TAGS);
 }

@@ -7,14 +7,15 @@ import { DATABASE } from '../database/database.token.js';
 import { events } from '../database/schema.js';
 import { ApiBody } from '@nestjs/swagger';
 import { Answers, noRoom } from '../http/answers.js';
+import { TakesBody } from '../http/body-limits.js';
 import { forbidden, invalid, ProblemException } from '../http/problem.js';
 import { idSchema } from '../http/schemas.js';
 import { cleanText } from '../http/text.js';
-import { CountsAgainst } from '../http/throttle.js';
+import { CountsAgainst, Throttle } from '../http/throttle.js';
 import { Allow, Calling, type Caller, type UserCaller } from '../identity/caller.js';
 import { Organizations } from '../organizations/organizations.js';
 import { CONFIG_VERSION } from './config-version.js';
-import { eventSchema, readEvent } from './event-input.js';
+import { eventSchema } from './event-input.js';
 import { Ingest, type IngestTarget } from './ingest.js';
 
 const text = (most: number) => z.string().transform((value) => cleanText(value).slice(0, most));
@@ -46,21 +47,23 @@ export class IngestController {
     @Inject(DATABASE) private readonly database: Database,
     private readonly ingest: Ingest,
     private readonly organizations: Organizations,
+    private readonly throttle: Throttle,
   ) {}
 
   @Post('events')
   @Allow('client')
   @CountsAgainst('ingest')
+  @TakesBody('events')
   @ApiBody({ schema: batchBody })
   @Answers("Takes one event or many for the token's project", { status: 202, also: overPlan })
   async post(@Calling() caller: Caller, @Body() body: unknown): Promise<void> {
-    const now = new Date();
-    await this.ingest.accept(targetOf(caller), readBatch(body, now), now);
+    await this.#accept(caller, targetOf(caller), body);
   }
 
   @Post('projects/:id/events')
   @Allow('client')
   @CountsAgainst('ingest')
+  @TakesBody('events')
   @ApiBody({ schema: batchBody })
   @Answers('Takes one event or many for a project', {
     status: 202,
@@ -73,8 +76,7 @@ export class IngestController {
   ): Promise<void> {
     const target = caller.kind === 'user' ? await this.#projectOf(caller, id) : targetOf(caller);
     if (target.projectId !== id) throw forbidden('The token belongs to another project.');
-    const now = new Date();
-    await this.ingest.accept(target, readBatch(body, now), now);
+    await this.#accept(caller, target, body);
   }
 
   /** Kept with every event that has the reference, which may be still on its way: then nothing is described. */
@@ -118,6 +120,12 @@ export class IngestController {
     return { version: CONFIG_VERSION, settings: {} };
   }
 
+  async #accept({ tokenId }: Caller, target: IngestTarget, body: unknown): Promise<void> {
+    const batch = batchOf(body);
+    await this.throttle.countEvents(tokenId, batch.length);
+    await this.ingest.accept(target, batch, new Date());
+  }
+
   /** Adds to the data of the newest event with a reference. */
   async #amend(caller: Caller, referenceId: string, data: Record<string, unknown>): Promise<void> {
     const { projectId } = targetOf(caller);
@@ -148,15 +156,15 @@ function targetOf(caller: Caller): IngestTarget {
 /** Five MiB could be a million empty events, each with a row of its own. */
 const MOST_EVENTS = 50_000;
 
-function readBatch(body: unknown, now: Date) {
+function batchOf(body: unknown): readonly unknown[] {
   if (typeof body !== 'object' || body === null) {
     throw invalid([{ path: '', message: 'must be an event (a JSON object) or an array of events' }]);
   }
-  const batch: unknown[] = Array.isArray(body) ? body : [body];
+  const batch: readonly unknown[] = Array.isArray(body) ? body : [body];
   if (batch.length > MOST_EVENTS)
     throw new ProblemException(
       413,
       `The batch has ${batch.length} events; send at most ${MOST_EVENTS} at once.`,
     );
-  return batch.flatMap((raw) => readEvent(raw, now) ?? []);
+  return batch;
 }

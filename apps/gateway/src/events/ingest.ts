@@ -8,8 +8,10 @@ import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { unauthorized } from '../http/problem.js';
 import type { PlanId } from '../organizations/plans.js';
+import { Portion } from '../portion.js';
 import { OverPlan, UsageMeter } from '../organizations/usage.js';
-import type { EventInput } from './event-input.js';
+import { isEvent, readEvent, type EventInput } from './event-input.js';
+import { IngestQueue } from './ingest-queue.js';
 import { signatureOf } from './signature.js';
 
 /** Where events go. */
@@ -46,14 +48,21 @@ export class Ingest {
   constructor(
     private readonly transactions: Transactions,
     private readonly usage: UsageMeter,
+    private readonly queue: IngestQueue,
   ) {}
 
-  /** Resolves after commit. @throws ProblemException 402 if the batch does not fit the organization's plan. */
-  async accept(target: IngestTarget, batch: readonly EventInput[], now: Date): Promise<void> {
-    if (batch.length === 0) return;
+  /**
+   * Takes a batch as a client sent it; what is no event is left out. Resolves after commit.
+   * @throws ProblemException 402 if the batch does not fit the organization's plan, 429 if too many wait
+   */
+  async accept(target: IngestTarget, batch: readonly unknown[], now: Date): Promise<void> {
+    const events = batch.filter(isEvent);
+    if (events.length === 0) return;
     try {
-      const planId = await this.usage.planWithRoom(target.organizationId, now);
-      await this.#store(target, groupBySignature(batch), planId, now);
+      await this.queue.run(target.projectId, async () => {
+        const planId = await this.usage.planWithRoom(target.organizationId, events.length, now);
+        await this.#store(target, await groupBySignature(events, now), planId, now);
+      });
     } catch (error) {
       if (error instanceof OverPlan) throw await this.usage.refuse(target.organizationId, error, now);
       if (error instanceof QueryError && error.code === FOREIGN_KEY_VIOLATION)
@@ -153,13 +162,17 @@ function portions<Row>(rows: readonly Row[], size: number): Row[][] {
 }
 
 /** In the order of their signatures, so that concurrent batches lock stacks in the same order. */
-function groupBySignature(batch: readonly EventInput[]): Group[] {
+async function groupBySignature(batch: readonly object[], now: Date): Promise<Group[]> {
   const groups = new Map<string, Group>();
-  for (const event of batch) {
+  const portion = new Portion();
+  for (const raw of batch) {
+    const event = readEvent(raw, now);
+    if (event === undefined) continue;
     const { hash, title } = signatureOf(event);
     const group = groups.get(hash) ?? { hash, title, events: [] };
     group.events.push({ ...event, id: randomUUID() });
     groups.set(hash, group);
+    if (portion.isOver) await portion.next();
   }
   return [...groups.values()].sort((a, b) => (a.hash < b.hash ? -1 : 1));
 }

@@ -10,38 +10,44 @@ export interface Signature {
 
 const TOP_FRAMES = 3;
 const MAX_TITLE = 500;
+/** Characters of a field that are looked at: what is longer is cut before anything is done with it. */
+const LOOKED_AT = { name: 500, message: 2000, file: 2000, trace: 16_384, manual: 2000 } as const;
+/** Entries of a signature that the client made. */
+const MOST_PARTS = 50;
 
-const optionalText = z.string().optional().catch(undefined);
+const text = (most: number) =>
+  z
+    .string()
+    .transform((value) => value.slice(0, most))
+    .optional()
+    .catch(undefined);
 const frame = z
-  .object({ name: optionalText, declaring_type: optionalText, file_name: optionalText })
+  .object({
+    name: text(LOOKED_AT.name),
+    declaring_type: text(LOOKED_AT.name),
+    file_name: text(LOOKED_AT.file),
+  })
   .catch({});
 const error = z.object({
-  type: optionalText,
-  message: optionalText,
-  stack_trace: z
-    .union([z.array(frame), z.string()])
-    .optional()
-    .catch(undefined),
+  type: text(LOOKED_AT.name),
+  message: text(LOOKED_AT.message),
+  stack_trace: z.unknown().transform(readTrace),
 });
 const manual = z.object({
-  title: optionalText,
-  signature_data: z.record(z.string(), z.string()).refine((data) => Object.keys(data).length > 0),
+  title: text(MAX_TITLE),
+  signature_data: z.unknown().transform(readParts).pipe(z.array(z.string()).min(1)),
 });
 
 export function signatureOf(event: EventInput): Signature {
   const named = manual.safeParse(event.data['@stack']);
   if (named.success) {
-    const { title, signature_data: data } = named.data;
-    const parts = Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1));
-    return signature(['manual', ...parts.flat()], title ?? event.message ?? titleOf(event));
+    const { title, signature_data: parts } = named.data;
+    return signature(['manual', ...parts], title ?? event.message ?? titleOf(event));
   }
   const thrown = error.safeParse(event.data['@error'] ?? event.data['@simple_error']);
   if (thrown.success) {
-    const { type = 'Error', message = event.message ?? '', stack_trace: trace } = thrown.data;
-    return signature(
-      [event.type, type, patternOf(message), ...framesOf(trace)],
-      message === '' ? type : message,
-    );
+    const { type = 'Error', message = event.message ?? '', stack_trace: frames } = thrown.data;
+    return signature([event.type, type, patternOf(message), ...frames], message === '' ? type : message);
   }
   return signature([event.type, event.source ?? '', patternOf(event.message ?? '')], titleOf(event));
 }
@@ -61,26 +67,66 @@ export function patternOf(message: string): string {
     .trim();
 }
 
-function framesOf(trace: z.output<typeof error>['stack_trace']): string[] {
-  if (trace === undefined) return [];
+/** What the top frames say, of a list or of one text. */
+function readTrace(trace: unknown): string[] {
   if (typeof trace === 'string') {
     return trace
+      .slice(0, LOOKED_AT.trace)
       .split('\n')
       .map((row) => row.replace(/:\d+/g, '').trim())
       .filter((row) => row.startsWith('at '))
       .slice(0, TOP_FRAMES);
   }
+  if (!Array.isArray(trace)) return [];
   return trace
     .slice(0, TOP_FRAMES)
+    .map((one) => frame.parse(one))
     .map(
       ({ name = '', declaring_type: type = '', file_name: file = '' }) => `${type}.${name}@${fileOf(file)}`,
     );
 }
 
+/** Names and values of a client's own signature, by name; what is not a text makes it none. */
+function readParts(data: unknown): unknown {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return undefined;
+  return firstOf(data, MOST_PARTS)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([name, value]) => [
+      name.slice(0, LOOKED_AT.manual),
+      typeof value === 'string' ? value.slice(0, LOOKED_AT.manual) : value,
+    ]);
+}
+
+/** The first entries, however many there are. */
+function firstOf(data: object, most: number): [string, unknown][] {
+  const entries: [string, unknown][] = [];
+  for (const name in data) {
+    if (entries.length === most) break;
+    if (Object.hasOwn(data, name)) entries.push([name, (data as Record<string, unknown>)[name]]);
+  }
+  return entries;
+}
+
 /** The file's own name without what a build or a deployment changes: folders, query, content hash. */
 function fileOf(path: string): string {
   const name = path.split(/[?#]/, 1)[0]?.split(/[\\/]/).at(-1) ?? '';
-  return name.replace(/[.-][0-9a-zA-Z_-]{8,}(?=\.\w+$)/, '');
+  const dot = name.lastIndexOf('.');
+  if (dot < 0 || !/^\w+$/.test(name.slice(dot + 1))) return name;
+  const hash = startOfHash(name, dot);
+  return hash === undefined ? name : name.slice(0, hash) + name.slice(dot);
+}
+
+const SHORTEST_HASH = 8;
+
+/**
+ * Where a content hash begins, with the dot or hyphen before it: `router-Bq1x9Zk2` before `.js`. Read from the end, once:
+ * an expression for it looked from every hyphen to the end again.
+ */
+function startOfHash(name: string, end: number): number | undefined {
+  let run = end;
+  while (run > 0 && /[\w-]/.test(name.charAt(run - 1))) run -= 1;
+  const start = name.charAt(run - 1) === '.' ? run - 1 : name.indexOf('-', run);
+  return start < 0 || end - start - 1 < SHORTEST_HASH ? undefined : start;
 }
 
 function titleOf({ message, source, type }: EventInput): string {

@@ -56,9 +56,12 @@ function complete(operation: Operation & { 'x-right'?: Right; 'x-throttle'?: Bud
     400: takesInput && 'Something of the input is not valid; `errors` says what.',
     401: right !== undefined && right !== 'anyone' && 'The token is missing, unknown, expired or revoked.',
     403: right !== undefined && right !== 'anyone' && 'The token is not one that may do this.',
+    408: operation.requestBody !== undefined && 'The body did not arrive in time.',
     413: operation.requestBody !== undefined && 'The body is too large.',
     415: operation.requestBody !== undefined && 'The body is not JSON.',
-    503: asks && 'The database cannot be asked; `Retry-After` says when to try again.',
+    503:
+      (asks || operation.requestBody !== undefined) &&
+      'The database cannot be asked, or too many large requests are being read; `Retry-After` says when to try again.',
     507: asks && method !== 'get' && noRoom[507],
     429:
       budget !== 'none' && right !== undefined && 'Too many requests; `Retry-After` says how long to wait.',

@@ -24,7 +24,9 @@ export class ProblemFilter implements ExceptionFilter {
     const response = http.getResponse<Response>();
     const problem = this.#problemOf(exception, http.getRequest<Request>());
     if (response.headersSent) return void response.destroy();
-    if (problem.status === 503) response.setHeader('Retry-After', retryAfter());
+    const retryAfterSeconds = exception instanceof ProblemException ? exception.retryAfterSeconds : undefined;
+    if (retryAfterSeconds !== undefined || problem.status === 503)
+      response.setHeader('Retry-After', retryAfterSeconds ?? retryAfter());
     if (problem.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   }
@@ -38,8 +40,6 @@ export class ProblemFilter implements ExceptionFilter {
       if (status === 404) return problemOf(404, `There is no ${request.method} ${request.path}.`);
       return problemOf(status, exception.message);
     }
-    const known = bodyProblem(exception);
-    if (known !== undefined) return known;
     if (exception instanceof NoRoom) return problemOf(507, FULL);
     if (isUnavailable(exception)) {
       this.#faults.failure(exception, 'asking the database');
@@ -48,29 +48,5 @@ export class ProblemFilter implements ExceptionFilter {
     }
     this.#faults.failure(exception, 'answering a request');
     return problemOf(500, 'Something went wrong on our side; the error was logged.');
-  }
-}
-
-/** What Express' body parser throws. */
-function bodyProblem(exception: unknown): Problem | undefined {
-  if (!(exception instanceof Error) || !('type' in exception) || !('status' in exception)) return undefined;
-  switch (exception.type) {
-    case 'entity.parse.failed':
-      return problemOf(400, 'The body is not valid JSON; send a JSON object or array.', [
-        { path: '', message: 'not valid JSON' },
-      ]);
-    case 'entity.too.large':
-      return problemOf(
-        413,
-        'The body is too large: events may take 5 MiB, published messages 2 MiB, everything else 256 KiB.',
-      );
-    case 'charset.unsupported':
-    case 'encoding.unsupported':
-      return problemOf(415, 'Send JSON in UTF-8, plain or compressed by gzip or deflate.');
-    case 'request.aborted':
-    case 'request.size.invalid':
-      return problemOf(400, 'The body ended before its announced length.');
-    default:
-      return undefined;
   }
 }

@@ -31,6 +31,7 @@ export class ProblemException extends HttpException {
     status: number,
     detail: string,
     readonly errors?: readonly Fault[],
+    readonly retryAfterSeconds?: number,
   ) {
     super(detail, status);
   }

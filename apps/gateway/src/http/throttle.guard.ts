@@ -22,7 +22,10 @@ export class ThrottleGuard implements CanActivate {
         context.getHandler(),
         context.getClass(),
       ]) ?? 'api';
-    await this.throttle.count(budget, caller?.tokenId ?? networkOf(ip), http.getResponse<Response>());
+    const key = caller?.tokenId ?? networkOf(ip);
+    await this.throttle.count(budget, key, http.getResponse<Response>());
+    // How many there are is known when the body has been read; whether any may come, before.
+    if (budget === 'ingest') await this.throttle.countEvents(key, 0);
     return true;
   }
 }

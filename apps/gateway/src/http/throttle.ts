@@ -21,10 +21,32 @@ const MINUTE_SECONDS = 60;
  */
 export class Throttle {
   readonly #limiters: Readonly<Record<Exclude<Budget, 'none'>, RateLimiterAbstract | undefined>>;
+  readonly #events: RateLimiterAbstract | undefined;
 
-  /** Requests a minute; 0: no limit. */
-  constructor(limits: Readonly<Record<Exclude<Budget, 'none'>, number>>) {
+  /** Requests a minute, and `events` of them all; 0: no limit. */
+  constructor(limits: Readonly<Record<Exclude<Budget, 'none'> | 'events', number>>) {
     this.#limiters = { api: limiter(limits.api), ingest: limiter(limits.ingest) };
+    this.#events = limiter(limits.events);
+  }
+
+  /**
+   * Counts the events of a batch, all or none: a batch that is refused takes nothing from what is left. With 0, asks
+   * whether anything is left. @throws ProblemException 429
+   */
+  async countEvents(caller: string, events: number): Promise<void> {
+    const limiter = this.#events;
+    if (limiter === undefined) return;
+    const state = await limiter.get(caller);
+    const consumed = state?.consumedPoints ?? 0;
+    if (consumed + Math.max(1, events) > limiter.points) {
+      throw new ProblemException(
+        429,
+        `You may send ${limiter.points} events a minute; slow down and try again${events > limiter.points ? ', with fewer at once' : ''}.`,
+        undefined,
+        secondsOf(state?.msBeforeNext ?? MINUTE_SECONDS * 1000),
+      );
+    }
+    if (events > 0) await limiter.consume(caller, events);
   }
 
   /** Counts one request, and tells the caller what is left. @throws ProblemException 429 when nothing is. */
@@ -57,8 +79,7 @@ export class FailedLogins {
       [this.#ofAccount, pair],
       [this.#ofAddress, address],
     ] as const) {
-      const { allowed, state } = await consume(limiter, key);
-      if (!allowed) throw tooMany(response, state, 'Too many failed logins; wait a minute and try again.');
+      await countWithin(limiter, key, response, 'Too many failed logins; wait a minute and try again.');
     }
     return {
       succeeded: async () => {
@@ -81,7 +102,21 @@ export function networkOf(address: string | undefined): string {
         .join(':')}::/64`;
 }
 
-const limiterOf = (points: number) => new RateLimiterMemory({ points, duration: MINUTE_SECONDS });
+/** So many a minute for each key. */
+export const limiterOf = (points: number): RateLimiterAbstract =>
+  new RateLimiterMemory({ points, duration: MINUTE_SECONDS });
+
+/** Counts one. @throws ProblemException 429 with the sentence when there were too many */
+export async function countWithin(
+  limiter: RateLimiterAbstract,
+  key: string,
+  response: Response,
+  sentence: string,
+): Promise<void> {
+  const { allowed, state } = await consume(limiter, key);
+  if (!allowed) throw tooMany(response, state, sentence);
+}
+
 const limiter = (points: number) => (points === 0 ? undefined : limiterOf(points));
 
 async function consume(
@@ -98,6 +133,10 @@ async function consume(
 }
 
 function tooMany(response: Response, { msBeforeNext }: RateLimiterRes, detail: string): ProblemException {
-  response.setHeader('Retry-After', Math.max(1, Math.ceil(msBeforeNext / 1000)));
+  response.setHeader('Retry-After', secondsOf(msBeforeNext));
   return new ProblemException(429, detail);
 }
+
+/** No more than a whole period, whatever the wall clock did meanwhile. */
+const secondsOf = (milliseconds: number): number =>
+  Math.min(MINUTE_SECONDS, Math.max(1, Math.ceil(milliseconds / 1000)));

@@ -4,7 +4,7 @@ import type { Database, Queries, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { organizations, usage } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';
-import { ProblemException } from '../http/problem.js';
+import { ProblemException, unauthorized } from '../http/problem.js';
 import { endOf, periods, plans, startOf, type Period, type PlanId } from './plans.js';
 
 /** What an organization has sent in the current period. */
@@ -37,15 +37,17 @@ export class UsageMeter {
   ) {}
 
   /**
-   * The plan that a batch is counted against; spares an organization that has used it up the work on the batch.
-   * @throws OverPlan
+   * The plan that a batch is counted against, if so many events still fit: a batch that does not is refused before there
+   * is any work on it. Others may be on their way, so the count at commit decides.
+   * @throws OverPlan, or ProblemException 401 if the organization is gone
    */
-  async planWithRoom(organizationId: string, now: Date): Promise<PlanId> {
+  async planWithRoom(organizationId: string, events: number, now: Date): Promise<PlanId> {
     const current = (await this.of([organizationId], now)).get(organizationId);
-    if (current === undefined) throw new Error('events of an organization that is gone');
-    const full = periods.filter((period) => isFull(current.usage[period]));
-    if (full.length > 0) throw new OverPlan(current.planId, full);
-    return current.planId;
+    if (current === undefined) throw unauthorized('The organization was deleted, and its tokens with it.');
+    const { planId, usage: used } = current;
+    const over = periods.filter((period) => events > roomOf(used[period]));
+    if (over.length > 0) throw new OverPlan(planId, over, events > smallestOf(planId));
+    return planId;
   }
 
   /**
@@ -61,8 +63,6 @@ export class UsageMeter {
   ): Promise<void> {
     if (events === 0) return;
     const { hour, month } = plans[planId];
-    const tooMany = periods.filter((period) => events > (plans[planId][period] ?? Infinity));
-    if (tooMany.length > 0) throw new OverPlan(planId, tooMany, true);
     const counted = await transaction
       .insert(usage)
       .values(
@@ -167,4 +167,8 @@ function usageOf(planId: PlanId, period: Period, total: number, wasRefused: bool
   return { total, limit, isOver: wasRefused || (limit !== null && total > limit) };
 }
 
-const isFull = ({ total, limit }: PeriodUsage): boolean => limit !== null && total >= limit;
+const roomOf = ({ total, limit }: PeriodUsage): number => (limit === null ? Infinity : limit - total);
+
+/** What no batch may exceed, however long it waits. */
+const smallestOf = (planId: PlanId): number =>
+  Math.min(...periods.map((period) => plans[planId][period] ?? Infinity));

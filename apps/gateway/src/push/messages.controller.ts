@@ -2,6 +2,7 @@ import { Body, Controller, Headers, Post } from '@nestjs/common';
 import { ApiBody, ApiHeader } from '@nestjs/swagger';
 import { z } from 'zod';
 import { Answers } from '../http/answers.js';
+import { TakesBody } from '../http/body-limits.js';
 import { invalid, type Fault } from '../http/problem.js';
 import { Allow, CallingService, type ServiceCaller } from '../identity/caller.js';
 import { ServiceMessages, type ServiceMessage } from './service-messages.js';
@@ -27,6 +28,7 @@ export class MessagesController {
 
   @Post()
   @Allow('publisher')
+  @TakesBody('published')
   @ApiBody({ schema: messagesBody })
   @ApiHeader({
     name: 'Idempotency-Key',

@@ -1,0 +1,101 @@
+import { ProblemException } from '../http/problem.js';
+import type { Settings } from '../settings.js';
+
+export interface IngestQueueLimits {
+  /** Batches that are taken in at once. */
+  readonly atOnce: number;
+  /** Of one project; fewer than `atOnce` leave room for others. */
+  readonly atOnceOfProject: number;
+  /** Batches of a project that wait for their turn. */
+  readonly waitingOfProject: number;
+  readonly waiting: number;
+}
+
+/** At most half of the pool's connections, and one of those for other projects. The embedded database has only one. */
+export function ingestLimits({
+  DATABASE_URL,
+  DATABASE_POOL_SIZE,
+}: Pick<Settings, 'DATABASE_URL' | 'DATABASE_POOL_SIZE'>): IngestQueueLimits {
+  const atOnce = DATABASE_URL === undefined ? 2 : Math.max(1, Math.floor(DATABASE_POOL_SIZE / 2));
+  return { atOnce, atOnceOfProject: Math.max(1, atOnce - 1), waitingOfProject: 100, waiting: 1000 };
+}
+
+interface Project {
+  running: number;
+  readonly waiting: (() => void)[];
+}
+
+/**
+ * Batches take turns: a few at once, so that the database has connections left, and fairly by project, so that one that
+ * sends very much waits for itself.
+ */
+export class IngestQueue {
+  /** Those that run or wait; the one that was served longest ago first. */
+  readonly #projects = new Map<string, Project>();
+  #running = 0;
+  #waiting = 0;
+
+  constructor(private readonly limits: IngestQueueLimits) {}
+
+  /** Runs when it is the project's turn. @throws ProblemException 429 if too many wait already */
+  async run<T>(projectId: string, work: () => Promise<T>): Promise<T> {
+    await this.#turn(projectId);
+    try {
+      return await work();
+    } finally {
+      this.#done(projectId);
+    }
+  }
+
+  #turn(projectId: string): Promise<void> {
+    const project = this.#projects.get(projectId) ?? { running: 0, waiting: [] };
+    if (project.waiting.length >= this.limits.waitingOfProject)
+      throw full(`The project has ${project.waiting.length} batches waiting; send fewer at once.`);
+    if (this.#waiting >= this.limits.waiting) throw full('Too many batches are waiting just now; try again.');
+    this.#projects.set(projectId, project);
+    return new Promise((resolve) => {
+      project.waiting.push(resolve);
+      this.#waiting += 1;
+      this.#serve();
+    });
+  }
+
+  #done(projectId: string): void {
+    const project = this.#projects.get(projectId);
+    this.#running -= 1;
+    if (project !== undefined) {
+      project.running -= 1;
+      if (project.running === 0 && project.waiting.length === 0) this.#projects.delete(projectId);
+    }
+    this.#serve();
+  }
+
+  #serve(): void {
+    while (this.#running < this.limits.atOnce) {
+      const next = this.#next();
+      if (next === undefined) return;
+      const [projectId, project] = next;
+      this.#projects.delete(projectId);
+      this.#projects.set(projectId, project);
+      this.#running += 1;
+      this.#waiting -= 1;
+      project.running += 1;
+      project.waiting.shift()?.();
+    }
+  }
+
+  /** Of the projects that wait, the one with the fewest that run. */
+  #next(): [string, Project] | undefined {
+    let best: [string, Project] | undefined;
+    for (const entry of this.#projects) {
+      const [, { running, waiting }] = entry;
+      if (waiting.length === 0 || running >= this.limits.atOnceOfProject) continue;
+      if (best === undefined || running < best[1].running) best = entry;
+    }
+    return best;
+  }
+}
+
+const RETRY_AFTER_SECONDS = 5;
+
+const full = (detail: string) => new ProblemException(429, detail, undefined, RETRY_AFTER_SECONDS);

@@ -1,0 +1,91 @@
+import {
+  Inject,
+  Injectable,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
+import { ROUTE_ARGS_METADATA, RouteParamtypes } from '@nestjs/common/internal';
+import { Reflector } from '@nestjs/core';
+import type { Request, Response } from 'express';
+import type { Observable } from 'rxjs';
+import { SETTINGS, type Settings } from '../settings.js';
+import { BODY_LIMIT, bodyLimits, type BodyLimit } from './body-limits.js';
+import { readBytes, refuseByHeaders } from './body-reader.js';
+import { BodyRoom } from './body-room.js';
+import { parseJson, TooManyValues } from './json.js';
+import { ProblemException } from './problem.js';
+import { networkOf } from './throttle.js';
+import { askForBody, bodyIsRead, hasBody } from './unread-body.js';
+
+const MIB = 1024 * 1024;
+
+/**
+ * Reads the body of a route that takes one: after the guards, so that whoever may not call, or not so often, costs no
+ * reading. What nobody reads is left to `unread-body.ts`.
+ */
+@Injectable()
+export class BodyInterceptor implements NestInterceptor {
+  readonly #room: BodyRoom;
+  readonly #seconds: number;
+
+  constructor(
+    private readonly reflector: Reflector,
+    @Inject(SETTINGS) { BODY_SECONDS, BODIES_PER_ADDRESS, BODY_MEMORY_MIB }: Settings,
+  ) {
+    this.#seconds = BODY_SECONDS;
+    this.#room = new BodyRoom({ bodiesPerAddress: BODIES_PER_ADDRESS, bytes: BODY_MEMORY_MIB * MIB });
+  }
+
+  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    if (context.getType() !== 'http') return next.handle();
+    const http = context.switchToHttp();
+    const request = http.getRequest<Request>();
+    const response = http.getResponse<Response>();
+    if (!hasBody(request)) return next.handle();
+    if (takesBody(context)) request.body = await this.#read(request, response, this.#limitOf(context));
+    // A small one came with its headers: it does not matter.
+    else if (request.complete) bodyIsRead(request, response);
+    return next.handle();
+  }
+
+  async #read(request: Request, response: Response, limit: number): Promise<unknown> {
+    if (!request.is('json')) throw new ProblemException(415, 'Send JSON: Content-Type: application/json.');
+    refuseByHeaders(request, limit);
+    const held = this.#room.hold(networkOf(request.ip));
+    response.once('close', held.release);
+    askForBody(request, response);
+    const bytes = await readBytes(request, { limit, seconds: this.#seconds, held });
+    if (request.complete) bodyIsRead(request, response);
+    return read(bytes);
+  }
+
+  #limitOf(context: ExecutionContext): number {
+    return bodyLimits[
+      this.reflector.get<BodyLimit | undefined>(BODY_LIMIT, context.getHandler()) ?? 'others'
+    ];
+  }
+}
+
+/** Whether the handler has a parameter with the body. */
+function takesBody(context: ExecutionContext): boolean {
+  const parameters = (Reflect.getMetadata(
+    ROUTE_ARGS_METADATA,
+    context.getClass(),
+    context.getHandler().name,
+  ) ?? {}) as object;
+  return Object.keys(parameters).some((key) => key.startsWith(`${RouteParamtypes.BODY}:`));
+}
+
+async function read(bytes: Buffer): Promise<object> {
+  if (bytes.length === 0) return {};
+  const text = bytes.toString('utf8').replace(/^\ufeff/, '');
+  const value = await parseJson(text).catch((error: unknown) => {
+    if (error instanceof TooManyValues)
+      throw new ProblemException(413, `The body has ${error.message} part; send smaller parts.`);
+  });
+  if (typeof value === 'object' && value !== null) return value;
+  throw new ProblemException(400, 'The body is not valid JSON; send a JSON object or array.', [
+    { path: '', message: 'not valid JSON' },
+  ]);
+}
