@@ -23,6 +23,7 @@ import { AuthController } from './identity/auth.controller.js';
 import { AuthenticationGuard } from './identity/authentication.guard.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
 import { IdentityModule } from './identity/identity.module.js';
+import { PasswordChoices } from './identity/password-choices.js';
 import { RightGuard } from './identity/right.guard.js';
 import { TokensController } from './identity/tokens.controller.js';
 import { UsersController } from './identity/users.controller.js';
@@ -96,6 +97,7 @@ export class AppModule {
           }),
         },
         FailedLogins,
+        PasswordChoices,
         Transactions,
         UsageMeter,
         Organizations,

@@ -57,8 +57,7 @@ export class FailedLogins {
       [this.#ofAccount, pair],
       [this.#ofAddress, address],
     ] as const) {
-      const { allowed, state } = await consume(limiter, key);
-      if (!allowed) throw tooMany(response, state, 'Too many failed logins; wait a minute and try again.');
+      await countWithin(limiter, key, response, 'Too many failed logins; wait a minute and try again.');
     }
     return {
       succeeded: async () => {
@@ -81,7 +80,21 @@ export function networkOf(address: string | undefined): string {
         .join(':')}::/64`;
 }
 
-const limiterOf = (points: number) => new RateLimiterMemory({ points, duration: MINUTE_SECONDS });
+/** So many a minute for each key. */
+export const limiterOf = (points: number): RateLimiterAbstract =>
+  new RateLimiterMemory({ points, duration: MINUTE_SECONDS });
+
+/** Counts one. @throws ProblemException 429 with the sentence when there were too many */
+export async function countWithin(
+  limiter: RateLimiterAbstract,
+  key: string,
+  response: Response,
+  sentence: string,
+): Promise<void> {
+  const { allowed, state } = await consume(limiter, key);
+  if (!allowed) throw tooMany(response, state, sentence);
+}
+
 const limiter = (points: number) => (points === 0 ? undefined : limiterOf(points));
 
 async function consume(

@@ -8,12 +8,13 @@ import { DATABASE } from '../database/database.token.js';
 import { tokens, users } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';
 import { Answers } from '../http/answers.js';
-import { conflict, invalid, ProblemException, unauthorized } from '../http/problem.js';
+import { conflict, ProblemException, unauthorized } from '../http/problem.js';
 import { emailAddress, line } from '../http/schemas.js';
 import { FailedLogins, networkOf } from '../http/throttle.js';
 import { SETTINGS, type Settings } from '../settings.js';
 import { Allow, CallingUser, type UserCaller } from './caller.js';
-import { hashPassword, verifyNobody, verifyPassword, weaknessOf } from './passwords.js';
+import { PasswordChoices } from './password-choices.js';
+import { hashPassword, verifyNobody, verifyPassword } from './passwords.js';
 import { tokenChanged } from './token-changed.js';
 import { Tokens } from './tokens.js';
 
@@ -33,6 +34,7 @@ export class AuthController {
     private readonly transactions: Transactions,
     private readonly tokens: Tokens,
     private readonly failedLogins: FailedLogins,
+    private readonly passwordChoices: PasswordChoices,
   ) {}
 
   @Post('login')
@@ -66,12 +68,13 @@ export class AuthController {
   })
   async signUp(
     @Body({ schema: newAccount }) { email, password, full_name: fullName }: z.output<typeof newAccount>,
+    @Ip() address: string,
     @Headers('user-agent') userAgent: string | undefined,
+    @Res({ passthrough: true }) response: Response,
   ) {
     if (!this.settings.ENABLE_SIGNUP)
       throw new ProblemException(404, 'Sign-up is switched off here; ask an administrator for an account.');
-    const weakness = await weaknessOf(password, [email, fullName]);
-    if (weakness !== undefined) throw invalid([{ path: 'password', message: weakness }]);
+    await this.passwordChoices.check({ password, about: [email, fullName] }, address, response);
     const passwordHash = await hashPassword(password);
     return this.database.transaction(async (transaction) => {
       const [made] = await transaction

@@ -30,3 +30,29 @@ describe('a password', () => {
     expect(await verifyPassword(one, 'plain otters juggled')).toBe(false);
   });
 });
+
+describe('how hard a password is to guess', () => {
+  it('is estimated within a bound, whatever the text', async () => {
+    await weaknessOf('plain otters juggle', []);
+    const worst = [
+      'p4$$w0rd',
+      '4@8({[<361!|10$57+2%|',
+      '19911991',
+      '1111',
+      'p4$$w0rdqwerty1991',
+      '4@8(3691!05$72',
+    ];
+    for (const part of worst) {
+      const password = part.repeat(200).slice(0, 200);
+      const begun = performance.now();
+      await weaknessOf(password, [`${part}@example.com`, 'ada '.repeat(5000), part.repeat(100)]);
+      // Some 30 ms where 200 characters took 250.
+      expect(performance.now() - begun, part).toBeLessThan(150);
+    }
+  });
+
+  it('counts for what is longer by its beginning', async () => {
+    expect(await weaknessOf('plain otters juggle zwölf große Kähne'.repeat(5), [])).toBeUndefined();
+    expect(await weaknessOf(`${'a'.repeat(100)} plain otters juggle`, [])).toMatch('too easy to guess');
+  });
+});

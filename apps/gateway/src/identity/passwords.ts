@@ -17,6 +17,11 @@ export async function verifyNobody(password: string): Promise<false> {
 
 const FEWEST = 8;
 const MOST = 200;
+/**
+ * Characters that are estimated: the time grows faster than the length, and whoever cannot guess the beginning cannot
+ * guess the whole.
+ */
+const ESTIMATED = 64;
 /** Of zxcvbn's scale from 0 to 4: below it, a password falls to a list of common ones within hours. */
 const LEAST_SCORE = 2;
 
@@ -28,11 +33,25 @@ export async function weaknessOf(password: string, about: readonly string[]): Pr
   if (password.length < FEWEST) return `must have at least ${FEWEST} characters`;
   if (password.length > MOST) return `must have at most ${MOST} characters`;
   guesser ??= openGuesser();
-  const known = about.flatMap((text) => text.toLowerCase().split(/[^\p{L}\p{N}]+/u)).filter(Boolean);
-  return (await guesser).check(password, known).score < LEAST_SCORE
+  return (await guesser).check(password.slice(0, ESTIMATED), wordsOf(about)).score < LEAST_SCORE
     ? 'is too easy to guess; use a few words that do not belong together'
     : undefined;
 }
+
+/** Each is looked for at every place of the password. */
+const MOST_WORDS = 20;
+
+const wordsOf = (about: readonly string[]): string[] =>
+  about
+    .flatMap((text) =>
+      text
+        .slice(0, 400)
+        .toLowerCase()
+        .split(/[^\p{L}\p{N}]+/u),
+    )
+    .filter(Boolean)
+    .map((word) => word.slice(0, ESTIMATED))
+    .slice(0, MOST_WORDS);
 
 let guesser: ReturnType<typeof openGuesser> | undefined;
 
