@@ -170,10 +170,16 @@ onEachDatabase(
       const missing = operations.flatMap(({ name, statuses, seen }) =>
         statuses.filter((status) => !seen.has(status)).map((status) => `${name} ${status}`),
       );
-      // Throttles, a sign-up that is off and a database that is gone need gateways of their own: see the suites below.
+      // Throttles and a database that is gone need gateways of their own, see the suites below; so do limits, see quotas.
       const elsewhere = [
         ...operations.filter(({ statuses }) => statuses.includes(429)).map(({ name }) => `${name} 429`),
-        'POST /api/v2/auth/signup 404',
+        'POST /api/v2/organizations 409',
+        'POST /api/v2/organizations/{id}/users/{email} 409',
+        'POST /api/v2/users/me/invitations/{id}/accept 409',
+        'POST /api/v2/invitations/accept 409',
+        'POST /api/v2/projects 409',
+        'POST /api/v2/projects/{id}/tokens 409',
+        'POST /api/v2/tokens 409',
         'GET /health/ready 503',
       ];
       expect(missing.sort()).toEqual(elsewhere.sort());
@@ -247,7 +253,13 @@ onEachDatabase(
         if (as === undefined) continue;
         const { status } = await operation.call({
           as,
-          path: { id: world.own.projects, ids: world.own.stacks, email: 'a@example.com', reference_id: 'a' },
+          path: {
+            id: world.own.projects,
+            ids: world.own.stacks,
+            invitation_id: world.own.projects,
+            email: 'a@example.com',
+            reference_id: 'a',
+          },
         });
         expect(status === 429, `${operation.name} answered ${status}`).toBe(operation.isThrottled);
         expect(operation.statuses.includes(429), operation.name).toBe(operation.isThrottled);

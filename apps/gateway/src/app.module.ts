@@ -19,15 +19,22 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { FailedLogins, Throttle } from './http/throttle.js';
 import { ThrottleGuard } from './http/throttle.guard.js';
 import { ValidationPipe } from './http/validation.pipe.js';
+import { Accounts } from './identity/accounts.js';
+import { AccountsController } from './identity/accounts.controller.js';
 import { AuthController } from './identity/auth.controller.js';
 import { AuthenticationGuard } from './identity/authentication.guard.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
 import { IdentityModule } from './identity/identity.module.js';
+import { MAILER, OutgoingMail, type Mailer } from './identity/mailer.js';
+import { PasswordController } from './identity/password.controller.js';
 import { PasswordChoices } from './identity/password-choices.js';
 import { RightGuard } from './identity/right.guard.js';
+import { Sessions } from './identity/sessions.js';
 import { TokensController } from './identity/tokens.controller.js';
 import { UsersController } from './identity/users.controller.js';
 import { NotificationsController } from './notifications/notifications.controller.js';
+import { Invitations } from './organizations/invitations.js';
+import { InvitationsController } from './organizations/invitations.controller.js';
 import { Organizations } from './organizations/organizations.js';
 import { OrganizationsController } from './organizations/organizations.controller.js';
 import { ProjectsController } from './organizations/projects.controller.js';
@@ -41,7 +48,12 @@ import { SETTINGS, type Settings } from './settings.js';
 
 @Module({})
 export class AppModule {
-  static of(settings: Settings, database: OpenDatabase, meterProvider: MeterProvider): DynamicModule {
+  static of(
+    settings: Settings,
+    database: OpenDatabase,
+    meterProvider: MeterProvider,
+    mailer?: Mailer,
+  ): DynamicModule {
     return {
       module: AppModule,
       imports: [
@@ -77,8 +89,11 @@ export class AppModule {
         HealthController,
         AuthController,
         UsersController,
+        PasswordController,
+        AccountsController,
         TokensController,
         OrganizationsController,
+        InvitationsController,
         // First of these: its `projects/config` must not be read as a project's id.
         IngestController,
         ProjectsController,
@@ -99,8 +114,13 @@ export class AppModule {
         FailedLogins,
         PasswordChoices,
         Transactions,
+        { provide: MAILER, useValue: mailer },
+        OutgoingMail,
+        Sessions,
+        Accounts,
         UsageMeter,
         Organizations,
+        Invitations,
         Ingest,
         Stacks,
         ServiceMessages,

@@ -15,6 +15,7 @@ import { cors } from './http/cors.js';
 import { apiDocs } from './http/docs.js';
 import { describeApi } from './http/openapi.js';
 import { apiHeaders } from './http/security-headers.js';
+import { openMailer } from './identity/mailer.js';
 import { createSampleData, hasSampleSecrets } from './sample-data.js';
 import { startMetrics, type Metrics } from './metrics.js';
 import { readSettings, type Settings } from './settings.js';
@@ -22,10 +23,11 @@ import { couldNotListen, StartupError } from './startup-error.js';
 
 async function start(): Promise<void> {
   const settings = readSettings(process.env);
+  const mailer = await openMailer(settings.MAILER);
   const metrics = await startMetrics(settings);
   const open = await openDatabase(settings);
   try {
-    const module = AppModule.of(settings, open, metrics.provider);
+    const module = AppModule.of(settings, open, metrics.provider, mailer);
     const app = await NestFactory.create<NestExpressApplication>(module, {
       bodyParser: false,
       bufferLogs: true,
