@@ -2,7 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PUSH_PATH } from '@crossfade/protocol';
 import type { Params } from 'nestjs-pino';
 
-/** A line of JSON for each thing that happens. No line holds a token: no header is logged, and no query. */
+/**
+ * A line of JSON for each thing that happens. No line holds a token, nor what people typed: no header is logged, no query,
+ * and of a path what routes and ids are made of.
+ */
 export function logging(level: string): Params {
   return {
     // A stream is no request that is soon over: a logger for each would stay as long. And refusing streams is not a fault,
@@ -14,7 +17,7 @@ export function logging(level: string): Params {
         req: ({ id, method, url }: { id: unknown; method: string; url: string }) => ({
           id,
           method,
-          path: url.split('?', 1)[0],
+          path: pathOf(url),
         }),
         res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
       },
@@ -23,3 +26,10 @@ export function logging(level: string): Params {
     },
   };
 }
+
+const pathOf = (url: string): string =>
+  (url.split('?', 1)[0] ?? '')
+    .replace(/\/by-ref\/[^/]*/, '/by-ref/…')
+    .split('/')
+    .map((part) => (/^[\w.,~-]*$/.test(part) ? part : '…'))
+    .join('/');
