@@ -1,5 +1,5 @@
 import { SseProbe } from '@crossfade/protocol/testing';
-import { ApiClient, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, invite, sampleToken, secretOf } from '@crossfade/test-hosts';
 import type { Asked } from './operations.ts';
 import { word, type World } from './world.ts';
 
@@ -27,6 +27,25 @@ const ofStack: Ask = ({ member, own }) => ({ as: member, path: { id: own.stacks 
 const ofNewStack: Ask = async ({ member, stack }) => ({ as: member, path: { ids: await stack() } });
 const fresh: Ask = async (world) => ({ as: await session(world) });
 
+const ofSomebody = async ({ admin, somebody }: World) => ({ as: admin, path: { id: await somebody() } });
+const asGuest = async ({ guest }: World) => ({ as: (await guest()).client });
+
+/** An invitation for the guest. */
+async function invited({ guest, member, own, secrets }: World) {
+  const whom = await guest();
+  const { id, link } = await invite(member, own.organizations, whom.email);
+  const secret = secretOf(link);
+  secrets.add(secret);
+  return { guest: whom, id, secret };
+}
+
+/** In the guest's app, who is a member no more. */
+async function ofInvitation(world: World) {
+  const { guest, id } = await invited(world);
+  await world.member.call('DELETE', `/organizations/${world.own.organizations}/users/${guest.email}`);
+  return { as: guest.client, path: { id } };
+}
+
 async function session({ url, secrets }: World) {
   const client = await ApiClient.login(url, 'member@crossfade.test');
   if (client.token !== undefined) secrets.add(client.token);
@@ -46,11 +65,52 @@ export const exercises: Readonly<Record<string, Exercise>> = {
   'POST /api/v2/auth/signup': {
     good: () => ({ body: newAccount() }),
     is: 201,
-    also: { 409: () => ({ body: { ...newAccount(), email: 'MEMBER@crossfade.test' } }) },
+    also: {
+      404: () => ({ body: { ...newAccount(), invitation: 'no-such' } }),
+      409: () => ({ body: { ...newAccount(), email: 'MEMBER@crossfade.test' } }),
+    },
   },
   'GET /api/v2/auth/logout': { good: fresh, is: 204 },
   'POST /api/v2/auth/logout': { good: fresh, is: 204 },
   'GET /api/v2/users/me': { good: asMember, is: 200 },
+  'POST /api/v2/users/me/password': {
+    good: async (world) => {
+      const { client, password } = await world.guest();
+      return { as: client, body: { current_password: password, new_password: password } };
+    },
+    is: 204,
+    also: {
+      400: async (world) => ({
+        ...(await asGuest(world)),
+        body: { current_password: 'wrong', new_password: 'plain otters juggle' },
+      }),
+    },
+  },
+  'GET /api/v2/users': { good: ({ admin }) => ({ as: admin, query: { q: 'CROSSFADE.test' } }), is: 200 },
+  'POST /api/v2/users/{id}/lock': {
+    good: ofSomebody,
+    is: 204,
+    also: {
+      409: async ({ admin }) => ({
+        as: admin,
+        path: { id: (await admin.json<{ id: string }>('GET', '/users/me')).id },
+      }),
+    },
+  },
+  'DELETE /api/v2/users/{id}/lock': { good: ofSomebody, is: 204 },
+  'POST /api/v2/users/{id}/password-reset': { good: ofSomebody, is: 201 },
+  'POST /api/v2/auth/reset-password': {
+    good: async (world) => {
+      const { as, path } = await ofSomebody(world);
+      const reset = await as.json<{ link: string }>('POST', `/users/${path.id}/password-reset`);
+      const secret = secretOf(reset.link);
+      world.secrets.add(secret);
+      return { body: { secret, password: 'quiet badgers whistle' } };
+    },
+    is: 204,
+    also: { 404: () => ({ body: { secret: 'no-such', password: 'quiet badgers whistle' } }) },
+  },
+  'GET /api/v2/tokens': { good: asAdministrator, is: 200 },
   'GET /api/v2/users/me/tokens': { good: asMember, is: 200 },
   'GET /api/v2/projects/{id}/tokens': { good: ofProject, is: 200 },
   'POST /api/v2/projects/{id}/tokens': {
@@ -89,22 +149,40 @@ export const exercises: Readonly<Record<string, Exercise>> = {
   'POST /api/v2/organizations/{id}/users/{email}': {
     good: ({ member, own }) => ({
       as: member,
-      path: { id: own.organizations, email: 'member@crossfade.test' },
+      path: { id: own.organizations, email: 'nobody@example.com' },
     }),
-    is: 200,
-    also: {
-      404: ({ member, own }) => ({
-        as: member,
-        path: { id: own.organizations, email: 'nobody@example.com' },
-      }),
+    is: 202,
+  },
+  'GET /api/v2/organizations/{id}/invitations': { good: ofOrganization, is: 200 },
+  'DELETE /api/v2/organizations/{id}/invitations/{invitation_id}': {
+    good: async ({ member, own }) => {
+      const { id } = await invite(member, own.organizations, 'withdrawn@example.com');
+      return { as: member, path: { id: own.organizations, invitation_id: id } };
     },
+    is: 204,
+  },
+  'GET /api/v2/users/me/invitations': { good: asGuest, is: 200 },
+  'POST /api/v2/users/me/invitations/{id}/accept': { good: ofInvitation, is: 200 },
+  'DELETE /api/v2/users/me/invitations/{id}': { good: ofInvitation, is: 204 },
+  'POST /api/v2/invitations/read': {
+    good: async (world) => ({ body: { secret: (await invited(world)).secret } }),
+    is: 200,
+    also: { 404: () => ({ body: { secret: 'no-such' } }) },
+  },
+  'POST /api/v2/invitations/accept': {
+    good: async (world) => {
+      const { guest, secret } = await invited(world);
+      return { as: guest.client, body: { secret } };
+    },
+    is: 200,
+    also: { 404: async (world) => ({ ...(await asGuest(world)), body: { secret: 'no-such' } }) },
   },
   'DELETE /api/v2/organizations/{id}/users/{email}': {
-    good: async ({ member, own, anyone }) => {
-      const { email, password, full_name } = newAccount();
-      await anyone.json('POST', '/auth/signup', { email, password, full_name });
-      await member.json('POST', `/organizations/${own.organizations}/users/${email}`);
-      return { as: member, path: { id: own.organizations, email } };
+    good: async (world) => {
+      const { member, own } = world;
+      const { guest, secret } = await invited(world);
+      await guest.client.json('POST', '/invitations/accept', { secret });
+      return { as: member, path: { id: own.organizations, email: guest.email } };
     },
     is: 204,
     also: {

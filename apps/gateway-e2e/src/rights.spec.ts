@@ -1,5 +1,5 @@
 import { SseProbe, eventually, type Probe } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, newDatabase, runSql, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, GatewayHost, makeMember, newDatabase, runSql, sampleToken } from '@crossfade/test-hosts';
 import { describe, expect, inject, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 import { transports } from './transports.ts';
@@ -67,7 +67,7 @@ onEachDatabase('rights', {}, (gateway) => {
       await new Promise((resolve) => setTimeout(resolve, 600));
       expect(probe.received.slice(heard)).toEqual([]);
 
-      await admin.json('POST', `/organizations/${acme}/users/${MEMBER}`);
+      await makeMember(admin, acme, { email: MEMBER, as: member });
       await probe.message('UserMembershipChanged', ({ change_type }) => change_type === 0);
       await post(sampleToken.storefront, `a member again over ${name}`);
       await later(probe, heard, 'StackChanged');
@@ -75,7 +75,7 @@ onEachDatabase('rights', {}, (gateway) => {
     });
   }
 
-  it('keeps the last member, and says nothing when a member is added twice', async () => {
+  it('keeps the last member, and says nothing when a member accepts an invitation', async () => {
     const admin = await login('admin@crossfade.test');
     const globex = await organization('Globex');
     expect((await admin.call('DELETE', `/organizations/${globex}/users/admin@crossfade.test`)).status).toBe(
@@ -85,7 +85,7 @@ onEachDatabase('rights', {}, (gateway) => {
     const [sse] = transports;
     const probe = await sse?.open(gateway().url, { token: admin.token });
     await probe?.message('Connected');
-    expect((await admin.call('POST', `/organizations/${acme}/users/${MEMBER}`)).status).toBe(200);
+    await makeMember(admin, acme, { email: MEMBER, as: await login(MEMBER) });
     await post(sampleToken.storefront, 'after the second time');
     await probe?.message('StackChanged');
     expect(probe?.received.map(({ type }) => type)).not.toContain('UserMembershipChanged');

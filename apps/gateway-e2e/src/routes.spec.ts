@@ -171,7 +171,7 @@ onEachDatabase(
         statuses.filter((status) => !seen.has(status)).map((status) => `${name} ${status}`),
       );
       // Throttles, a sign-up that is off, a database that is gone and a full disk need gateways of their own: see the suites
-      // below, and attacks/.
+      // below, and attacks/. So do limits: attacks/quotas.
       const elsewhere = [
         ...[429, 503, 507].flatMap((status) =>
           operations
@@ -180,7 +180,13 @@ onEachDatabase(
         ),
         // Slow senders: attacks/bodies.
         ...operations.filter(({ bodySchema }) => bodySchema !== undefined).map(({ name }) => `${name} 408`),
-        'POST /api/v2/auth/signup 404',
+        'POST /api/v2/organizations 409',
+        'POST /api/v2/organizations/{id}/users/{email} 409',
+        'POST /api/v2/users/me/invitations/{id}/accept 409',
+        'POST /api/v2/invitations/accept 409',
+        'POST /api/v2/projects 409',
+        'POST /api/v2/projects/{id}/tokens 409',
+        'POST /api/v2/tokens 409',
       ];
       expect(missing.sort()).toEqual(elsewhere.sort());
     });
@@ -253,7 +259,13 @@ onEachDatabase(
         if (as === undefined) continue;
         const { status } = await operation.call({
           as,
-          path: { id: world.own.projects, ids: world.own.stacks, email: 'a@example.com', reference_id: 'a' },
+          path: {
+            id: world.own.projects,
+            ids: world.own.stacks,
+            invitation_id: world.own.projects,
+            email: 'a@example.com',
+            reference_id: 'a',
+          },
         });
         expect(status === 429, `${operation.name} answered ${status}`).toBe(operation.isThrottled);
         expect(operation.statuses.includes(429), operation.name).toBe(operation.isThrottled);

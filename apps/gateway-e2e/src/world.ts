@@ -12,6 +12,14 @@ interface Things {
   readonly tokens: string;
 }
 
+/** Somebody else, and what is known of them. */
+export interface Guest {
+  readonly id: string;
+  readonly email: string;
+  readonly password: string;
+  readonly client: ApiClient;
+}
+
 /** Callers of every kind, and things of two organizations: the member is in the first one only. */
 export interface World {
   readonly url: string;
@@ -28,6 +36,10 @@ export interface World {
   readonly foreign: Things;
   /** What no log may hold. */
   readonly secrets: Set<string>;
+  /** An account that belongs to no organization. */
+  guest(): Promise<Guest>;
+  /** The id of an account that nobody uses: what ends its sessions disturbs nobody. */
+  somebody(): Promise<string>;
   /** Makes a stack of the member's organization. */
   stack(): Promise<string>;
   project(): Promise<string>;
@@ -47,6 +59,13 @@ export async function makeWorld(gateway: GatewayHost): Promise<World> {
     { scopes: ['push:subscribe'] },
   );
   let made = 0;
+  let guest: Promise<Guest> | undefined;
+  let somebody: Promise<Guest> | undefined;
+  const secrets = new Set(
+    ['tester', listening, admin.token, member.token, ...Object.values(sampleToken)].filter(
+      (secret) => secret !== undefined,
+    ),
+  );
   return {
     url,
     anyone: new ApiClient(url, undefined),
@@ -58,11 +77,9 @@ export async function makeWorld(gateway: GatewayHost): Promise<World> {
     spare: new ApiClient(url, sampleToken.rocket),
     own: acme,
     foreign: globex,
-    secrets: new Set(
-      ['tester', listening, admin.token, member.token, ...Object.values(sampleToken)].filter(
-        (secret) => secret !== undefined,
-      ),
-    ),
+    secrets,
+    guest: () => (guest ??= signUp(url, 'guest@example.com', secrets)),
+    somebody: async () => (await (somebody ??= signUp(url, 'somebody@example.com', secrets))).id,
     stack: () => stackOf(member, client, acme.projects, `made for a test: ${word(++made)}`),
     project: async () =>
       (
@@ -74,6 +91,18 @@ export async function makeWorld(gateway: GatewayHost): Promise<World> {
     projectToken: async () =>
       (await member.json<{ id: string }>('POST', `/projects/${acme.projects}/tokens`, {})).id,
   };
+}
+
+async function signUp(url: string, email: string, secrets: Set<string>): Promise<Guest> {
+  const account = { email, password: 'plain otters juggle', full_name: 'Gus Guest' };
+  const { token } = await new ApiClient(url, undefined).json<{ token: string }>(
+    'POST',
+    '/auth/signup',
+    account,
+  );
+  secrets.add(token).add(account.password);
+  const client = new ApiClient(url, token);
+  return { ...account, client, id: (await client.json<{ id: string }>('GET', '/users/me')).id };
 }
 
 async function thingsOf(admin: ApiClient, name: string, client: ApiClient): Promise<Things> {

@@ -22,15 +22,22 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { FailedLogins, Throttle } from './http/throttle.js';
 import { ThrottleGuard } from './http/throttle.guard.js';
 import { ValidationPipe } from './http/validation.pipe.js';
+import { Accounts } from './identity/accounts.js';
+import { AccountsController } from './identity/accounts.controller.js';
 import { AuthController } from './identity/auth.controller.js';
 import { AuthenticationGuard } from './identity/authentication.guard.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
 import { IdentityModule } from './identity/identity.module.js';
+import { MAILER, OutgoingMail, type Mailer } from './identity/mailer.js';
+import { PasswordController } from './identity/password.controller.js';
 import { PasswordChoices } from './identity/password-choices.js';
 import { RightGuard } from './identity/right.guard.js';
+import { Sessions } from './identity/sessions.js';
 import { TokensController } from './identity/tokens.controller.js';
 import { UsersController } from './identity/users.controller.js';
 import { NotificationsController } from './notifications/notifications.controller.js';
+import { Invitations } from './organizations/invitations.js';
+import { InvitationsController } from './organizations/invitations.controller.js';
 import { Organizations } from './organizations/organizations.js';
 import { OrganizationsController } from './organizations/organizations.controller.js';
 import { ProjectsController } from './organizations/projects.controller.js';
@@ -44,7 +51,12 @@ import { SETTINGS, type Settings } from './settings.js';
 
 @Module({})
 export class AppModule {
-  static of(settings: Settings, database: OpenDatabase, meterProvider: MeterProvider): DynamicModule {
+  static of(
+    settings: Settings,
+    database: OpenDatabase,
+    meterProvider: MeterProvider,
+    mailer?: Mailer,
+  ): DynamicModule {
     const faults = new FaultLog('Push');
     return {
       module: AppModule,
@@ -85,8 +97,11 @@ export class AppModule {
         HealthController,
         AuthController,
         UsersController,
+        PasswordController,
+        AccountsController,
         TokensController,
         OrganizationsController,
+        InvitationsController,
         // First of these: its `projects/config` must not be read as a project's id.
         IngestController,
         ProjectsController,
@@ -108,12 +123,17 @@ export class AppModule {
         FailedLogins,
         PasswordChoices,
         Transactions,
+        { provide: MAILER, useValue: mailer },
+        OutgoingMail,
+        Sessions,
+        Accounts,
         UsageMeter,
         Organizations,
         {
           provide: IngestQueue,
           useValue: new IngestQueue(ingestLimits(settings)),
         },
+        Invitations,
         Ingest,
         Stacks,
         ServiceMessages,

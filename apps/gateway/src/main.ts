@@ -18,6 +18,7 @@ import { apiHeaders } from './http/security-headers.js';
 import { Housekeeping } from './housekeeping.js';
 import { boundRequests } from './http/request-time.js';
 import { answerBeforeBody } from './http/unread-body.js';
+import { openMailer } from './identity/mailer.js';
 import { startMetrics, type Metrics } from './metrics.js';
 import { readSettings, type Settings } from './settings.js';
 import { couldNotListen, StartupError } from './startup-error.js';
@@ -27,10 +28,11 @@ async function start(): Promise<void> {
   // What it stores is its own: files that the embedded database makes get the rights that are left.
   process.umask(0o077);
   const settings = readSettings(process.env);
+  const mailer = await openMailer(settings.MAILER);
   const metrics = await startMetrics(settings);
   const open = await openDatabase(settings);
   try {
-    const module = AppModule.of(settings, open, metrics.provider);
+    const module = AppModule.of(settings, open, metrics.provider, mailer);
     const app = await NestFactory.create<NestExpressApplication>(module, {
       bodyParser: false,
       bufferLogs: true,

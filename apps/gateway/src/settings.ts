@@ -37,6 +37,16 @@ const proxies = z.string().transform((text, context): number | string[] | false 
 /** What the last stream of a drain may take after the last wave, and the program after that. */
 const LAST_STREAM_SECONDS = 4;
 
+/** Where people reach the gateway: what links are made of, because nothing that a request says may be. */
+const publicUrl = z
+  .string()
+  .refine((text) => {
+    if (!URL.canParse(text)) return false;
+    const { protocol, search, hash, username, password } = new URL(text);
+    return /^https?:$/.test(protocol) && search + hash + username + password === '';
+  }, 'must be a URL like https://crossfade.example.com, without a query')
+  .transform((text) => text.replace(/\/$/, ''));
+
 const DEPRECATED_PUSH = ['ENABLE_WEB_SOCKETS', 'EnableWebSockets'] as const;
 
 /** Every setting of the gateway, by its name in the environment. */
@@ -61,6 +71,8 @@ const environment = z.object({
   ENABLE_WEB_SOCKETS: truth.optional(),
   EnableWebSockets: truth.optional(),
   ENABLE_SIGNUP: truth.default(false),
+  PUBLIC_URL: publicUrl.optional(),
+  MAILER: z.string().optional(),
   ADMIN_EMAIL: z.email('must be an e-mail address').optional(),
   ADMIN_PASSWORD: z.string().min(8, 'must have at least 8 characters').optional(),
   SAMPLE_DATA: truth.default(false),
@@ -78,6 +90,13 @@ const environment = z.object({
   BODY_SECONDS: whole(1, 3600).default(30),
   BODIES_PER_ADDRESS: whole(1, 100_000).default(64),
   BODY_MEMORY_MIB: whole(16, 65_536).default(128),
+  MAX_ORGANIZATIONS_PER_ACCOUNT: whole(1, 1_000_000).default(100),
+  MAX_SESSIONS_PER_ACCOUNT: whole(1, 1_000_000).default(100),
+  MAX_MEMBERS_PER_ORGANIZATION: whole(1, 1_000_000).default(1000),
+  MAX_INVITATIONS_PER_ORGANIZATION: whole(1, 1_000_000).default(100),
+  MAX_PROJECTS_PER_ORGANIZATION: whole(1, 1_000_000).default(1000),
+  MAX_TOKENS_PER_PROJECT: whole(1, 1_000_000).default(100),
+  MAX_SERVICE_TOKENS: whole(1, 1_000_000).default(100),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
       error: 'must be fatal, error, warn, info, debug, trace or silent',
@@ -133,6 +152,9 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = parsed.data ?? {};
   if (parsed.success && (email === undefined) !== (password === undefined)) {
     faults.push('ADMIN_EMAIL and ADMIN_PASSWORD must be set together');
+  }
+  if (parsed.data?.MAILER !== undefined && parsed.data.PUBLIC_URL === undefined) {
+    faults.push('MAILER needs PUBLIC_URL, because a link in a mail must say where it leads');
   }
   const { PORT: port, METRICS_PORT: metricsPort } = parsed.data ?? {};
   if (port !== undefined && port !== 0 && port === metricsPort) {

@@ -4,6 +4,7 @@ export { PgBouncerHost } from './pgbouncer.ts';
 export { TcpProxy } from './tcp-proxy.ts';
 export { NginxHost } from './nginx.ts';
 export { ApiClient } from './api-client.ts';
+export { invite, makeMember, secretOf, type NewInvitation } from './members.ts';
 export { LOAD_KINDS, sendLoad } from './load.ts';
 export { StreamLoad, type Delays, type StreamReport } from './stream-load.ts';
 export { chromiumArguments, chromiumPath } from './chromium.ts';

@@ -34,6 +34,18 @@ export const users = pgTable('users', {
   passwordHash: text('password_hash').notNull(),
   roles: texts('roles'),
   created: created(),
+  /** Since when an administrator keeps it from logging in. */
+  locked: instant('locked_utc'),
+});
+
+/** A link that sets a new password: one for each account, and a new one takes the old one's place. */
+export const passwordResets = pgTable('password_resets', {
+  userId: uuid('user_id')
+    .primaryKey()
+    .references(() => users.id, { onDelete: 'cascade' }),
+  /** SHA-256 of the link's secret, which has 256 random bits. */
+  hash: text('hash').notNull().unique(),
+  expires: instant('expires_utc').notNull(),
 });
 
 export const organizations = pgTable('organizations', {
@@ -79,6 +91,34 @@ export const memberships = pgTable(
   ],
 );
 
+/** Who was asked to become a member. It ends by being accepted or withdrawn, which deletes it, or with its time. */
+export const invitations = pgTable(
+  'invitations',
+  {
+    id: id(),
+    organizationId: organizationId(),
+    /** In lower case. */
+    email: text('email').notNull(),
+    /** SHA-256 of the link's secret, which has 256 random bits. */
+    hash: text('hash').notNull().unique(),
+    invitedBy: uuid('invited_by').references(() => users.id, { onDelete: 'set null' }),
+    /**
+     * The account that had the address when the invitation was made. No foreign key: checking one would take a little
+     * longer for an address that has an account, and so tell that it has one.
+     */
+    accountId: uuid('account_id'),
+    /** That account does not want it, and is not shown it any more. To members it looks as before. */
+    declined: instant('declined_utc'),
+    created: created(),
+    expires: instant('expires_utc').notNull(),
+  },
+  (table) => [
+    uniqueIndex('invitations_address').on(table.organizationId, table.email),
+    index('invitations_account').on(table.accountId),
+    index('invitations_expires').on(table.expires),
+  ],
+);
+
 export const projects = pgTable(
   'projects',
   { id: id(), organizationId: organizationId(), name: text('name').notNull(), created: created() },
@@ -110,6 +150,9 @@ export const tokens = pgTable(
   (table) => [
     index('tokens_user').on(table.userId),
     index('tokens_project').on(table.projectId),
+    index('tokens_service')
+      .on(table.created)
+      .where(sql`${table.kind} = 'service'`),
     index('tokens_expires')
       .on(table.expires)
       .where(sql`${table.expires} IS NOT NULL`),

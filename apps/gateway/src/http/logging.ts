@@ -13,7 +13,10 @@ const WINDOW_MS = 60_000;
 const routeOf = ({ route }: IncomingMessage & { route?: { path: unknown } }): unknown =>
   route?.path ?? 'none';
 
-/** A line of JSON for each thing that happens. No line holds a token: no header is logged, and no query. */
+/**
+ * A line of JSON for each thing that happens. No line holds a token, nor what people typed: no header is logged, no query,
+ * and of a path what routes and ids are made of.
+ */
 export function logging(level: string): Params {
   const out = destination({ dest: 1, sync: true });
   const budget = new LogBudget(LINES, WINDOW_MS);

@@ -11,18 +11,20 @@ import { Answers, noRoom } from '../http/answers.js';
 import { conflict, ProblemException, unauthorized } from '../http/problem.js';
 import { emailAddress, line } from '../http/schemas.js';
 import { FailedLogins, networkOf } from '../http/throttle.js';
+import { Invitations } from '../organizations/invitations.js';
 import { SETTINGS, type Settings } from '../settings.js';
 import { Allow, CallingUser, type UserCaller } from './caller.js';
 import { PasswordChoices } from './password-choices.js';
 import { hashPassword, verifyNobody, verifyPassword } from './passwords.js';
+import { Sessions } from './sessions.js';
 import { tokenChanged } from './token-changed.js';
-import { Tokens } from './tokens.js';
 
 const credentials = z.object({ email: z.string().max(320), password: z.string().max(1000) });
 const newAccount = z.object({
   email: emailAddress,
   password: z.string().max(1000),
   full_name: line(100),
+  invitation: z.string().max(200).optional().meta({ description: "The secret of an invitation's link." }),
 });
 const session = z.object({ token: z.string() });
 
@@ -32,7 +34,8 @@ export class AuthController {
     @Inject(DATABASE) private readonly database: Database,
     @Inject(SETTINGS) private readonly settings: Settings,
     private readonly transactions: Transactions,
-    private readonly tokens: Tokens,
+    private readonly sessions: Sessions,
+    private readonly invitations: Invitations,
     private readonly failedLogins: FailedLogins,
     private readonly passwordChoices: PasswordChoices,
   ) {}
@@ -41,7 +44,7 @@ export class AuthController {
   @Allow('anyone')
   @Answers('Begins a session of 30 days', {
     body: session,
-    also: { 401: 'The address or the password is wrong.' },
+    also: { 401: 'The address or the password is wrong, or the account is locked.' },
   })
   async login(
     @Body({ schema: credentials }) { email, password }: z.output<typeof credentials>,
@@ -54,36 +57,45 @@ export class AuthController {
     const [found] = await this.database.select().from(users).where(eq(users.email, account));
     const right =
       found === undefined ? await verifyNobody(password) : await verifyPassword(found.passwordHash, password);
-    if (found === undefined || !right) throw unauthorized('The e-mail address or the password is wrong.');
+    // A locked account looks like a wrong password, after the same work: only its owner and administrators may know.
+    const mayLogIn = found !== undefined && right && found.locked === null;
+    const token = mayLogIn ? await this.sessions.begin(found, userAgent) : undefined;
+    if (token === undefined) throw unauthorized('The e-mail address or the password is wrong.');
     await attempt.succeeded();
-    return { token: await this.tokens.login(this.database, found.id, userAgent) };
+    return { token };
   }
 
   @Post('signup')
   @Allow('anyone')
-  @Answers('Makes an account and begins its first session', {
+  @Answers('Makes an account and begins its first session; with an invitation, accepts it', {
     status: 201,
     body: session,
-    also: { 404: 'Sign-up is switched off (`ENABLE_SIGNUP`).', 409: 'The address has an account.' },
+    also: {
+      404: 'Sign-up is switched off (`ENABLE_SIGNUP`), or there is no such invitation.',
+      409: 'The address has an account, or the organization has no place for another member.',
+    },
   })
   async signUp(
-    @Body({ schema: newAccount }) { email, password, full_name: fullName }: z.output<typeof newAccount>,
+    @Body({ schema: newAccount }) account: z.output<typeof newAccount>,
     @Ip() address: string,
     @Headers('user-agent') userAgent: string | undefined,
     @Res({ passthrough: true }) response: Response,
   ) {
+    const { email, password, full_name: fullName, invitation } = account;
     if (!this.settings.ENABLE_SIGNUP)
       throw new ProblemException(404, 'Sign-up is switched off here; ask an administrator for an account.');
     await this.passwordChoices.check({ password, about: [email, fullName] }, address, response);
     const passwordHash = await hashPassword(password);
-    return this.database.transaction(async (transaction) => {
+    return this.transactions.run(async (transaction, publish) => {
       const [made] = await transaction
         .insert(users)
         .values({ email, fullName, passwordHash })
         .onConflictDoNothing()
         .returning();
       if (made === undefined) throw conflict('This address has an account; log in.');
-      return { token: await this.tokens.login(transaction, made.id, userAgent) };
+      if (invitation !== undefined)
+        await this.invitations.acceptWith(transaction, publish, made.id, invitation);
+      return { token: await this.sessions.beginFor(transaction, publish, made.id, userAgent) };
     });
   }
 

@@ -1,17 +1,19 @@
 import { Body, Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol';
-import { desc, eq, inArray } from 'drizzle-orm';
+import { desc, eq, inArray, sql } from 'drizzle-orm';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
-import type { Database } from '../database/database.js';
+import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { tokens } from '../database/schema.js';
+import { projects, tokens } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';
 import { Answers } from '../http/answers.js';
 import { pageOf, window } from '../http/page.js';
 import { notFound } from '../http/problem.js';
 import { idSchema, idsSchema, instant, line, paging, type Paging } from '../http/schemas.js';
 import { Organizations } from '../organizations/organizations.js';
+import { requireRoom } from '../organizations/room.js';
+import { SETTINGS, type Settings } from '../settings.js';
 import { Allow, CallingUser, type UserCaller } from './caller.js';
 import { tokenChanged } from './token-changed.js';
 import { hashToken, newToken } from './tokens.js';
@@ -39,6 +41,7 @@ const tokenView = z.object({
   notes: z.string().nullable(),
   created_utc: instant,
 });
+const serviceTokenView = tokenView.extend({ last_used_utc: instant.nullable() });
 const newTokenView = tokenView.extend({ token: z.string().meta({ description: 'Shown this once.' }) });
 
 type TokenRow = typeof tokens.$inferSelect;
@@ -48,6 +51,7 @@ type TokenRow = typeof tokens.$inferSelect;
 export class TokensController {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
+    @Inject(SETTINGS) private readonly settings: Settings,
     private readonly transactions: Transactions,
     private readonly organizations: Organizations,
   ) {}
@@ -83,7 +87,7 @@ export class TokensController {
   @Answers('Makes an ingest token of a project', {
     status: 201,
     body: newTokenView,
-    also: { 404: 'There is no such project for the caller.' },
+    also: { 404: 'There is no such project for the caller.', 409: 'The project has too many tokens.' },
   })
   async createForProject(
     @CallingUser() caller: UserCaller,
@@ -92,13 +96,48 @@ export class TokensController {
     { scopes, notes }: z.output<typeof projectToken>,
   ) {
     const project = await this.organizations.project(caller, id);
-    return this.#create({
-      kind: 'project',
-      organizationId: project.organizationId,
-      projectId: project.id,
-      scopes,
-      notes: notes ?? null,
-    });
+    const { organizationId } = project;
+    return this.#create(
+      { kind: 'project', organizationId, projectId: id, scopes, notes: notes ?? null },
+      async (transaction) => {
+        const locked = await transaction
+          .select({ id: projects.id })
+          .from(projects)
+          .where(eq(projects.id, id))
+          .for('no key update');
+        if (locked.length === 0) throw notFound('project');
+        await requireRoom(
+          transaction.$count(tokens, eq(tokens.projectId, id)),
+          this.settings.MAX_TOKENS_PER_PROJECT,
+          (most) => `A project may have ${most} tokens; revoke one first.`,
+        );
+      },
+    );
+  }
+
+  @Get('tokens')
+  @Allow('administrator')
+  @Answers('The tokens of services, newest first, without their secrets', {
+    body: serviceTokenView,
+    list: true,
+  })
+  async listOfServices(
+    @Query({ schema: paging }) query: Paging,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ) {
+    const { limit, offset } = window(query);
+    const rows = await this.database
+      .select()
+      .from(tokens)
+      .where(isOfService)
+      .orderBy(desc(tokens.created), tokens.id)
+      .limit(limit)
+      .offset(offset);
+    return pageOf(rows, query, request, response).map((row): z.input<typeof serviceTokenView> => ({
+      ...toTokenView(row),
+      last_used_utc: row.lastUsed,
+    }));
   }
 
   @Post('tokens')
@@ -106,12 +145,25 @@ export class TokensController {
   @Answers('Makes a token of a service, which may publish: to one organization, or to all', {
     status: 201,
     body: newTokenView,
-    also: { 404: 'There is no such organization.' },
+    also: { 404: 'There is no such organization.', 409: 'There are too many tokens of services.' },
   })
   async createForService(@Body({ schema: serviceToken }) body: z.output<typeof serviceToken>) {
     const organizationId = body.organization_id ?? null;
     if (organizationId !== null) await this.organizations.existing(organizationId);
-    return this.#create({ kind: 'service', organizationId, scopes: body.scopes, notes: body.notes ?? null });
+    return this.#create(
+      { kind: 'service', organizationId, scopes: body.scopes, notes: body.notes ?? null },
+      async (transaction) => {
+        // They belong to no row that could be locked.
+        await transaction
+          .select({ locked: sql`pg_advisory_xact_lock(${SERVICE_TOKENS_LOCK})` })
+          .from(ONE_ROW);
+        await requireRoom(
+          transaction.$count(tokens, isOfService),
+          this.settings.MAX_SERVICE_TOKENS,
+          (most) => `There may be ${most} tokens of services; revoke one first.`,
+        );
+      },
+    );
   }
 
   @Delete('tokens/:ids')
@@ -129,9 +181,14 @@ export class TokensController {
     });
   }
 
-  async #create(values: Omit<typeof tokens.$inferInsert, 'hash'>) {
+  /** `admit` refuses what would be one too many, in the same transaction. */
+  async #create(
+    values: Omit<typeof tokens.$inferInsert, 'hash'>,
+    admit: (transaction: Transaction) => Promise<void>,
+  ) {
     const token = newToken();
     return this.transactions.run(async (transaction, publish) => {
+      await admit(transaction);
       const [row] = await transaction
         .insert(tokens)
         .values({ ...values, hash: hashToken(token) })
@@ -142,6 +199,12 @@ export class TokensController {
     });
   }
 }
+
+// The literal lets PostgreSQL see that the index fits.
+const isOfService = sql`${tokens.kind} = 'service'`;
+/** Any number that no other lock has. */
+const SERVICE_TOKENS_LOCK = 7_110_011;
+const ONE_ROW = sql`(SELECT 1) AS one_row`;
 
 function mayRemove(caller: UserCaller, row: TokenRow): boolean {
   switch (row.kind) {

@@ -1,14 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, gt, isNull, or, sql, type SQL } from 'drizzle-orm';
-import type { Database, Queries } from '../database/database.js';
+import type { Database } from '../database/database.js';
 import { NoRoom } from '../database/data-room.js';
 import { AUTHENTICATION_DATABASE } from '../database/database.token.js';
 import { isUnavailable } from '../database/query-error.js';
 import { memberships, tokens, users } from '../database/schema.js';
 import type { Caller } from './caller.js';
 
-const LOGIN_DAYS = 30;
 /** How exact `last_used_utc` is: a write for each request would cost more than it tells. */
 const LAST_USED_MS = 60_000;
 
@@ -50,26 +49,15 @@ export class Tokens {
     );
   }
 
-  /** A new session of a user. */
-  async login(queries: Queries, userId: string, userAgent: string | undefined): Promise<string> {
-    const token = newToken();
-    await queries.insert(tokens).values({
-      hash: hashToken(token),
-      kind: 'login',
-      userId,
-      userAgent: userAgent?.slice(0, 500),
-      lastUsed: new Date(),
-      expires: new Date(Date.now() + LOGIN_DAYS * 86_400_000),
-    });
-    return token;
-  }
-
   #read(which: SQL): Promise<ReadToken[]> {
-    return this.database
-      .select({ token: tokens, roles: users.roles, organizationIds: organizationIdsOf(tokens.userId) })
-      .from(tokens)
-      .leftJoin(users, eq(users.id, tokens.userId))
-      .where(and(which, notExpired));
+    return (
+      this.database
+        .select({ token: tokens, roles: users.roles, organizationIds: organizationIdsOf(tokens.userId) })
+        .from(tokens)
+        .leftJoin(users, eq(users.id, tokens.userId))
+        // A locked account's sessions were ended; one that slipped through opens nothing either.
+        .where(and(which, notExpired, isNull(users.locked)))
+    );
   }
 
   async #noteUse({ id, lastUsed }: TokenRow): Promise<void> {

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { asc, eq, inArray } from 'drizzle-orm';
+import { asc, eq } from 'drizzle-orm';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
@@ -46,26 +46,28 @@ export class OrganizationsController {
   @Get()
   @Answers("The caller's organizations, by name", { body: organizationView, list: true })
   async list(
-    @CallingUser() { organizationIds }: UserCaller,
+    @CallingUser() { userId }: UserCaller,
     @Query({ schema: paging }) query: Paging,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
     const { limit, offset } = window(query);
     const rows = await this.database
-      .select()
+      .select({ organization: organizations })
       .from(organizations)
-      .where(inArray(organizations.id, [...organizationIds]))
+      .innerJoin(memberships, eq(memberships.organizationId, organizations.id))
+      .where(eq(memberships.userId, userId))
       .orderBy(asc(organizations.name), organizations.id)
       .limit(limit)
       .offset(offset);
-    return this.#view(pageOf(rows, query, request, response));
+    return this.#view(pageOf(rows, query, request, response).map(({ organization }) => organization));
   }
 
   @Post()
   @Answers('Makes an organization with the caller as its first member', {
     status: 201,
     body: organizationView,
+    also: { 409: 'The account is in too many organizations.' },
   })
   async create(
     @CallingUser() { userId }: UserCaller,
@@ -115,19 +117,6 @@ export class OrganizationsController {
       .limit(limit)
       .offset(offset);
     return pageOf(rows, query, request, response).map(({ user }) => toUserView(user));
-  }
-
-  @Post(':id/users/:email')
-  @Answers('Adds an account to the members, if it is not one already', {
-    body: userView,
-    also: { 404: 'There is no such organization for the caller, or no such account.' },
-  })
-  async addMember(
-    @CallingUser() caller: UserCaller,
-    @Param({ schema: member }) { id, email }: z.output<typeof member>,
-  ) {
-    this.organizations.requireMember(caller, id);
-    return toUserView(await this.organizations.addMember(id, email));
   }
 
   @Delete(':id/users/:email')

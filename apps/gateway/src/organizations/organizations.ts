@@ -1,24 +1,26 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol';
-import { and, eq } from 'drizzle-orm';
+import { and, eq, ne } from 'drizzle-orm';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { memberships, organizations, projects, users } from '../database/schema.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { conflict, notFound } from '../http/problem.js';
 import type { UserCaller } from '../identity/caller.js';
+import { SETTINGS, type Settings } from '../settings.js';
 import type { PlanId } from './plans.js';
+import { requireRoom } from './room.js';
 import { UsageMeter } from './usage.js';
 
 export type Organization = typeof organizations.$inferSelect;
 export type Project = typeof projects.$inferSelect;
-export type User = typeof users.$inferSelect;
 
 /** Organizations, their members and projects. What the caller may not see does not exist for it. */
 @Injectable()
 export class Organizations {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
+    @Inject(SETTINGS) private readonly settings: Settings,
     private readonly transactions: Transactions,
     private readonly usage: UsageMeter,
   ) {}
@@ -44,12 +46,7 @@ export class Organizations {
   /** Says so if the plan is another one than before. */
   changePlan(id: string, planId: PlanId): Promise<Organization> {
     return this.transactions.run(async (transaction, publish) => {
-      const [before] = await transaction
-        .select()
-        .from(organizations)
-        .where(eq(organizations.id, id))
-        .for('update');
-      if (before === undefined) throw notFound('organization');
+      const before = await this.lock(transaction, id);
       if (before.planId === planId) return before;
       await transaction.update(organizations).set({ planId }).where(eq(organizations.id, id));
       await this.usage.forgive(transaction, id, new Date());
@@ -61,9 +58,12 @@ export class Organizations {
   /** Makes an organization with its maker as the first member. */
   create(userId: string, name: string, planId: PlanId = 'free'): Promise<Organization> {
     return this.transactions.run(async (transaction, publish) => {
+      await lockAccount(transaction, userId);
+      await this.#requireRoomOf(transaction, userId);
       const [made] = await transaction.insert(organizations).values({ name, planId }).returning();
       if (made === undefined) throw new Error('an insert returned no row');
-      await this.#join(transaction, publish, made.id, userId);
+      await transaction.insert(memberships).values({ organizationId: made.id, userId });
+      publish(membershipChanged(made.id, userId, ChangeType.Added));
       publish({
         type: 'OrganizationChanged',
         message: entity('Organization', made.id, made.id, ChangeType.Added),
@@ -74,6 +74,12 @@ export class Organizations {
 
   createProject(organizationId: string, name: string): Promise<Project> {
     return this.transactions.run(async (transaction, publish) => {
+      await this.lock(transaction, organizationId);
+      await requireRoom(
+        transaction.$count(projects, eq(projects.organizationId, organizationId)),
+        this.settings.MAX_PROJECTS_PER_ORGANIZATION,
+        (most) => `An organization may have ${most} projects; delete one first.`,
+      );
       const [made] = await transaction.insert(projects).values({ organizationId, name }).returning();
       if (made === undefined) throw new Error('an insert returned no row');
       publish({
@@ -84,32 +90,57 @@ export class Organizations {
     });
   }
 
-  /** Adds an account by its address; nothing changes if it is a member already. */
-  addMember(organizationId: string, email: string): Promise<User> {
-    return this.transactions.run(async (transaction, publish) => {
-      const [found] = await transaction.select().from(users).where(eq(users.email, email));
-      if (found === undefined) throw notFound('account');
-      await this.#join(transaction, publish, organizationId, found.id);
-      return found;
-    });
+  /** Locks the row for the transaction: whoever adds to an organization does so one after the other. */
+  async lock(transaction: Transaction, id: string): Promise<Organization> {
+    const [found] = await transaction
+      .select()
+      .from(organizations)
+      .where(eq(organizations.id, id))
+      // Not `update`: events that come in refer to the row meanwhile.
+      .for('no key update');
+    if (found === undefined) throw notFound('organization');
+    return found;
+  }
+
+  /** Makes an account a member; nothing changes if it is one already. @throws ProblemException 409 at a limit */
+  async join(
+    transaction: Transaction,
+    publish: Publish,
+    organizationId: string,
+    userId: string,
+  ): Promise<Organization> {
+    // The account before the organization, so that no two wait for each other.
+    await lockAccount(transaction, userId);
+    const organization = await this.lock(transaction, organizationId);
+    const isOne = and(eq(memberships.organizationId, organizationId), eq(memberships.userId, userId));
+    if ((await transaction.$count(memberships, isOne)) > 0) return organization;
+    await this.#requireRoomOf(transaction, userId);
+    await requireRoom(
+      transaction.$count(memberships, eq(memberships.organizationId, organizationId)),
+      this.settings.MAX_MEMBERS_PER_ORGANIZATION,
+      (most) => `An organization may have ${most} members; ask one of them to make room.`,
+    );
+    await transaction.insert(memberships).values({ organizationId, userId });
+    publish(membershipChanged(organizationId, userId, ChangeType.Added));
+    return organization;
   }
 
   removeMember(organizationId: string, email: string): Promise<void> {
     return this.transactions.run(async (transaction, publish) => {
       // Locked, so that the last two members cannot both leave at once.
-      await transaction
-        .select()
-        .from(organizations)
-        .where(eq(organizations.id, organizationId))
-        .for('update');
-      const members = await transaction
-        .select({ userId: users.id, email: users.email })
-        .from(memberships)
-        .innerJoin(users, eq(users.id, memberships.userId))
-        .where(eq(memberships.organizationId, organizationId));
-      const member = members.find((one) => one.email === email);
+      await this.lock(transaction, organizationId);
+      const [member] = await transaction
+        .select({ userId: users.id })
+        .from(users)
+        .innerJoin(memberships, eq(memberships.userId, users.id))
+        .where(and(eq(users.email, email), eq(memberships.organizationId, organizationId)));
       if (member === undefined) throw notFound('member');
-      if (members.length === 1) throw conflict('This is the last member; add another one first.');
+      const [another] = await transaction
+        .select({ userId: memberships.userId })
+        .from(memberships)
+        .where(and(eq(memberships.organizationId, organizationId), ne(memberships.userId, member.userId)))
+        .limit(1);
+      if (another === undefined) throw conflict('This is the last member; invite another one first.');
       await transaction
         .delete(memberships)
         .where(and(eq(memberships.organizationId, organizationId), eq(memberships.userId, member.userId)));
@@ -117,20 +148,18 @@ export class Organizations {
     });
   }
 
-  async #join(
-    transaction: Transaction,
-    publish: Publish,
-    organizationId: string,
-    userId: string,
-  ): Promise<void> {
-    const joined = await transaction
-      .insert(memberships)
-      .values({ organizationId, userId })
-      .onConflictDoNothing()
-      .returning();
-    if (joined.length > 0) publish(membershipChanged(organizationId, userId, ChangeType.Added));
+  /** Refuses what would be one organization more than an account may have; its row is locked before. */
+  async #requireRoomOf(transaction: Transaction, userId: string): Promise<void> {
+    await requireRoom(
+      transaction.$count(memberships, eq(memberships.userId, userId)),
+      this.settings.MAX_ORGANIZATIONS_PER_ACCOUNT,
+      (most) => `An account may be in ${most} organizations; leave one first.`,
+    );
   }
 }
+
+const lockAccount = (transaction: Transaction, id: string) =>
+  transaction.select({ id: users.id }).from(users).where(eq(users.id, id)).for('no key update');
 
 /** The message of an entity of an organization. */
 export function entity(type: string, id: string, organizationId: string, change: ChangeType) {

@@ -5,7 +5,7 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { projects, tokens } from '../database/schema.js';
+import { memberships, projects, tokens } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';
 import { Answers } from '../http/answers.js';
 import { pageOf, window } from '../http/page.js';
@@ -38,12 +38,16 @@ export class ProjectsController {
   @Get('projects')
   @Answers("The projects of the caller's organizations, by name", { body: projectView, list: true })
   list(
-    @CallingUser() { organizationIds }: UserCaller,
+    @CallingUser() { userId }: UserCaller,
     @Query({ schema: paging }) query: Paging,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
-    return this.#page(inArray(projects.organizationId, [...organizationIds]), query, request, response);
+    const own = this.database
+      .select({ id: memberships.organizationId })
+      .from(memberships)
+      .where(eq(memberships.userId, userId));
+    return this.#page(inArray(projects.organizationId, own), query, request, response);
   }
 
   @Get('organizations/:id/projects')
@@ -64,7 +68,11 @@ export class ProjectsController {
   }
 
   @Post('projects')
-  @Answers('Makes a project', { status: 201, body: projectView, also: foreignOrganization })
+  @Answers('Makes a project', {
+    status: 201,
+    body: projectView,
+    also: { ...foreignOrganization, 409: 'The organization has too many projects.' },
+  })
   async create(
     @CallingUser() caller: UserCaller,
     @Body({ schema: newProject }) body: z.output<typeof newProject>,

@@ -1,0 +1,74 @@
+import { Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { asc, sql } from 'drizzle-orm';
+import type { Request, Response } from 'express';
+import { z } from 'zod';
+import type { Database } from '../database/database.js';
+import { DATABASE } from '../database/database.token.js';
+import { users } from '../database/schema.js';
+import { Answers } from '../http/answers.js';
+import { pageOf, window } from '../http/page.js';
+import { idSchema, instant, paging } from '../http/schemas.js';
+import { cleanText } from '../http/text.js';
+import { Accounts } from './accounts.js';
+import { Allow, CallingUser, type UserCaller } from './caller.js';
+import { toUserView, userView } from './users.controller.js';
+
+const listing = paging.extend({
+  q: z
+    .string()
+    .max(320, 'must have at most 320 characters')
+    .transform((text) => cleanText(text).trim().toLowerCase())
+    .optional(),
+});
+const accountView = userView.extend({ created_utc: instant, locked_utc: instant.nullable() });
+const noSuchUser = { 404: 'There is no such user.' };
+
+/** Everyone's accounts, for administrators. */
+@Controller('api/v2/users')
+@Allow('administrator')
+export class AccountsController {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    private readonly accounts: Accounts,
+  ) {}
+
+  @Get()
+  @Answers('All accounts, by address; q: a part of the address', { body: accountView, list: true })
+  async list(
+    @Query({ schema: listing }) query: z.output<typeof listing>,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ) {
+    const { limit, offset } = window(query);
+    const rows = await this.database
+      .select()
+      .from(users)
+      .where(query.q === undefined ? undefined : sql`strpos(${users.email}, ${query.q}) > 0`)
+      .orderBy(asc(users.email))
+      .limit(limit)
+      .offset(offset);
+    return pageOf(rows, query, request, response).map((row): z.input<typeof accountView> => ({
+      ...toUserView(row),
+      created_utc: row.created,
+      locked_utc: row.locked,
+    }));
+  }
+
+  @Post(':id/lock')
+  @Answers('Keeps an account from logging in; its sessions and their streams end at once', {
+    status: 204,
+    also: { ...noSuchUser, 409: "It is the caller's own." },
+  })
+  async lock(
+    @CallingUser() { userId }: UserCaller,
+    @Param({ schema: idSchema }) { id }: { id: string },
+  ): Promise<void> {
+    await this.accounts.lock(id, userId);
+  }
+
+  @Delete(':id/lock')
+  @Answers('Lets an account log in again', { status: 204, also: noSuchUser })
+  async unlock(@Param({ schema: idSchema }) { id }: { id: string }): Promise<void> {
+    await this.accounts.unlock(id);
+  }
+}

@@ -1,0 +1,134 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { and, asc, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import type { Database } from '../database/database.js';
+import { DATABASE } from '../database/database.token.js';
+import { passwordResets, users } from '../database/schema.js';
+import { Transactions } from '../database/transactions.js';
+import { conflict, forbidden, notFound, ProblemException } from '../http/problem.js';
+import { hashPassword } from './passwords.js';
+import { Sessions } from './sessions.js';
+import { hashToken, newToken } from './tokens.js';
+
+export type User = typeof users.$inferSelect;
+
+const RESET_MS = 60 * 60_000;
+
+/** A link that sets a new password. */
+export interface PasswordReset {
+  readonly user: User;
+  readonly secret: string;
+  readonly expires: Date;
+}
+
+/** What changes an account: its password, and whether it may log in. Whoever had its sessions loses them. */
+@Injectable()
+export class Accounts {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    private readonly transactions: Transactions,
+    private readonly sessions: Sessions,
+  ) {}
+
+  async existing(id: string): Promise<User> {
+    const [found] = await this.database.select().from(users).where(eq(users.id, id));
+    if (found === undefined) throw notFound('user');
+    return found;
+  }
+
+  /**
+   * Sets another password in place of the one that `user` was read with, and ends all sessions but one. False if that is
+   * not its password any more.
+   */
+  async changePassword(
+    { id, passwordHash: before }: User,
+    password: string,
+    sessionId: string,
+  ): Promise<boolean> {
+    const passwordHash = await hashPassword(password);
+    return this.transactions.run(async (transaction, publish) => {
+      const changed = await transaction
+        .update(users)
+        .set({ passwordHash })
+        .where(and(eq(users.id, id), eq(users.passwordHash, before), isNull(users.locked)))
+        .returning({ id: users.id });
+      if (changed.length === 0) return false;
+      await transaction.delete(passwordResets).where(eq(passwordResets.userId, id));
+      await this.sessions.end(transaction, publish, id, sessionId);
+      return true;
+    });
+  }
+
+  /** A link's secret, in place of the one that the account had before. */
+  async offerReset(id: string): Promise<PasswordReset> {
+    const user = await this.existing(id);
+    const secret = newToken();
+    const offer = { hash: hashToken(secret), expires: new Date(Date.now() + RESET_MS) };
+    await this.database
+      .insert(passwordResets)
+      .values({ userId: id, ...offer })
+      .onConflictDoUpdate({ target: passwordResets.userId, set: offer });
+    return { user, secret, expires: offer.expires };
+  }
+
+  /** Whose password a link sets. @throws ProblemException 404 */
+  async ofReset(secret: string): Promise<User> {
+    const [found] = await this.database
+      .select({ user: users })
+      .from(passwordResets)
+      .innerJoin(users, eq(users.id, passwordResets.userId))
+      .where(isOpen(secret));
+    if (found === undefined) throw noSuchReset();
+    return found.user;
+  }
+
+  /** Sets a password by a link, once, and ends all sessions. @throws ProblemException 404 */
+  async reset(secret: string, password: string): Promise<void> {
+    const passwordHash = await hashPassword(password);
+    await this.transactions.run(async (transaction, publish) => {
+      const [used] = await transaction.delete(passwordResets).where(isOpen(secret)).returning();
+      if (used === undefined) throw noSuchReset();
+      await transaction.update(users).set({ passwordHash }).where(eq(users.id, used.userId));
+      await this.sessions.end(transaction, publish, used.userId);
+    });
+  }
+
+  /** Keeps an account from logging in, and ends its sessions. `byId` is the administrator who asks. */
+  async lock(id: string, byId: string): Promise<void> {
+    if (id === byId) throw conflict('You cannot lock your own account; another administrator can.');
+    await this.transactions.run(async (transaction, publish) => {
+      // All administrators, in one order: two who lock each other at once must not both succeed.
+      const rows = await transaction
+        .select()
+        .from(users)
+        .where(or(eq(users.id, id), sql`'administrator' = ANY(${users.roles})`))
+        .orderBy(asc(users.id))
+        .for('no key update');
+      const by = rows.find((row) => row.id === byId);
+      if (by === undefined || by.locked !== null) throw forbidden('Only an administrator may do this.');
+      const user = rows.find((row) => row.id === id);
+      if (user === undefined) throw notFound('user');
+      if (user.locked === null)
+        await transaction.update(users).set({ locked: new Date() }).where(eq(users.id, id));
+      await transaction.delete(passwordResets).where(eq(passwordResets.userId, id));
+      await this.sessions.end(transaction, publish, id);
+    });
+  }
+
+  async unlock(id: string): Promise<void> {
+    const unlocked = await this.database
+      .update(users)
+      .set({ locked: null })
+      .where(eq(users.id, id))
+      .returning({ id: users.id });
+    if (unlocked.length === 0) throw notFound('user');
+  }
+}
+
+const isOpen = (secret: string) =>
+  and(eq(passwordResets.hash, hashToken(secret)), gt(passwordResets.expires, sql`now()`));
+
+const noSuchReset = (): ProblemException =>
+  new ProblemException(
+    404,
+    'The link is unknown, was used, or has ended; ask an administrator for a new one.',
+  );

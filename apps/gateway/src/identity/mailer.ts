@@ -1,0 +1,79 @@
+import { pathToFileURL } from 'node:url';
+import { isAbsolute, resolve } from 'node:path';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { StartupError } from '../startup-error.js';
+
+/** Something that someone should hear of by mail. */
+export interface Mail {
+  readonly about: 'invitation' | 'password-reset';
+  /** An address as accounts have it: in lower case. */
+  readonly to: string;
+  /** Holds a secret: whoever has it can do what the mail is about. */
+  readonly link: string;
+  /** When the link ends. */
+  readonly expires: Date;
+}
+
+/**
+ * The port for mail. A program brings its own: the setting `MAILER` names a module whose default export is one. `signal`
+ * says when to give up. What it throws is logged without what the mail holds.
+ */
+export interface Mailer {
+  send(mail: Mail, signal: AbortSignal): Promise<void>;
+}
+
+/** Injects the `Mailer`, or undefined. */
+export const MAILER = Symbol('MAILER');
+
+const DEADLINE_MS = 10_000;
+/** Mails on their way at once; a transport that hangs must not gather more. */
+const MOST_AT_ONCE = 100;
+
+/** The mailer that a module exports. `name`: a path, from the working directory on, or a package's name. @throws StartupError */
+export async function openMailer(name: string | undefined): Promise<Mailer | undefined> {
+  if (name === undefined) return undefined;
+  const isPath = isAbsolute(name) || name.startsWith('.');
+  let opened: unknown;
+  try {
+    opened = await import(isPath ? pathToFileURL(resolve(name)).href : name);
+  } catch (error) {
+    throw new StartupError(
+      `The module that MAILER names cannot be loaded (${error instanceof Error ? error.message : String(error)}).`,
+    );
+  }
+  const { default: mailer } = opened as { default?: Partial<Mailer> };
+  if (typeof mailer?.send !== 'function')
+    throw new StartupError('The module that MAILER names must have a default export with a method "send".');
+  return mailer as Mailer;
+}
+
+/** Hands mails to the mailer, if there is one. Nobody waits for them, and none is sent twice. */
+@Injectable()
+export class OutgoingMail {
+  readonly #logger = new Logger('Mail');
+  #sending = 0;
+
+  constructor(@Inject(MAILER) private readonly mailer: Mailer | undefined) {}
+
+  send(mail: Mail): void {
+    if (this.mailer === undefined) return;
+    if (this.#sending >= MOST_AT_ONCE)
+      return this.#logger.warn(`A mail was dropped: too many are on their way.`);
+    this.#sending += 1;
+    this.#attempt(this.mailer, mail)
+      .catch((error: unknown) => {
+        // What it says may quote the address, or the link.
+        const kind = error instanceof Error ? error.name : typeof error;
+        this.#logger.warn(`A mail about ${mail.about} could not be sent (${kind}).`);
+      })
+      .finally(() => (this.#sending -= 1));
+  }
+
+  async #attempt(mailer: Mailer, mail: Mail): Promise<void> {
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    const late = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    await Promise.race([Promise.resolve().then(() => mailer.send(mail, signal)), late]);
+  }
+}

@@ -1,0 +1,77 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ChangeType } from '@crossfade/protocol';
+import { and, desc, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
+import type { Transaction } from '../database/database.js';
+import { tokens, users } from '../database/schema.js';
+import { Transactions, type Publish } from '../database/transactions.js';
+import { SETTINGS, type Settings } from '../settings.js';
+import { tokenChanged } from './token-changed.js';
+import { hashToken, newToken } from './tokens.js';
+
+const SESSION_DAYS = 30;
+
+/** The login tokens of people: how they begin, and how they end together with their streams. */
+@Injectable()
+export class Sessions {
+  constructor(
+    private readonly transactions: Transactions,
+    @Inject(SETTINGS) private readonly settings: Settings,
+  ) {}
+
+  /**
+   * A new session of an account whose password was found to be right. Undefined if that is no longer so: the password
+   * was changed meanwhile, or the account locked.
+   */
+  begin(
+    { id, passwordHash }: Pick<typeof users.$inferSelect, 'id' | 'passwordHash'>,
+    userAgent: string | undefined,
+  ): Promise<string | undefined> {
+    return this.transactions.run(async (transaction, publish) => {
+      // Locked, so that what ends all sessions of an account ends this one too, or comes first.
+      const [user] = await transaction
+        .select({ id: users.id })
+        .from(users)
+        .where(and(eq(users.id, id), eq(users.passwordHash, passwordHash), isNull(users.locked)))
+        .for('no key update');
+      return user === undefined ? undefined : this.beginFor(transaction, publish, id, userAgent);
+    });
+  }
+
+  /** The same, where the transaction has the account's row locked. At the limit, those end that were used longest ago. */
+  async beginFor(
+    transaction: Transaction,
+    publish: Publish,
+    userId: string,
+    userAgent: string | undefined,
+  ): Promise<string> {
+    const tooMany = transaction
+      .select({ id: tokens.id })
+      .from(tokens)
+      .where(ofUser(userId))
+      .orderBy(sql`${tokens.lastUsed} DESC NULLS LAST`, desc(tokens.created))
+      .offset(this.settings.MAX_SESSIONS_PER_ACCOUNT - 1);
+    const ended = await transaction.delete(tokens).where(inArray(tokens.id, tooMany)).returning();
+    for (const row of ended) publish(tokenChanged(row, ChangeType.Removed));
+    const token = newToken();
+    await transaction.insert(tokens).values({
+      hash: hashToken(token),
+      kind: 'login',
+      userId,
+      userAgent: userAgent?.slice(0, 500),
+      lastUsed: new Date(),
+      expires: new Date(Date.now() + SESSION_DAYS * 86_400_000),
+    });
+    return token;
+  }
+
+  /** Ends all sessions of an account, perhaps but one. Their streams end when the transaction is committed. */
+  async end(transaction: Transaction, publish: Publish, userId: string, exceptId?: string): Promise<void> {
+    const ended = await transaction
+      .delete(tokens)
+      .where(and(ofUser(userId), exceptId === undefined ? undefined : ne(tokens.id, exceptId)))
+      .returning();
+    for (const row of ended) publish(tokenChanged(row, ChangeType.Removed));
+  }
+}
+
+const ofUser = (userId: string) => and(eq(tokens.userId, userId), eq(tokens.kind, 'login'));

@@ -1,0 +1,185 @@
+import { Body, Controller, Delete, Get, Header, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { z } from 'zod';
+import { Answers } from '../http/answers.js';
+import { pageOf, window } from '../http/page.js';
+import { emailAddress, idSchema, instant, paging, type Paging } from '../http/schemas.js';
+import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
+import { linkTo } from '../identity/link.js';
+import { OutgoingMail } from '../identity/mailer.js';
+import { SETTINGS, type Settings } from '../settings.js';
+import { Invitations, type Invitation } from './invitations.js';
+import { Organizations, type Organization } from './organizations.js';
+
+const invited = idSchema.extend({ email: emailAddress });
+const ofOrganization = idSchema.extend({ invitation_id: z.uuid('must be a UUID') });
+const bySecret = z.object({ secret: z.string().max(200) });
+
+const offerView = z.object({
+  organization_name: z.string(),
+  invited_by: z.string().nullable().meta({ description: "The inviter's name." }),
+  created_utc: instant,
+  expires_utc: instant,
+});
+const receivedView = offerView.extend({ id: z.uuid(), organization_id: z.uuid() });
+const sentView = z.object({
+  id: z.uuid(),
+  email_address: z.string(),
+  invited_by: z.string().nullable().meta({ description: "The inviter's name." }),
+  created_utc: instant,
+  expires_utc: instant,
+});
+const newView = sentView.extend({
+  link: z.string().meta({ description: 'Shown this once; whoever has it can accept.' }),
+});
+const joinedView = z.object({ organization_id: z.uuid(), organization_name: z.string() });
+
+const foreign = { 404: 'There is no such organization for the caller.' };
+const noPlace = {
+  409: 'The account is in too many organizations, or the organization has too many members.',
+};
+
+/** Invitations: for members who invite, and for those who are invited. */
+@Controller('api/v2')
+@Allow('user')
+export class InvitationsController {
+  constructor(
+    @Inject(SETTINGS) private readonly settings: Settings,
+    private readonly organizations: Organizations,
+    private readonly invitations: Invitations,
+    private readonly mail: OutgoingMail,
+  ) {}
+
+  @Post('organizations/:id/users/:email')
+  @Header('Cache-Control', 'no-store')
+  @Answers('Invites an address, whether it has an account or not; an older invitation of it ends', {
+    status: 202,
+    body: newView,
+    also: { ...foreign, 409: 'The organization has too many open invitations.' },
+  })
+  async invite(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: invited }) { id, email }: z.output<typeof invited>,
+  ): Promise<z.input<typeof newView>> {
+    this.organizations.requireMember(caller, id);
+    const made = await this.invitations.invite(id, email, caller.userId);
+    const link = linkTo('invitation', made.secret, this.settings);
+    this.mail.send({ about: 'invitation', to: email, link, expires: made.invitation.expires });
+    return { ...toSentView(made), link };
+  }
+
+  @Get('organizations/:id/invitations')
+  @Answers("An organization's open invitations, newest first", {
+    body: sentView,
+    list: true,
+    also: foreign,
+  })
+  async sent(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: idSchema }) { id }: { id: string },
+    @Query({ schema: paging }) query: Paging,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ) {
+    this.organizations.requireMember(caller, id);
+    const rows = await this.invitations.ofOrganization(id, window(query));
+    return pageOf(rows, query, request, response).map(toSentView);
+  }
+
+  @Delete('organizations/:id/invitations/:invitation_id')
+  @Answers('Withdraws an invitation; its link ends', {
+    status: 204,
+    also: { 404: 'There is no such organization for the caller, or no such invitation of it.' },
+  })
+  async withdraw(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: ofOrganization }) { id, invitation_id }: z.output<typeof ofOrganization>,
+  ): Promise<void> {
+    this.organizations.requireMember(caller, id);
+    await this.invitations.withdraw(id, invitation_id);
+  }
+
+  @Get('users/me/invitations')
+  @Answers("The invitations of the caller's account, newest first", { body: receivedView, list: true })
+  async received(
+    @CallingUser() { userId }: UserCaller,
+    @Query({ schema: paging }) query: Paging,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ) {
+    const rows = await this.invitations.ofAccount(userId, window(query));
+    return pageOf(rows, query, request, response).map((row): z.input<typeof receivedView> => ({
+      ...toOfferView(row),
+      id: row.invitation.id,
+      organization_id: row.invitation.organizationId,
+    }));
+  }
+
+  @Post('users/me/invitations/:id/accept')
+  @Answers("Accepts an invitation of the caller's account", {
+    body: joinedView,
+    also: { 404: 'There is no such invitation of the account.', ...noPlace },
+  })
+  async accept(@CallingUser() { userId }: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }) {
+    return toJoinedView(await this.invitations.accept(userId, id));
+  }
+
+  @Delete('users/me/invitations/:id')
+  @Answers('Declines an invitation; those who invited are not told', {
+    status: 204,
+    also: { 404: 'There is no such invitation of the account.' },
+  })
+  async decline(
+    @CallingUser() { userId }: UserCaller,
+    @Param({ schema: idSchema }) { id }: { id: string },
+  ): Promise<void> {
+    await this.invitations.decline(userId, id);
+  }
+
+  @Post('invitations/read')
+  @Allow('anyone')
+  @Answers("What an invitation's link is for", {
+    body: offerView,
+    also: { 404: 'The invitation is unknown, was accepted or withdrawn, or has ended.' },
+  })
+  async read(@Body({ schema: bySecret }) { secret }: z.output<typeof bySecret>) {
+    return toOfferView(await this.invitations.ofSecret(secret));
+  }
+
+  @Post('invitations/accept')
+  @Answers('Accepts an invitation by its link', {
+    body: joinedView,
+    also: { 404: 'The invitation is unknown, was accepted or withdrawn, or has ended.', ...noPlace },
+  })
+  async acceptBySecret(
+    @CallingUser() { userId }: UserCaller,
+    @Body({ schema: bySecret }) { secret }: z.output<typeof bySecret>,
+  ) {
+    return toJoinedView(await this.invitations.acceptBySecret(userId, secret));
+  }
+}
+
+function toOfferView({
+  invitation: { created, expires },
+  organizationName,
+  inviterName,
+}: Invitation): z.input<typeof offerView> {
+  return {
+    organization_name: organizationName,
+    invited_by: inviterName,
+    created_utc: created,
+    expires_utc: expires,
+  };
+}
+
+function toSentView({
+  invitation: { id, email, created, expires },
+  inviterName,
+}: Invitation): z.input<typeof sentView> {
+  return { id, email_address: email, invited_by: inviterName, created_utc: created, expires_utc: expires };
+}
+
+const toJoinedView = ({ id, name }: Organization): z.input<typeof joinedView> => ({
+  organization_id: id,
+  organization_name: name,
+});

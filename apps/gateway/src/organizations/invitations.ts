@@ -1,0 +1,195 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { and, asc, desc, eq, gt, isNull, lte, notExists, or, sql, type SQL } from 'drizzle-orm';
+import type { Database, Transaction } from '../database/database.js';
+import { DATABASE } from '../database/database.token.js';
+import { invitations, memberships, organizations, users } from '../database/schema.js';
+import { Transactions, type Publish } from '../database/transactions.js';
+import { notFound, ProblemException } from '../http/problem.js';
+import { hashToken, newToken } from '../identity/tokens.js';
+import { SETTINGS, type Settings } from '../settings.js';
+import { Organizations, type Organization } from './organizations.js';
+import { requireRoom } from './room.js';
+
+const DAYS = 7;
+
+type Row = typeof invitations.$inferSelect;
+
+/** An invitation, with the names that people know its organization and its inviter by. */
+export interface Invitation {
+  readonly invitation: Row;
+  readonly organizationName: string;
+  readonly inviterName: string | null;
+}
+
+interface Window {
+  readonly limit: number;
+  readonly offset: number;
+}
+
+/**
+ * Nobody becomes a member without having said so. An invitation is for the account that has its address when it is made,
+ * and for whoever has its link. Whether the address has an account, or is a member's, changes nothing of what members
+ * see, nor of the work that is done.
+ */
+@Injectable()
+export class Invitations {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    @Inject(SETTINGS) private readonly settings: Settings,
+    private readonly transactions: Transactions,
+    private readonly organizations: Organizations,
+  ) {}
+
+  /** Invites an address, in place of the invitation that it has; that one's link ends. `secret` is known here only. */
+  invite(organizationId: string, email: string, byId: string): Promise<Invitation & { secret: string }> {
+    const secret = newToken();
+    return this.transactions.run(async (transaction) => {
+      const organization = await this.organizations.lock(transaction, organizationId);
+      await transaction
+        .delete(invitations)
+        .where(
+          and(
+            eq(invitations.organizationId, organizationId),
+            or(eq(invitations.email, email), lte(invitations.expires, sql`now()`)),
+          ),
+        );
+      await requireRoom(
+        transaction.$count(invitations, eq(invitations.organizationId, organizationId)),
+        this.settings.MAX_INVITATIONS_PER_ORGANIZATION,
+        (most) => `An organization may have ${most} open invitations; withdraw one first.`,
+      );
+      const [invitation] = await transaction
+        .insert(invitations)
+        .values({
+          organizationId,
+          email,
+          hash: hashToken(secret),
+          invitedBy: byId,
+          accountId: sql`(SELECT ${users.id} FROM ${users} WHERE ${users.email} = ${email})`,
+          expires: new Date(Date.now() + DAYS * 86_400_000),
+        })
+        .returning();
+      if (invitation === undefined) throw new Error('an insert returned no row');
+      const [by] = await transaction.select().from(users).where(eq(users.id, byId));
+      return {
+        invitation,
+        organizationName: organization.name,
+        inviterName: by?.fullName ?? null,
+        secret,
+      };
+    });
+  }
+
+  /** The open ones of an organization, newest first. Those that were declined are open to whoever has the link. */
+  ofOrganization(organizationId: string, window: Window): Promise<Invitation[]> {
+    return this.#read(eq(invitations.organizationId, organizationId), window);
+  }
+
+  /** Those that an account may accept in its app, newest first. */
+  ofAccount(accountId: string, window: Window): Promise<Invitation[]> {
+    const own = this.database
+      .select({ one: sql`1` })
+      .from(memberships)
+      .where(
+        and(eq(memberships.organizationId, invitations.organizationId), eq(memberships.userId, accountId)),
+      );
+    return this.#read(and(isShownTo(accountId), notExists(own)), window);
+  }
+
+  /** What a link is for. @throws ProblemException 404 */
+  async ofSecret(secret: string): Promise<Invitation> {
+    const [found] = await this.#read(eq(invitations.hash, hashToken(secret)), { limit: 1, offset: 0 });
+    if (found === undefined) throw linkEnded();
+    return found;
+  }
+
+  async withdraw(organizationId: string, id: string): Promise<void> {
+    const withdrawn = await this.database
+      .delete(invitations)
+      .where(and(eq(invitations.id, id), eq(invitations.organizationId, organizationId), isOpen))
+      .returning({ id: invitations.id });
+    if (withdrawn.length === 0) throw notFound('invitation');
+  }
+
+  /** By the account that had the address when the invitation was made. @throws ProblemException 404 */
+  accept(accountId: string, id: string): Promise<Organization> {
+    return this.transactions.run(async (transaction, publish) => {
+      const which = and(eq(invitations.id, id), isShownTo(accountId));
+      const accepted = await this.#accept(transaction, publish, accountId, which);
+      if (accepted === undefined) throw notFound('invitation');
+      return accepted;
+    });
+  }
+
+  /** By whoever has the link. @throws ProblemException 404 */
+  acceptBySecret(accountId: string, secret: string): Promise<Organization> {
+    return this.transactions.run((transaction, publish) =>
+      this.acceptWith(transaction, publish, accountId, secret),
+    );
+  }
+
+  /** The same, in a transaction that does more. */
+  async acceptWith(
+    transaction: Transaction,
+    publish: Publish,
+    accountId: string,
+    secret: string,
+  ): Promise<Organization> {
+    const which = eq(invitations.hash, hashToken(secret));
+    const accepted = await this.#accept(transaction, publish, accountId, which);
+    if (accepted === undefined) throw linkEnded();
+    return accepted;
+  }
+
+  /**
+   * The account is not shown it any more. Members see no change, and the link stays good: an invitation that went away
+   * would tell that somebody was there to decline it. @throws ProblemException 404
+   */
+  async decline(accountId: string, id: string): Promise<void> {
+    const declined = await this.database
+      .update(invitations)
+      .set({ declined: new Date() })
+      .where(and(eq(invitations.id, id), isShownTo(accountId), isOpen))
+      .returning({ id: invitations.id });
+    if (declined.length === 0) throw notFound('invitation');
+  }
+
+  async #accept(
+    transaction: Transaction,
+    publish: Publish,
+    accountId: string,
+    which: SQL | undefined,
+  ): Promise<Organization | undefined> {
+    const [accepted] = await transaction
+      .delete(invitations)
+      .where(and(which, isOpen))
+      .returning({ organizationId: invitations.organizationId });
+    return accepted && this.organizations.join(transaction, publish, accepted.organizationId, accountId);
+  }
+
+  #read(which: SQL | undefined, { limit, offset }: Window): Promise<Invitation[]> {
+    return this.database
+      .select({
+        invitation: invitations,
+        organizationName: organizations.name,
+        inviterName: users.fullName,
+      })
+      .from(invitations)
+      .innerJoin(organizations, eq(organizations.id, invitations.organizationId))
+      .leftJoin(users, eq(users.id, invitations.invitedBy))
+      .where(and(which, isOpen))
+      .orderBy(desc(invitations.created), asc(invitations.id))
+      .limit(limit)
+      .offset(offset);
+  }
+}
+
+const isOpen = gt(invitations.expires, sql`now()`);
+const isShownTo = (accountId: string) =>
+  and(eq(invitations.accountId, accountId), isNull(invitations.declined));
+
+const linkEnded = (): ProblemException =>
+  new ProblemException(
+    404,
+    'The invitation is unknown, was accepted or withdrawn, or has ended; ask for another.',
+  );

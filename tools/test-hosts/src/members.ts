@@ -1,0 +1,24 @@
+import type { ApiClient } from './api-client.ts';
+
+/** What a member is answered who invites an address. */
+export interface NewInvitation {
+  readonly id: string;
+  readonly email_address: string;
+  readonly link: string;
+}
+
+/** A link's secret: its fragment. */
+export const secretOf = (link: string): string => link.slice(link.indexOf('#') + 1);
+
+export const invite = (by: ApiClient, organizationId: string, email: string): Promise<NewInvitation> =>
+  by.json('POST', `/organizations/${organizationId}/users/${encodeURIComponent(email)}`);
+
+/** Makes an account a member, as two people would: one invites, the other accepts by the link. */
+export async function makeMember(
+  by: ApiClient,
+  organizationId: string,
+  { email, as }: { email: string; as: ApiClient },
+): Promise<void> {
+  const { link } = await invite(by, organizationId, email);
+  await as.json('POST', '/invitations/accept', { secret: secretOf(link) });
+}
