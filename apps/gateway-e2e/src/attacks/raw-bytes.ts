@@ -49,34 +49,36 @@ const METHODS = ['GET', 'POST', 'HEAD', 'OPTIONS', 'DELETE', 'PUT', 'CONNECT', '
 const HOSTS = ['127.0.0.1', '[', '[::1', '', 'a b', 'a:99999', '\u0000', '%', 'x'.repeat(4000)] as const;
 const HEADERS = [
   'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-  'Upgrade: websocket\r\nConnection: Upgrade',
-  'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 7\r\nSec-WebSocket-Key: short',
   'Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__',
-  'Upgrade: nonsense, websocket\r\nConnection: upgrade',
   'Expect: 100-continue',
-  'Expect: nonsense',
   'Authorization: Bearer demo-storefront-token-0000000000000000',
   'Authorization: Bearer no-such-token',
-  'Authorization: Bearer \u00ff',
   'Content-Type: application/json',
-  'Content-Type: application/json; charset=nonsense',
   'Content-Encoding: gzip',
-  'Content-Encoding: br, gzip',
   'Transfer-Encoding: chunked',
-  'Transfer-Encoding: gzip, chunked',
   'Content-Length: 2',
+  'Origin: null',
+  'X-Forwarded-For: 1, 2, [, unknown',
+  'Cookie: a',
+  'Range: bytes=0-0,-1,9-1',
+  'Connection: close',
+] as const;
+const BAD_HEADERS = [
+  'Upgrade: websocket\r\nConnection: Upgrade',
+  'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 7\r\nSec-WebSocket-Key: short',
+  'Upgrade: nonsense, websocket\r\nConnection: upgrade',
+  'Expect: nonsense',
+  'Authorization: Bearer \u00ff',
+  'Content-Type: application/json; charset=nonsense',
+  'Content-Encoding: br, gzip',
+  'Transfer-Encoding: gzip, chunked',
   'Content-Length: 999999999999999999999',
   'Content-Length: -1',
   'Content-Length: 2\r\nContent-Length: 3',
-  'Origin: null',
   'Origin: http://[',
-  'X-Forwarded-For: 1, 2, [, unknown',
   'X-Forwarded-Proto: \u0001',
   'Last-Event-ID: \u00ff\u00fe',
-  'Cookie: a',
-  'Range: bytes=0-0,-1,9-1',
   'If-None-Match: "',
-  'Connection: close',
   'Connection: keep-alive, close, upgrade',
   ' folded: header',
   'no-colon',
@@ -102,16 +104,19 @@ const ENDINGS = ['read', 'read', 'leave', 'reset', 'reset', 'half'] as const;
 export function attempt(choices: Choices): Attempt {
   const count = choices.chance() < 0.1 ? 1 + choices.below(8) : 1;
   let bytes = Buffer.concat(Array.from({ length: count }, () => request(choices)));
-  for (let bends = choices.below(4); bends > 0; bends -= 1) bytes = bend(choices, bytes);
+  const bends = choices.chance() < 0.6 ? 0 : 1 + choices.below(3);
+  for (let bent = 0; bent < bends; bent += 1) bytes = bend(choices, bytes);
   return { pieces: split(choices, bytes), ending: choices.of(ENDINGS) };
 }
 
 function request(choices: Choices): Buffer {
-  const target = choices.chance() < 0.3 ? choices.of(BAD_TARGETS) : choices.of(TARGETS);
-  const method = choices.chance() < 0.7 ? choices.of(['GET', 'POST']) : choices.of(METHODS);
-  const host = choices.chance() < 0.2 ? choices.of(HOSTS) : '127.0.0.1';
+  const target = choices.chance() < 0.2 ? choices.of(BAD_TARGETS) : choices.of(TARGETS);
+  const method = choices.chance() < 0.85 ? choices.of(['GET', 'POST']) : choices.of(METHODS);
+  const host = choices.chance() < 0.1 ? choices.of(HOSTS) : '127.0.0.1';
   const version = choices.chance() < 0.95 ? 'HTTP/1.1' : choices.of(['HTTP/1.0', 'HTTP/2.0', 'HTTP/9', '']);
-  const headers = Array.from({ length: choices.below(6) }, () => choices.of(HEADERS));
+  const headers = Array.from({ length: choices.below(5) }, () =>
+    choices.chance() < 0.1 ? choices.of(BAD_HEADERS) : choices.of(HEADERS),
+  );
   const head = [`${method} ${target} ${version}`, `Host: ${host}`, ...headers, '', ''].join('\r\n');
   const body = choices.chance() < 0.6 ? choices.of(BODIES) : Buffer.alloc(0);
   return Buffer.concat([Buffer.from(head, 'latin1'), body]);
