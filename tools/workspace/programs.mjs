@@ -31,6 +31,12 @@ const programs = [
     isThere: () => onPath('nginx') || existsSync('/usr/sbin/nginx'),
   },
   {
+    // For the test that sets the clock back, which only Linux lets us do.
+    name: 'faketime',
+    apt: 'faketime',
+    isThere: () => process.platform !== 'linux' || onPath('faketime'),
+  },
+  {
     // For the test that pulls a cable, which only Linux lets us do.
     name: 'ip (iproute2)',
     apt: 'iproute2',

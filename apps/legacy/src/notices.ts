@@ -9,7 +9,7 @@ const NOTICE_MS = 60_000;
 interface Release {
   readonly critical: boolean;
   readonly message?: string;
-  /** When the page is loaded anew, if nobody does it before. */
+  /** When the page is loaded anew, if nobody does it before, by `performance.now`. */
   readonly dueAt?: number;
 }
 
@@ -46,7 +46,7 @@ export class Notices {
   }
 
   secondsLeft(): number {
-    return Math.max(0, Math.ceil(((this.release?.dueAt ?? 0) - Date.now()) / 1000));
+    return Math.max(0, Math.ceil(((this.release?.dueAt ?? 0) - performance.now()) / 1000));
   }
 
   reload(): void {
@@ -59,7 +59,7 @@ export class Notices {
     this.release = {
       critical,
       ...(message === undefined ? {} : { message }),
-      ...(critical ? { dueAt: Date.now() + NOTICE_MS } : {}),
+      ...(critical ? { dueAt: performance.now() + NOTICE_MS } : {}),
     };
     if (critical) void this.$timeout(() => this.reload(), NOTICE_MS);
   }

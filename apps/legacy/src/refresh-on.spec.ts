@@ -45,6 +45,16 @@ describe('refresh-on', () => {
     expect(scope.refreshed).toBeLessThanOrEqual(8);
   });
 
+  it('does not let a burst keep it for ever when the clock of the machine steps back', () => {
+    $rootScope.$emit('A', { id: 1 });
+    vi.setSystemTime(Date.now() - 600_000);
+    for (let index = 0; index < 20; index += 1) {
+      $rootScope.$emit('A', { id: 1 });
+      vi.advanceTimersByTime(50);
+    }
+    expect(scope.refreshed).toBeGreaterThanOrEqual(1);
+  });
+
   it('looks at the condition, and at no other event', () => {
     $rootScope.$emit('A', { id: 2 });
     $rootScope.$emit('C', { id: 1 });

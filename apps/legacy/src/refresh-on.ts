@@ -24,7 +24,7 @@ export function refreshOn(
       let firstAt = 0;
       const refresh = (_event: angular.IAngularEvent, data?: unknown): void => {
         if (attributes.refreshIf !== undefined && !scope.$eval(attributes.refreshIf, { data })) return;
-        const now = Date.now();
+        const now = performance.now();
         if (timer === undefined) firstAt = now;
         else $timeout.cancel(timer);
         timer = $timeout(

@@ -98,12 +98,12 @@ export class WebSocketService {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     const socket = new WebSocket(`${scheme}://${location.host}${PUSH_PATH}?${query}`, SUBPROTOCOL);
     this.#socket = socket;
-    const openedAt = Date.now();
+    const openedAt = performance.now();
     this.#expectLife(HANDSHAKE_MS);
     socket.onmessage = ({ data }) => this.#inDigest(socket, () => this.#receive(String(data)));
     socket.onclose = ({ code, reason }) =>
       this.#inDigest(socket, () => {
-        if (this.state === 'open' && Date.now() - openedAt >= STABLE_MS) this.#attempt = 0;
+        if (this.state === 'open' && performance.now() - openedAt >= STABLE_MS) this.#attempt = 0;
         this.#closed(code, reason);
       });
   }

@@ -23,8 +23,8 @@ export function ago(date: string): string {
   return 'just now';
 }
 
-/** How many seconds are left until then, at least 0, kept true while it is shown. */
+/** How many seconds are left until `performance.now` is that, at least 0, kept true while it is shown. */
 export function secondsUntil(milliseconds: number): number {
   subscribe();
-  return Math.max(0, Math.ceil((milliseconds - Date.now()) / 1000));
+  return Math.max(0, Math.ceil((milliseconds - performance.now()) / 1000));
 }

@@ -40,7 +40,7 @@ class Notices {
   /** A critical one loads the page when the tab is next hidden, or after a minute. */
   released({ critical, message }: { critical: boolean; message?: string | undefined }): void {
     if (this.release?.critical) return;
-    this.release = { critical, message, dueAt: critical ? Date.now() + NOTICE_MS : undefined };
+    this.release = { critical, message, dueAt: critical ? performance.now() + NOTICE_MS : undefined };
     if (critical) this.#timer = setTimeout(() => this.reload(), NOTICE_MS);
   }
 

@@ -58,7 +58,7 @@ class Push {
 
   #apply(event: PushEvent): void {
     const before = this.state;
-    const after = next(before, event, Date.now(), Math.random());
+    const after = next(before, event, performance.now(), Math.random());
     if (after === before) return;
     this.state = after;
     this.#enter(after);

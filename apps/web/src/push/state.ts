@@ -37,7 +37,7 @@ export type PushEvent =
 const STABLE_MS = 10_000;
 const PROBE_MS = 5 * 60_000;
 
-/** What follows from an event. Pure; an event that means nothing in a state changes nothing. */
+/** What follows from an event; `now` is in milliseconds of a clock that never steps back. Pure; an event that means nothing in a state changes nothing. */
 export function next(state: PushState, event: PushEvent, now: number, random: number): PushState {
   switch (event.type) {
     case 'start':

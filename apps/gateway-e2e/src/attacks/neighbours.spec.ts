@@ -1,0 +1,120 @@
+import { SseProbe, WsProbe, eventually, type Probe } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost } from '@crossfade/test-hosts';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { makeWorld, type World } from '../world.ts';
+
+const TOKENS = 30;
+/** The default of `PUSH_MAX_CONNECTIONS_PER_ORGANIZATION`. */
+const LIMIT = 100;
+
+describe("an organization's project tokens", () => {
+  let gateway: GatewayHost;
+  let world: World;
+  const open: Probe[] = [];
+  beforeAll(async () => {
+    gateway = await GatewayHost.start();
+    world = await makeWorld(gateway);
+  });
+  afterEach(() => {
+    for (const probe of open.splice(0)) probe.close();
+  });
+  afterAll(() => gateway.stop());
+
+  const tokens = (of: string, many: number): Promise<string[]> =>
+    Promise.all(
+      Array.from({ length: many }, async () => {
+        const made = await world.admin.json<{ token: string }>('POST', `/projects/${of}/tokens`, {
+          scopes: ['push:subscribe'],
+        });
+        return made.token;
+      }),
+    );
+
+  /** Opens streams, in turn over both transports, until each token has what a user may have, or is refused. */
+  async function fill(all: readonly string[]): Promise<SseProbe[]> {
+    const refused: SseProbe[] = [];
+    for (const [index, token] of all.entries()) {
+      for (let time = 0; time < 10; time += 1) {
+        if (refused.length > 5) return refused;
+        if (index % 2 === 0 && refused.length === 0 && open.length < LIMIT) {
+          const probe = await WsProbe.open(gateway.url, { token });
+          await probe.message('Connected');
+          open.push(probe);
+          continue;
+        }
+        const probe = await SseProbe.open(gateway.url, { token });
+        (probe.response.status === 200 ? open : refused).push(probe);
+      }
+    }
+    return refused;
+  }
+
+  it('hold a hundred streams together, however many there are; people and other organizations have their own', async () => {
+    const own = await tokens(world.own.projects, TOKENS);
+    const refused = await fill(own);
+    expect(open).toHaveLength(LIMIT);
+    const [first] = refused;
+    expect(first?.response.status).toBe(429);
+    expect(Number(first?.response.headers.get('retry-after'))).toBeGreaterThan(0);
+    const last = own.at(-1);
+    const asked = await fetch(`${gateway.url}/api/v2/push`, { headers: { Authorization: `Bearer ${last}` } });
+    expect(await asked.json()).toMatchObject({
+      status: 429,
+      detail: 'The tokens of your organization have 100 streams open together, the limit; close one.',
+    });
+    const told = await WsProbe.open(gateway.url, { token: last, protocols: ['crossfade.1'] });
+    expect((await told.end()).code).toBe(4290);
+
+    // A user's streams count by the user, and another organization's tokens by theirs.
+    const [foreign] = await tokens(world.foreign.projects, 1);
+    for (const token of [world.member.token, foreign]) {
+      const probe = await SseProbe.open(gateway.url, { token });
+      expect(probe.response.status).toBe(200);
+      open.push(probe);
+    }
+    // A place that becomes free is anybody's of theirs at once, whatever they were told before.
+    open.shift()?.close();
+    await eventually('free place', async () => {
+      const probe = await SseProbe.open(gateway.url, { token: last });
+      if (probe.response.status === 200) open.push(probe);
+      return probe.response.status === 200 || undefined;
+    });
+    expect((await SseProbe.open(gateway.url, { token: last })).response.status).toBe(429);
+  });
+
+  it('hand a place over at the limit, to a stream of the same token only', async () => {
+    const [one = '', other = ''] = await tokens(world.own.projects, 2);
+    await fill([...(await tokens(world.own.projects, 9)), one]);
+    expect(open).toHaveLength(LIMIT);
+    const { connection_id: replaces } = (await open.at(-1)?.message('Connected'))?.message as {
+      connection_id: string;
+    };
+    const query = { replaces };
+    expect((await SseProbe.open(gateway.url, { token: other, query })).response.status).toBe(429);
+    const next = await SseProbe.open(gateway.url, { token: one, query });
+    expect(next.response.status).toBe(200);
+    open.push(next);
+    await open.at(-2)?.end();
+  });
+
+  it("bound one token as before, with the sentence of the token's own limit", async () => {
+    const [one = ''] = await tokens(world.own.projects, 1);
+    await fill([one]);
+    expect(open).toHaveLength(10);
+    const asked = await fetch(`${gateway.url}/api/v2/push`, { headers: { Authorization: `Bearer ${one}` } });
+    expect(asked.status).toBe(429);
+    expect(await asked.json()).toMatchObject({ detail: 'You have 10 streams open, the limit; close one.' });
+  });
+
+  it('hold nothing once their streams are gone', async () => {
+    const { token } = await ApiClient.login(gateway.url, 'admin@crossfade.test');
+    await eventually('no open stream', async () => {
+      const answered = await fetch(`${gateway.url}/api/v2/push/connections`, {
+        headers: { Authorization: `Bearer ${token}` },
+      });
+      return ((await answered.json()) as unknown[]).length === 0 || undefined;
+    });
+    await fill(await tokens(world.own.projects, 11));
+    expect(open).toHaveLength(LIMIT);
+  });
+});
