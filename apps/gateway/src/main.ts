@@ -3,7 +3,7 @@ import { Logger as NestLogger, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { PushWsAdapter } from '@crossfade/push/nest';
-import { Logger } from 'nestjs-pino';
+import { Logger, PinoLogger } from 'nestjs-pino';
 import { AppModule } from './app.module.js';
 import { browserApps, missingBrowserApps } from './browser-apps.js';
 import { openDatabase, type OpenDatabase } from './database/database.js';
@@ -13,6 +13,7 @@ import { prepareData } from './first-data.js';
 import { compressAnswers } from './http/compression.js';
 import { cors } from './http/cors.js';
 import { apiDocs } from './http/docs.js';
+import { logging } from './http/logging.js';
 import { describeApi } from './http/openapi.js';
 import { apiHeaders } from './http/security-headers.js';
 import { Housekeeping } from './housekeeping.js';
@@ -28,6 +29,9 @@ async function start(): Promise<void> {
   // What it stores is its own: files that the embedded database makes get the rights that are left.
   process.umask(0o077);
   const settings = readSettings(process.env);
+  // What is said before there is an application, too.
+  const params = logging(settings.LOG_LEVEL);
+  NestLogger.overrideLogger(new Logger(new PinoLogger(params), params));
   const mailer = await openMailer(settings.MAILER);
   const metrics = await startMetrics(settings);
   const open = await openDatabase(settings);

@@ -21,6 +21,7 @@ export function watchEventLoop(seconds: number): void {
     Atomics.add(shared, 0, 1);
     Atomics.store(shared, 1, inspector.url() === undefined ? 0 : 1);
   };
+  beat();
   setInterval(beat, BEAT_MS).unref();
   const worker = new Worker(new URL('./watchdog.worker.js', import.meta.url), {
     workerData: { shared, seconds },

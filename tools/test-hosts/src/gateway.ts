@@ -24,6 +24,8 @@ export interface GatewayOptions {
   readonly checkout?: string | undefined;
   /** Modules that the process loads before the program. */
   readonly preload?: readonly string[];
+  /** Of Node itself. */
+  readonly execArgv?: readonly string[];
   /** Another account to run it as, by its number; only root may. */
   readonly uid?: number;
 }
@@ -63,25 +65,30 @@ export class GatewayHost {
   static spawn({
     databaseUrl,
     env = {},
-    checkout = root,
     preload = [],
+    execArgv = [],
+    checkout = root,
     uid,
   }: GatewayOptions = {}): GatewayHost {
     const own = new OwnFolder('gateway');
     const main = join(checkout, 'apps/gateway/dist/main.js');
-    const child = spawn(process.execPath, [...preload.flatMap((module) => ['--import', module]), main], {
-      ...(uid === undefined ? {} : { uid, gid: uid }),
-      cwd: own.path,
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: {
-        PATH: process.env['PATH'],
-        PORT: '0',
-        METRICS_PORT: '0',
-        DATA_DIR: join(own.path, 'data'),
-        ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
-        ...env,
+    const child = spawn(
+      process.execPath,
+      [...execArgv, ...preload.flatMap((module) => ['--import', module]), main],
+      {
+        ...(uid === undefined ? {} : { uid, gid: uid }),
+        cwd: own.path,
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        env: {
+          PATH: process.env['PATH'],
+          PORT: '0',
+          METRICS_PORT: '0',
+          DATA_DIR: join(own.path, 'data'),
+          ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+          ...env,
+        },
       },
-    });
+    );
     own.isUsedBy(child);
     return new GatewayHost(child, own);
   }

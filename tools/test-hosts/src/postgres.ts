@@ -160,8 +160,16 @@ export function account(): { uid?: number; gid?: number } {
   return { uid: id('-u'), gid: id('-g') };
 }
 
-/** The same, for what takes its time, such as holding a lock. The answer ends it. */
+/** The same, for what takes its time, such as holding a lock. The answer ends it, on the server too. */
 export function startSql(url: string, statement: string): () => Promise<unknown> {
-  const child = spawn(join(binaries(), 'psql'), ['-qAt', '-c', statement, url], { stdio: 'ignore' });
-  return () => endChild(child);
+  const name = `sql ${randomBytes(4).toString('hex')}`;
+  const env = { ...process.env, PGAPPNAME: name };
+  const child = spawn(join(binaries(), 'psql'), ['-qAt', '-c', statement, url], { stdio: 'ignore', env });
+  return () => {
+    runSql(
+      url,
+      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = '${name}'`,
+    );
+    return endChild(child);
+  };
 }

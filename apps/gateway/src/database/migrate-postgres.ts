@@ -8,7 +8,7 @@ import { Connection } from './postgres.js';
 const MIGRATION_LOCK = 7_110_001;
 const AGAIN_MS = 250;
 /** Until the log says what the start waits for. */
-const SAY_MS = 3000;
+const SAY_MS = 2000;
 const PATIENCE_SECONDS = 60;
 /** Of one statement: building an index on a large table takes its time. */
 const STATEMENT_MS = 30 * 60_000;

@@ -1,0 +1,8 @@
+/* Loaded before the gateway by faults.spec.ts: a fault that nobody catches, at each SIGUSR2. */
+const secret = process.env.ATTACK_SECRET;
+process.on('SIGUSR2', () => {
+  setTimeout(() => {
+    if (process.env.ATTACK_REJECT === '1') void Promise.reject(new Error(`somebody typed ${secret}`));
+    else throw new TypeError(`somebody typed ${secret}`);
+  });
+});
