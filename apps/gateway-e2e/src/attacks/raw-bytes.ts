@@ -103,7 +103,7 @@ const ENDINGS = ['read', 'read', 'leave', 'reset', 'reset', 'half'] as const;
 /** A request that is nearly right, then bent a few times. Pure: the same choices make the same bytes. */
 export function attempt(choices: Choices): Attempt {
   const count = choices.chance() < 0.1 ? 1 + choices.below(8) : 1;
-  let bytes = Buffer.concat(Array.from({ length: count }, () => request(choices)));
+  let bytes: Buffer = Buffer.concat(Array.from({ length: count }, () => request(choices)));
   const bends = choices.chance() < 0.6 ? 0 : 1 + choices.below(3);
   for (let bent = 0; bent < bends; bent += 1) bytes = bend(choices, bytes);
   return { pieces: split(choices, bytes), ending: choices.of(ENDINGS) };
