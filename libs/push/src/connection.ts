@@ -301,6 +301,10 @@ export class Connection implements TransportEvents {
     this.close('slow');
   }
 
+  flooded(): void {
+    this.close('flooding');
+  }
+
   #leaveAll(reason: EndReason): void {
     this.#tally.closed[reason] += 1;
     this.#parts.onClose(this);

@@ -47,6 +47,12 @@ export interface PushOptions {
   readonly connectsPerMinute?: number;
   /** Bad credentials that one address may send in a minute. Default 120. */
   readonly failuresPerMinute?: number;
+  /**
+   * Messages and pings that a WebSocket client may send at once, and in each second in the long run; one that sends more is
+   * closed as `flooding` (1008). Nothing that it says is read. Defaults 20 and 5.
+   */
+  readonly inboundBurst?: number;
+  readonly inboundPerSecond?: number;
   /** Admissions that are authenticated at once. Default 32. */
   readonly admissionsAtOnce?: number;
   /** Admissions that wait for that; more are refused as unavailable. Default 5000. */
@@ -73,14 +79,16 @@ const WHOLE = [
   'criticalCapacity',
   'connectsPerMinute',
   'failuresPerMinute',
+  'inboundBurst',
   'admissionsAtOnce',
   'admissionsWaiting',
 ] as const;
-const SECONDS = [
+const POSITIVE = [
   'keepAliveSeconds',
   'stallSeconds',
   'criticalRetentionSeconds',
   'reauthorizeSeconds',
+  'inboundPerSecond',
 ] as const;
 
 /** @throws RangeError naming the option that is out of range. */
@@ -103,6 +111,8 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
     drainSeconds: options.drainSeconds ?? 20,
     connectsPerMinute: options.connectsPerMinute ?? 12 * (options.maxConnectionsPerOwner ?? 10),
     failuresPerMinute: options.failuresPerMinute ?? 120,
+    inboundBurst: options.inboundBurst ?? 20,
+    inboundPerSecond: options.inboundPerSecond ?? 5,
     admissionsAtOnce: options.admissionsAtOnce ?? 32,
     admissionsWaiting: options.admissionsWaiting ?? 5000,
     addressOf: options.addressOf ?? (({ socket }) => socket.remoteAddress ?? 'unknown'),
@@ -116,7 +126,7 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
       throw new RangeError(`${name} must be a whole number of at least 1, not ${resolved[name]}`);
     }
   }
-  for (const name of SECONDS) {
+  for (const name of POSITIVE) {
     if (!(resolved[name] > 0)) throw new RangeError(`${name} must be more than 0, not ${resolved[name]}`);
   }
   const { unconfirmedSeconds, reauthorizeSeconds } = resolved;

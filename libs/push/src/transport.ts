@@ -28,4 +28,6 @@ export interface TransportEvents {
   closed(): void;
   /** Bytes wait, and the socket has taken none for the stall time. */
   stalled(): void;
+  /** The client sends more than it may. */
+  flooded(): void;
 }

@@ -16,7 +16,8 @@ export async function sendRaw(url: string, bytes: string | Uint8Array): Promise<
   const socket = connect(Number(port), hostname.replace(/^\[|\]$/g, ''));
   let text = '';
   socket.on('error', () => undefined).on('data', (chunk) => (text += chunk.toString('latin1')));
-  const closed = once(socket, 'close');
+  // Not `once`, which an error would reject.
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   await once(socket, 'connect');
   socket.write(bytes);
   return { socket, text: () => text, closed: () => closed.then(() => text) };

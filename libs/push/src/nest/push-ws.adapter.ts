@@ -3,9 +3,10 @@ import type { Duplex } from 'node:stream';
 import { Logger, type INestApplicationContext } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { MAX_INBOUND_BYTES, PUSH_PATH, SUBPROTOCOL, refusalTable } from '@crossfade/protocol';
-import type { VerifyClientCallbackAsync, WebSocketServer } from 'ws';
+import type { VerifyClientCallbackAsync, WebSocket, WebSocketServer } from 'ws';
 import { Admission, type Refusal } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
+import { InboundWebSocket, inboundOptions, type InboundLimits } from '../transports/inbound.js';
 import { listenForLeaving, putDecision, readConnectRequest } from './connect-request.js';
 import { answerOn, answerWith, problemAnswer, type HttpAnswer } from './http-answer.js';
 import { PUSH_OPTIONS } from './options.token.js';
@@ -45,15 +46,18 @@ export class PushWsAdapter extends WsAdapter {
   override create(port: number, options: Options = {}) {
     this.#isPush = options.path === PUSH_PATH;
     if (!this.#isPush) return super.create(port, options);
+    const admission = this.app.get(Admission, { strict: false });
+    const resolved = this.app.get<ResolvedPushOptions>(PUSH_OPTIONS, { strict: false });
+    const { inboundBurst: burst, inboundPerSecond: perSecond, clock } = resolved;
     const server = super.create(port, {
       ...options,
+      ...inboundOptions,
+      WebSocket: InboundWebSocket,
+      inbound: { burst, perSecond, clock } satisfies InboundLimits,
       maxPayload: MAX_INBOUND_BYTES,
       perMessageDeflate: false,
       handleProtocols: (offered: Set<string>) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
-      verifyClient: this.#verify(
-        this.app.get(Admission, { strict: false }),
-        this.app.get<ResolvedPushOptions>(PUSH_OPTIONS, { strict: false }),
-      ),
+      verifyClient: this.#verify(admission, resolved),
     }) as WebSocketServer;
     return server.on('wsClientError', ({ message }: Error, socket: Duplex) => {
       const { headers, ...answer } = problemAnswer(400, `This is no upgrade to a WebSocket: ${message}.`);
@@ -88,9 +92,19 @@ export class PushWsAdapter extends WsAdapter {
   /** A frame that breaks the protocol is its client's error, and anyone can send very many: not one for the log. */
   override bindErrorHandler(server: WebSocketServer) {
     if (!this.#isPush) return super.bindErrorHandler(server);
-    return server.on('connection', (client) =>
-      client.on('error', (error) => this.#logger.debug(`A WebSocket client is in error: ${error.message}`)),
-    );
+    const logger = this.#logger;
+    const hear = function (this: WebSocket, { message }: Error): void {
+      logger.debug(`A WebSocket client is in error: ${message}`);
+      // ws reads on and throws away until its client closes: none of that is wanted.
+      process.nextTick(() => this.pause());
+    };
+    return server.on('connection', (client) => client.on('error', hear));
+  }
+
+  /** Nobody reads what a client says to a gateway that subscribes to nothing, so it is not parsed. */
+  override bindMessageHandlers(...bound: Parameters<WsAdapter['bindMessageHandlers']>): void {
+    const [, handlers] = bound;
+    if (handlers.length > 0) super.bindMessageHandlers(...bound);
   }
 
   #gatewayAt(port: number, path: string): WebSocketServer | undefined {

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { Inject, Logger } from '@nestjs/common';
 import { WebSocketGateway, type OnGatewayConnection } from '@nestjs/websockets';
 import { PUSH_PATH, encodeRetryAfter, refusalTable } from '@crossfade/protocol';
-import type { WebSocket } from 'ws';
 import { Admission, type Refusal } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
+import type { InboundWebSocket } from '../transports/inbound.js';
 import { WebSocketTransport } from '../transports/websocket.js';
 import { takeDecision } from './connect-request.js';
 import { PUSH_OPTIONS } from './options.token.js';
@@ -14,7 +14,7 @@ const GOODBYE_MS = 1000;
 
 /** Opens a WebSocket stream for what the upgrade check (`PushWsAdapter`) has let through. */
 @WebSocketGateway({ path: PUSH_PATH })
-export class PushGateway implements OnGatewayConnection<WebSocket> {
+export class PushGateway implements OnGatewayConnection<InboundWebSocket> {
   private readonly logger = new Logger('Push');
 
   constructor(
@@ -22,7 +22,7 @@ export class PushGateway implements OnGatewayConnection<WebSocket> {
     @Inject(PUSH_OPTIONS) private readonly options: ResolvedPushOptions,
   ) {}
 
-  handleConnection(webSocket: WebSocket, request: IncomingMessage): void {
+  handleConnection(webSocket: InboundWebSocket, request: IncomingMessage): void {
     const decision = takeDecision(request);
     if (decision === undefined) return webSocket.terminate();
     if ('refusal' in decision.outcome) return refuse(webSocket, decision.outcome.refusal);
@@ -41,7 +41,7 @@ export class PushGateway implements OnGatewayConnection<WebSocket> {
   }
 }
 
-function refuse(webSocket: WebSocket, { reason, retryAfterMs }: Refusal): void {
+function refuse(webSocket: InboundWebSocket, { reason, retryAfterMs }: Refusal): void {
   const code = refusalTable[reason].webSocket;
   webSocket.close(code, retryAfterMs === undefined ? reason : encodeRetryAfter(retryAfterMs));
   setTimeout(() => webSocket.terminate(), GOODBYE_MS).unref();

@@ -4,6 +4,7 @@ import { WebSocket } from 'ws';
 import type { Transport, TransportEvents } from '../transport.js';
 import { Encoding } from '../encoding.js';
 import type { Frame } from '../frame.js';
+import type { InboundWebSocket } from './inbound.js';
 
 /** A whole text message in one frame that is not masked, as servers send them (RFC 6455, section 5.2). */
 const TEXT_MESSAGE = 0x81;
@@ -30,7 +31,7 @@ export class WebSocketTransport implements Transport {
   readonly name = 'websocket';
 
   constructor(
-    private readonly webSocket: WebSocket,
+    private readonly webSocket: InboundWebSocket,
     readonly socket: Socket,
     private readonly stallMs: number,
   ) {}
@@ -44,6 +45,7 @@ export class WebSocketTransport implements Transport {
   }
 
   listen(events: TransportEvents): void {
+    this.webSocket.events = events;
     this.socket.on('drain', () => events.drained());
     this.webSocket.once('close', () => events.closed());
     // Node's own measure: it is put off by every byte that the kernel takes.
