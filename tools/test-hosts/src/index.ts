@@ -2,6 +2,7 @@ export { GatewayHost, sampleToken, type GatewayOptions } from './gateway.ts';
 export { PostgresHost, dropDatabase, freePort, newDatabase, runSql, startSql } from './postgres.ts';
 export { PgBouncerHost } from './pgbouncer.ts';
 export { TcpProxy } from './tcp-proxy.ts';
+export { SmallDisk } from './small-disk.ts';
 export { ApiClient } from './api-client.ts';
 export { LOAD_KINDS, sendLoad } from './load.ts';
 export { StreamLoad, type Delays, type StreamReport } from './stream-load.ts';
