@@ -2,8 +2,16 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, OwnFolder, freePort, sampleToken } from '@crossfade/test-hosts';
-import { describe, expect, it } from 'vitest';
+import {
+  ApiClient,
+  GatewayHost,
+  OwnFolder,
+  freePort,
+  newDatabase,
+  runSql,
+  sampleToken,
+} from '@crossfade/test-hosts';
+import { describe, expect, inject, it } from 'vitest';
 
 /** Starts a gateway that cannot start: its exit code and its one sentence. */
 async function failure(env: Record<string, string>): Promise<{ code: number; sentence: string }> {
@@ -90,6 +98,51 @@ describe('a start that succeeds', () => {
     expect(organizations).toHaveLength(2);
     await second.stop();
   });
+
+  it('stops where samples are found that nobody wants, and where they would come beside accounts of its own', async () => {
+    const url = newDatabase(inject('postgresPort'));
+    const first = await GatewayHost.start({ databaseUrl: url });
+    await first.stop();
+    // In the form that an operator leaves behind: some are gone, one is enough.
+    for (const left of [
+      'SELECT 1',
+      'DELETE FROM tokens',
+      `DELETE FROM users WHERE email = 'admin@crossfade.test'`,
+    ]) {
+      runSql(url, left);
+      const { code, sentence } = await failure({ DATABASE_URL: url, SAMPLE_DATA: 'false' });
+      expect(code).toBe(1);
+      expect(sentence).toMatch(oneSentence);
+      expect(sentence).toContain('ALLOW_SAMPLE_DATA');
+    }
+    // An account whose password was changed is no sample any more.
+    const other = newDatabase(inject('postgresPort'));
+    await (await GatewayHost.start({ databaseUrl: other })).stop();
+    const hash = runSql(other, `SELECT password_hash FROM users LIMIT 1`).trim();
+    runSql(
+      other,
+      `DELETE FROM tokens; UPDATE users SET password_hash = '${hash.replace(/.{8}$/, 'AAAAAAAA')}'`,
+    );
+    const clean = await GatewayHost.start({ databaseUrl: other, env: { SAMPLE_DATA: 'false' } });
+    await clean.stop();
+
+    const own = newDatabase(inject('postgresPort'));
+    const admin = { ADMIN_EMAIL: 'root@example.com', ADMIN_PASSWORD: 'correct horse battery' };
+    await (await GatewayHost.start({ databaseUrl: own, env: { SAMPLE_DATA: 'false', ...admin } })).stop();
+    const { code, sentence } = await failure({ DATABASE_URL: own, SAMPLE_DATA: 'true' });
+    expect(code).toBe(1);
+    expect(sentence).toMatch(oneSentence);
+    expect(sentence).toContain('accounts of its own');
+    expect(runSql(own, 'SELECT count(*) FROM users')).toBe('1\n');
+    const allowed = await GatewayHost.start({ databaseUrl: own, env: { ALLOW_SAMPLE_DATA: 'true' } });
+    expect(runSql(own, 'SELECT count(*) FROM users')).toBe('3\n');
+    await allowed.stop();
+    // On an empty database both make their accounts, and again at the next start.
+    const both = newDatabase(inject('postgresPort'));
+    for (let round = 0; round < 2; round += 1)
+      await (await GatewayHost.start({ databaseUrl: both, env: admin })).stop();
+    expect(runSql(both, 'SELECT count(*) FROM users')).toBe('3\n');
+  }, 90_000);
 
   it('has a data folder again right after a kill', async () => {
     const folder = new OwnFolder('killed').path;

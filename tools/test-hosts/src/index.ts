@@ -3,6 +3,7 @@ export { PostgresHost, dropDatabase, freePort, newDatabase, runSql, startSql } f
 export { PgBouncerHost } from './pgbouncer.ts';
 export { TcpProxy } from './tcp-proxy.ts';
 export { NginxHost } from './nginx.ts';
+export { SmallDisk } from './small-disk.ts';
 export { ApiClient } from './api-client.ts';
 export { invite, makeMember, secretOf, type NewInvitation } from './members.ts';
 export { LOAD_KINDS, sendLoad } from './load.ts';

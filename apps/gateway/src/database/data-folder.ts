@@ -58,7 +58,7 @@ function openLock(folder: string): DatabaseSync {
  * Takes the database's files from everybody but this process' account, whatever the umask was when they were made. What
  * holds the folder may be wider: the root of a volume often is.
  * @returns how many were open to others.
- * @throws StartupError for what belongs to somebody else
+ * @throws StartupError for what somebody else has opened to others
  */
 export function tighten(folder: string): number {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -73,11 +73,9 @@ export function tighten(folder: string): number {
 
 /** @returns whether others could open it before */
 function tightenOne(path: string): boolean {
-  const { mode, uid } = statSync(path);
-  // Windows has no such bits, and no such owner.
+  // Windows has no such bits.
   if (process.getuid === undefined) return false;
-  const own = process.getuid();
-  if (uid !== own && own !== 0) throw notOurs(path);
+  const { mode } = statSync(path);
   if ((mode & OTHERS) === 0) return false;
   try {
     chmodSync(path, mode & 0o700);
@@ -91,7 +89,7 @@ function notOurs(path: string): StartupError {
   const own = process.getuid?.() ?? '';
   const owner = lstatSync(path, { throwIfNoEntry: false })?.uid ?? 'somebody else';
   return new StartupError(
-    `${path} belongs to account ${owner}, so others than this gateway (account ${own}) could change what is stored; run "chown -R ${own} ${path}" and "chmod -R go-rwx ${path}", or set DATA_DIR to another folder.`,
+    `${path} belongs to account ${owner}, and others than this gateway (account ${own}) could change what is stored; run "chown -R ${own} ${path}" and "chmod -R go-rwx ${path}", or set DATA_DIR to another folder.`,
   );
 }
 

@@ -47,7 +47,7 @@ export function logging(level: string): Params {
           route: routeOf(request),
         }),
         customLogLevel: (_request: IncomingMessage, response: ServerResponse, error?: Error) =>
-          (error !== undefined || response.statusCode >= 500) &&
+          (error !== undefined || response.statusCode === 500) &&
           budget.take('failed', performance.now()) !== undefined
             ? 'error'
             : 'debug',

@@ -11,6 +11,9 @@ const PERHAPS =
 const FULL =
   "The gateway's disk is nearly full, so nothing can be stored; reading goes on. Try again when its operator has made room.";
 
+/** Not the path: an address or a name may stand in it. */
+const routeOf = ({ route }: Request): string => (route as { path?: string } | undefined)?.path ?? 'no route';
+
 /** Seconds. Not the same for everybody: else all come back at once. */
 const retryAfter = (): number => 2 + Math.floor(Math.random() * 4);
 
@@ -46,7 +49,7 @@ export class ProblemFilter implements ExceptionFilter {
       const isUnknown = exception instanceof QueryError && exception.outcome === 'unknown';
       return problemOf(503, isUnknown ? PERHAPS : AWAY);
     }
-    this.#faults.failure(exception, 'answering a request');
+    this.#faults.failure(exception, `answering ${request.method} ${routeOf(request)}`);
     return problemOf(500, 'Something went wrong on our side; the error was logged.');
   }
 }

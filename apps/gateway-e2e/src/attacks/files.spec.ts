@@ -1,0 +1,61 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { GatewayHost, OwnFolder, ApiClient, sampleToken } from '@crossfade/test-hosts';
+import { expect, it } from 'vitest';
+
+/** Everything under a folder that somebody else than its owner could open. */
+function openToOthers(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => (lstatSync(join(folder, name)).mode & 0o077) !== 0,
+  );
+}
+
+it("keeps the database's files to its own account, whatever it was started with, as it makes them and later", async () => {
+  const folder = new OwnFolder('files').path;
+  chmodSync(folder, 0o777);
+  const before = process.umask(0);
+  const host = await GatewayHost.start({ env: { DATA_DIR: folder } });
+  process.umask(before);
+  expect(openToOthers(folder)).toEqual([]);
+  const batch = Array.from({ length: 2000 }, () => ({
+    message: 'makes files grow',
+    data: { filler: 'x'.repeat(900) },
+  }));
+  await new ApiClient(host.url, sampleToken.storefront).json('POST', '/events', batch);
+  expect(openToOthers(folder)).toEqual([]);
+  expect(host.output).not.toContain('from everybody but this account');
+  // The volume's root is not ours to change.
+  expect(lstatSync(folder).mode & 0o777).toBe(0o777);
+  await host.stop();
+
+  // As an earlier version left it.
+  execFileSync('chmod', ['-R', 'a+rwX', folder]);
+  const second = await GatewayHost.start({ env: { DATA_DIR: folder } });
+  expect(openToOthers(folder)).toEqual([]);
+  expect(second.output.match(/Took \d+ files in [^ ]+ from everybody but this account\./g)).toHaveLength(1);
+  await second.stop();
+  const third = await GatewayHost.start({ env: { DATA_DIR: folder } });
+  expect(third.output).not.toContain('from everybody but this account');
+  await third.stop('SIGKILL');
+});
+
+it.runIf(process.getuid?.() === 0)('refuses what belongs to another account, with what to type', async () => {
+  const folder = new OwnFolder('foreign').path;
+  const NOBODY = 65_534;
+  chmodSync(folder, 0o777);
+  const database = join(folder, 'postgres');
+  mkdirSync(database);
+  chmodSync(database, 0o777);
+  const failed = GatewayHost.spawn({ uid: NOBODY, env: { DATA_DIR: folder, LOG_LEVEL: 'silent' } });
+  expect(await failed.exited()).toBe(1);
+  expect(failed.output).toMatch(/^[^\n]+\.\n$/);
+  expect(failed.output).toContain(`${database} belongs to account 0`);
+  expect(failed.output).toContain(`chown -R ${NOBODY} ${database}`);
+  expect(failed.output).toContain(`chmod -R go-rwx ${database}`);
+
+  chownSync(database, NOBODY, NOBODY);
+  const host = await GatewayHost.start({ uid: NOBODY, env: { DATA_DIR: folder } });
+  expect(openToOthers(folder)).toEqual([]);
+  await host.stop('SIGKILL');
+});
