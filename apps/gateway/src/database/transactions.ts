@@ -6,6 +6,7 @@ import { DATABASE } from './database.token.js';
 import type { Database, Transaction } from './database.js';
 import { record } from '../push/journal.js';
 import { sqlStateOf } from './sql-state.js';
+import { Portion } from '../portion.js';
 
 /**
  * Tells of a change: published when the transaction that makes it has been committed, and not if it fails. `id` names
@@ -58,7 +59,9 @@ export class Transactions {
       );
       return { result, prepared };
     });
+    const portion = new Portion();
     for (const { message, recordId } of prepared) {
+      if (portion.isOver) await portion.next();
       try {
         await this.publisher.send(message, recordId);
       } catch (error) {
