@@ -12,6 +12,7 @@ import { createFirstAdministrator } from './first-administrator.js';
 import { compressAnswers } from './http/compression.js';
 import { cors } from './http/cors.js';
 import { apiDocs } from './http/docs.js';
+import { warnOfForwarded } from './http/forwarded.js';
 import { describeApi } from './http/openapi.js';
 import { apiHeaders } from './http/security-headers.js';
 import { boundRequests } from './http/request-time.js';
@@ -63,6 +64,7 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   app.use(apiHeaders);
   app.use(configVersion);
   const logger = new NestLogger('Gateway');
+  if (settings.TRUST_PROXY === false) warnOfForwarded(server, (sentence) => logger.warn(sentence));
   for (const warning of settings.warnings) logger.warn(warning);
   for (const folder of missingBrowserApps())
     logger.warn(`No app is built in ${folder}: run "npm run build".`);

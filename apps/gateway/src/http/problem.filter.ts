@@ -1,5 +1,6 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { FOREIGN_KEY_VIOLATION, sqlStateOf } from '../database/sql-state.js';
 import { problemOf, ProblemException, type Problem } from './problem.js';
 
 /** Every error leaves as problem+json. What we did not foresee is logged, and says nothing of the inside. */
@@ -27,6 +28,8 @@ export class ProblemFilter implements ExceptionFilter {
       if (status === 404) return problemOf(404, `There is no ${request.method} ${request.path}.`);
       return problemOf(status, exception.message);
     }
+    if (sqlStateOf(exception) === FOREIGN_KEY_VIOLATION)
+      return problemOf(404, 'Something that this belongs to was deleted meanwhile.');
     this.#logger.error(
       exception instanceof Error ? (exception.stack ?? exception.message) : String(exception),
     );
