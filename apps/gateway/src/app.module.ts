@@ -7,6 +7,7 @@ import { LoggerModule } from 'nestjs-pino';
 import { DatabaseModule } from './database/database.module.js';
 import type { OpenDatabase } from './database/database.js';
 import { Transactions } from './database/transactions.js';
+import { Amendments } from './events/amendments.js';
 import { IngestQueue, ingestLimits } from './events/ingest-queue.js';
 import { Ingest } from './events/ingest.js';
 import { IngestController } from './events/ingest.controller.js';
@@ -135,6 +136,7 @@ export class AppModule {
         },
         Invitations,
         Ingest,
+        Amendments,
         Stacks,
         ServiceMessages,
         ExpiredTokens,

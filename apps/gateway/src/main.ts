@@ -13,6 +13,7 @@ import { prepareData } from './first-data.js';
 import { compressAnswers } from './http/compression.js';
 import { cors } from './http/cors.js';
 import { apiDocs } from './http/docs.js';
+import { warnOfForwarded } from './http/forwarded.js';
 import { logging } from './http/logging.js';
 import { describeApi } from './http/openapi.js';
 import { apiHeaders } from './http/security-headers.js';
@@ -78,6 +79,7 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   app.use(apiHeaders);
   app.use(configVersion);
   const logger = new NestLogger('Gateway');
+  if (settings.TRUST_PROXY === false) warnOfForwarded(server, (sentence) => logger.warn(sentence));
   for (const warning of settings.warnings) logger.warn(warning);
   for (const folder of missingBrowserApps())
     logger.warn(`No app is built in ${folder}: run "npm run build".`);

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { catalog, catalogEntry, type MessageType } from './catalog.js';
+import { catalog, catalogEntry, type CatalogEntry, type MessageType } from './catalog.js';
 import { ChangeType } from './messages.js';
 
 const entity = (over: object = {}) => ({
@@ -137,5 +138,39 @@ describe('the catalog', () => {
     `${'A'.repeat(80)}Changed`,
   ])('does not know %s', (type) => {
     expect(catalogEntry(type)).toBeUndefined();
+  });
+});
+
+describe('messages that count as equal', () => {
+  const few = fc.constantFrom('a', 'b');
+  const maybe = fc.option(few, { nil: undefined });
+  const anyEntity = fc.record({
+    type: fc.constantFrom('Organization', 'PersistentEvent'),
+    id: maybe,
+    organization_id: maybe,
+    project_id: maybe,
+    stack_id: maybe,
+    change_type: fc.constantFrom(...Object.values(ChangeType)),
+    data: fc.oneof(fc.constant({}), fc.record({ user_id: few })),
+  });
+  const keyed = (Object.entries(catalog) as [string, CatalogEntry][]).filter(
+    ([, row]) => row.key !== undefined,
+  );
+
+  it('are for the same people, and so is what they merge into', () => {
+    expect(keyed.map(([type]) => type)).toContain('PersistentEventChanged');
+    for (const [type, row] of keyed) {
+      fc.assert(
+        fc.property(anyEntity, anyEntity, (one, other) => {
+          fc.pre(row.key?.(one) === row.key?.(other));
+          expect(row.audience(other), type).toEqual(row.audience(one));
+          if (row.conflate === undefined) return;
+          const merged = row.conflate.merge(one, other);
+          expect(row.audience(merged), type).toEqual(row.audience(one));
+          expect(row.key?.(merged), type).toBe(row.key?.(one));
+        }),
+        { numRuns: 500 },
+      );
+    }
   });
 });

@@ -25,7 +25,10 @@ export interface CatalogEntry<Message = unknown> {
   /** Who may see the message; empty: nobody, it is not sent. */
   audience(message: Message): readonly Audience[];
   readonly delivery: DeliveryClass;
-  /** Invalidations of one type with equal keys are equal. Without it, those with the same payload are. */
+  /**
+   * Invalidations of one type with equal keys are equal, and have the same audience. Without it, those with the same
+   * payload are.
+   */
   key?(message: Message): string;
   /** What goes over the wire, where that is less than what was published. */
   redact?(message: Message): Message;
@@ -36,7 +39,7 @@ export interface CatalogEntry<Message = unknown> {
   readonly servicePublishes: boolean;
 }
 
-/** The first goes out at once; equal ones within `windowMs` become one at its end, before the log. */
+/** The first goes out at once; equal ones within `windowMs` become one at its end, before the log, for the same audience. */
 export interface Conflation<Message = unknown> {
   readonly windowMs: number;
   merge(earlier: Message, later: Message): Message;
@@ -47,8 +50,12 @@ export type Catalog = Readonly<Record<string, CatalogEntry>>;
 
 const entry = <Message>(row: CatalogEntry<Message>): CatalogEntry<Message> => row;
 
+/** An organization may be named by its own id. */
+const organizationIdOf = (message: EntityChanged): string | undefined =>
+  message.organization_id ?? (message.type === 'Organization' ? message.id : undefined);
+
 const organizationOf = (message: EntityChanged): readonly Audience[] => {
-  const id = message.organization_id ?? (message.type === 'Organization' ? message.id : undefined);
+  const id = organizationIdOf(message);
   return id === undefined ? [] : [organization(id)];
 };
 
@@ -74,10 +81,12 @@ export const catalog = {
     schema: entityChanged,
     audience: organizationOf,
     delivery: 'invalidation',
-    key: (m) => JSON.stringify([m.organization_id, m.project_id, m.stack_id, m.change_type]),
+    key: (m) => JSON.stringify([organizationIdOf(m), m.project_id, m.stack_id, m.change_type]),
     conflate: {
       windowMs: 250,
+      // Of several events no id is true. An organization's own id stays: it says who may see the message.
       merge: (_earlier, later) => {
+        if (later.organization_id === undefined) return later;
         const { id: _id, ...rest } = later;
         return rest;
       },

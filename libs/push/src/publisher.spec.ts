@@ -180,4 +180,36 @@ describe('the publisher', () => {
     await settled();
     expect(failing.failures).toMatchObject([{ message: 'the log is away' }]);
   });
+
+  it('hands what it merged to whom it was published, whatever a catalog drops while merging', async () => {
+    const { publisher, appended, advance } = make();
+    const own = { type: 'Organization', change_type: ChangeType.Saved, data: {} };
+    for (let sent = 0; sent < 5; sent += 1) {
+      await publisher.publish({ type: 'PersistentEventChanged', message: { ...own, id: 'o' } });
+      await publisher.publish({ type: 'PersistentEventChanged', message: { ...own, id: 'other' } });
+    }
+    advance(250);
+    await settled();
+    const heard = (id: string) =>
+      appended.filter(({ audience }) => JSON.stringify(audience) === JSON.stringify([organization(id)]));
+    expect([heard('o').length, heard('other').length]).toEqual([2, 2]);
+
+    const log = new MemoryMessageLog();
+    const told: StampedMessage[] = [];
+    log.follow((record) => void told.push(record));
+    const clock = new VirtualClock();
+    const careless = {
+      ...catalog.PersistentEventChanged,
+      key: () => 'all',
+      conflate: { windowMs: 100, merge: () => ({ type: 'Thing', change_type: 1, data: {} }) },
+    };
+    const own2 = new PushPublisher(log, { ThingChanged: careless }, clock, () => undefined);
+    for (const organization_id of ['a', 'b', 'a', 'b', 'a', 'b'])
+      await own2.publish({ type: 'ThingChanged', message: { ...stack, organization_id } });
+    clock.advance(100);
+    await settled();
+    expect(told.map(({ audience }) => audience)).toEqual(
+      ['a', 'b', 'a', 'b'].map((id) => [organization(id)]),
+    );
+  });
 });

@@ -1,5 +1,6 @@
 import {
   catalogEntry,
+  type Audience,
   type Catalog,
   type CatalogEntry,
   type Conflation,
@@ -29,6 +30,12 @@ export interface Prepared {
   readonly stamped: StampedMessage | undefined;
 }
 
+/** A message that waits for its conflation window, and who may see it. */
+interface Held {
+  readonly envelope: Envelope;
+  readonly audience: readonly Audience[];
+}
+
 /** The largest message, as JSON. Larger things are fetched, not pushed. */
 export const MAX_MESSAGE_CHARACTERS = 2 * 1024 * 1024;
 
@@ -39,7 +46,7 @@ export const MAX_MESSAGE_CHARACTERS = 2 * 1024 * 1024;
 export class PushPublisher<C extends Catalog = Catalog> {
   readonly #conflated = new Map<
     string,
-    { windows: ConflationWindows<Envelope>; cancel: (() => void) | undefined }
+    { windows: ConflationWindows<Held>; cancel: (() => void) | undefined }
   >();
 
   constructor(
@@ -75,7 +82,10 @@ export class PushPublisher<C extends Catalog = Catalog> {
     this.metrics.published(type);
     if (entry.conflate === undefined) return this.#append(stamped, recordId);
     const conflated = this.#windowsOf(envelope.type, entry.conflate);
-    const outcome = conflated.windows.offer(this.#keyOf(entry, envelope), envelope, this.clock.elapsed());
+    const audience = stamped?.audience ?? [];
+    // Merging must not change who may see a message, whatever a catalog's key and merge say.
+    const key = `${this.#keyOf(entry, envelope)} ${JSON.stringify(audience)}`;
+    const outcome = conflated.windows.offer(key, { envelope, audience }, this.clock.elapsed());
     this.#schedule(envelope.type);
     if (outcome === 'merged') this.metrics.conflated(type);
     if (outcome === 'pass') await this.#append(stamped, recordId);
@@ -85,8 +95,8 @@ export class PushPublisher<C extends Catalog = Catalog> {
   async close(): Promise<void> {
     for (const { windows, cancel } of this.#conflated.values()) {
       cancel?.();
-      for (const envelope of windows.flush()) {
-        await this.#append(this.#stamp(this.#entryOf(envelope.type), envelope));
+      for (const { envelope, audience } of windows.flush()) {
+        await this.#append(this.#stamp(this.#entryOf(envelope.type), envelope, audience));
       }
     }
     this.#conflated.clear();
@@ -133,8 +143,11 @@ export class PushPublisher<C extends Catalog = Catalog> {
   }
 
   /** Undefined: nobody may see it, and it changes nothing. */
-  #stamp(entry: CatalogEntry, { type, message }: Envelope): StampedMessage | undefined {
-    const audience = entry.audience(message);
+  #stamp(
+    entry: CatalogEntry,
+    { type, message }: Envelope,
+    audience = entry.audience(message),
+  ): StampedMessage | undefined {
     const effect = entry.effect?.(message);
     // What nobody may see can still close a connection.
     if (audience.length === 0 && effect === undefined) return undefined;
@@ -157,9 +170,9 @@ export class PushPublisher<C extends Catalog = Catalog> {
   #windowsOf(type: string, { windowMs, merge }: Conflation) {
     let conflated = this.#conflated.get(type);
     if (conflated === undefined) {
-      const windows = new ConflationWindows<Envelope>(windowMs, (earlier, later) => ({
-        type,
-        message: merge(earlier.message, later.message),
+      const windows = new ConflationWindows<Held>(windowMs, (earlier, later) => ({
+        envelope: { type, message: merge(earlier.envelope.message, later.envelope.message) },
+        audience: earlier.audience,
       }));
       conflated = { windows, cancel: undefined };
       this.#conflated.set(type, conflated);
@@ -174,8 +187,8 @@ export class PushPublisher<C extends Catalog = Catalog> {
     conflated.cancel = this.clock.after(Math.max(0, next - this.clock.elapsed()), () => {
       conflated.cancel = undefined;
       const entry = this.#entryOf(type);
-      for (const envelope of conflated.windows.due(this.clock.elapsed())) {
-        this.#append(this.#stamp(entry, envelope)).catch(this.onLateFailure);
+      for (const { envelope, audience } of conflated.windows.due(this.clock.elapsed())) {
+        this.#append(this.#stamp(entry, envelope, audience)).catch(this.onLateFailure);
       }
       this.#schedule(type);
     });

@@ -213,12 +213,19 @@ export const events = pgTable(
     data: jsonb('data').$type<Record<string, unknown>>().notNull(),
     tags: texts('tags'),
     referenceId: text('reference_id'),
+    /** What clients say later stands beside the data, which may be megabytes, and must not be written again for it. */
+    sessionLastActivity: instant('session_last_activity_utc'),
+    sessionClosed: boolean('session_closed'),
+    userDescription: jsonb('user_description').$type<Record<string, unknown>>(),
     created: created(),
   },
   (table) => [
     index('events_stack').on(table.stackId, table.date, table.id),
     index('events_project').on(table.projectId, table.date, table.id),
-    index('events_reference').on(table.projectId, table.referenceId),
+    // With the date: the newest of many events with one reference is found without reading the others.
+    index('events_reference_newest')
+      .on(table.projectId, table.referenceId, table.date)
+      .where(sql`${table.referenceId} IS NOT NULL`),
   ],
 );
 

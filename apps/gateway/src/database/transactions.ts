@@ -6,6 +6,7 @@ import { DATABASE } from './database.token.js';
 import type { Database, Transaction } from './database.js';
 import { record } from '../push/journal.js';
 import { FaultLog } from '../fault-log.js';
+import { Portion } from '../portion.js';
 import { QueryError } from './query-error.js';
 
 /**
@@ -62,7 +63,9 @@ export class Transactions {
       );
       return { result, prepared };
     });
+    const portion = new Portion();
     for (const { message, recordId } of prepared) {
+      if (portion.isOver) await portion.next();
       try {
         await this.publisher.send(message, recordId);
       } catch (error) {

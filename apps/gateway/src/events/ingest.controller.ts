@@ -1,28 +1,34 @@
-import { Body, Controller, Get, Inject, Param, Post, Query, Res } from '@nestjs/common';
-import { and, desc, eq, sql } from 'drizzle-orm';
+import { Body, Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { z } from 'zod';
-import type { Database } from '../database/database.js';
-import { DATABASE } from '../database/database.token.js';
-import { events } from '../database/schema.js';
 import { ApiBody } from '@nestjs/swagger';
 import { Answers, noRoom } from '../http/answers.js';
 import { TakesBody } from '../http/body-limits.js';
 import { forbidden, invalid, ProblemException } from '../http/problem.js';
 import { idSchema } from '../http/schemas.js';
-import { cleanText } from '../http/text.js';
-import { CountsAgainst, Throttle } from '../http/throttle.js';
+import { cleanJson, cleanText } from '../http/text.js';
+import { countWithin, CountsAgainst, limiterOf, Throttle } from '../http/throttle.js';
 import { Allow, Calling, type Caller, type UserCaller } from '../identity/caller.js';
 import { Organizations } from '../organizations/organizations.js';
+import { Amendments } from './amendments.js';
 import { CONFIG_VERSION } from './config-version.js';
 import { eventSchema } from './event-input.js';
 import { Ingest, type IngestTarget } from './ingest.js';
 
-const text = (most: number) => z.string().transform((value) => cleanText(value).slice(0, most));
+const DESCRIPTIONS_PER_MINUTE = 10;
+/** Characters of a description's data, as JSON; larger ones are left out. */
+const MOST_DESCRIBED = 16_384;
+
+const text = (most: number) => z.string().transform((value) => cleanText(value.slice(0, most)));
 const description = z.object({
   email_address: text(320).optional(),
   description: text(10_000).optional(),
-  data: z.record(z.string(), z.unknown()).optional().catch(undefined),
+  data: z
+    .record(z.string(), z.unknown())
+    .refine((data) => JSON.stringify(data).length <= MOST_DESCRIBED)
+    .transform((data) => cleanJson(data) as Record<string, unknown>)
+    .optional()
+    .catch(undefined),
 });
 const heartbeat = z.object({ id: text(200).optional(), close: z.string().optional() });
 const reference = z.object({ reference_id: text(100) });
@@ -43,9 +49,12 @@ const overPlan = { 402: 'The batch does not fit the plan; nothing of it was kept
 /** What client libraries call with a project's token. */
 @Controller('api/v2')
 export class IngestController {
+  /** Of one event: each writes the whole of it again. */
+  readonly #descriptions = limiterOf(DESCRIPTIONS_PER_MINUTE);
+
   constructor(
-    @Inject(DATABASE) private readonly database: Database,
     private readonly ingest: Ingest,
+    private readonly amendments: Amendments,
     private readonly organizations: Organizations,
     private readonly throttle: Throttle,
   ) {}
@@ -82,27 +91,34 @@ export class IngestController {
   /** Kept with every event that has the reference, which may be still on its way: then nothing is described. */
   @Post('events/by-ref/:reference_id/user-description')
   @Allow('client')
-  @CountsAgainst('ingest')
+  @CountsAgainst('side')
   @Answers('Keeps what a user said with the newest event of the reference', { status: 202 })
   async describe(
     @Calling() caller: Caller,
     @Param({ schema: reference }) { reference_id: referenceId }: z.output<typeof reference>,
     @Body({ schema: description }) said: z.output<typeof description>,
+    @Res({ passthrough: true }) response: Response,
   ): Promise<void> {
-    await this.#amend(caller, referenceId, { '@user_description': said });
+    const { projectId } = targetOf(caller);
+    await countWithin(
+      this.#descriptions,
+      `${projectId} ${referenceId}`,
+      response,
+      'The event was described too often; wait a minute and try again.',
+    );
+    await this.amendments.describe(projectId, referenceId, said);
   }
 
   @Get('events/session/heartbeat')
   @Allow('client')
-  @CountsAgainst('none')
+  @CountsAgainst('side')
   @Answers("Notes activity with the session's event", { also: noRoom })
   async heartbeat(
     @Calling() caller: Caller,
     @Query({ schema: heartbeat }) { id, close }: z.output<typeof heartbeat>,
   ): Promise<void> {
-    if (id === undefined) return;
-    const seen = { last_activity_utc: new Date().toISOString(), is_closed: close === 'true' };
-    await this.#amend(caller, id, { '@session': seen });
+    const { projectId } = targetOf(caller);
+    if (id !== undefined) await this.amendments.noteActivity(projectId, id, close === 'true', new Date());
   }
 
   @Get('projects/config')
@@ -124,21 +140,6 @@ export class IngestController {
     const batch = batchOf(body);
     await this.throttle.countEvents(tokenId, batch.length);
     await this.ingest.accept(target, batch, new Date());
-  }
-
-  /** Adds to the data of the newest event with a reference. */
-  async #amend(caller: Caller, referenceId: string, data: Record<string, unknown>): Promise<void> {
-    const { projectId } = targetOf(caller);
-    const newest = this.database
-      .select({ id: events.id })
-      .from(events)
-      .where(and(eq(events.projectId, projectId), eq(events.referenceId, referenceId)))
-      .orderBy(desc(events.date))
-      .limit(1);
-    await this.database
-      .update(events)
-      .set({ data: sql`${events.data} || ${JSON.stringify(data)}::jsonb` })
-      .where(eq(events.id, sql`(${newest})`));
   }
 
   async #projectOf(caller: UserCaller, id: string): Promise<IngestTarget> {

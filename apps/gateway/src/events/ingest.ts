@@ -36,10 +36,14 @@ interface Counted {
   readonly events: readonly IdentifiedEvent[];
 }
 
-/** Stacks of one statement: PostgreSQL takes 65,535 parameters, and a stack has ten columns. */
-const UPSERTED_ROWS = 1000;
-/** Events of one statement. */
-const INSERTED_ROWS = 5000;
+/**
+ * Stacks and events of one statement: few enough that building it, and running it where the database is embedded, keeps
+ * nobody waiting for long.
+ */
+const UPSERTED_ROWS = 250;
+const INSERTED_ROWS = 1000;
+/** Characters of one statement, beside its last event's. */
+const INSERTED_CHARACTERS = 512 * 1024;
 const MAX_STACK_TAGS = 50;
 
 /** Takes events in: groups them into stacks, counts them, and tells of each stack once. */
@@ -74,10 +78,13 @@ export class Ingest {
   #store(target: IngestTarget, groups: readonly Group[], planId: PlanId, now: Date): Promise<void> {
     return this.transactions.run(async (transaction, publish) => {
       let kept = 0;
-      for (const portion of portions(groups, UPSERTED_ROWS)) {
-        const counted = await this.#count(transaction, target, portion);
+      const portion = new Portion();
+      for (let first = 0; first < groups.length; first += UPSERTED_ROWS) {
+        const counted = await this.#count(transaction, target, groups.slice(first, first + UPSERTED_ROWS));
         await this.#insert(transaction, target, counted);
+        await portion.next();
         for (const stack of counted) announce(publish, target, stack);
+        await portion.next();
         kept += counted.reduce((sum, { events: own }) => sum + own.length, 0);
       }
       await this.usage.count(transaction, target.organizationId, planId, kept, now);
@@ -139,42 +146,57 @@ export class Ingest {
     { organizationId, projectId }: IngestTarget,
     counted: readonly Counted[],
   ): Promise<void> {
-    const rows = counted.flatMap(({ stackId, events: own }) =>
-      own.map(({ id, type, message, date, data, tags, referenceId: reference_id }) => {
-        return { id, stack_id: stackId, type, message, date, data, tags, reference_id };
-      }),
-    );
-    for (const portion of portions(rows, INSERTED_ROWS)) {
+    for await (const rows of statementsOf(counted)) {
       await transaction.execute(sql`
         INSERT INTO ${events} (id, organization_id, project_id, stack_id, type, message, date, data, tags, reference_id)
         SELECT id, ${organizationId}::uuid, ${projectId}::uuid, stack_id, type, message, date, data, tags, reference_id
-        FROM jsonb_to_recordset(${JSON.stringify(portion)}::jsonb) AS row(
+        FROM jsonb_to_recordset(${rows}::jsonb) AS row(
           id uuid, stack_id uuid, type text, message text, date timestamptz, data jsonb, tags text[], reference_id text
         )`);
     }
   }
 }
 
-function portions<Row>(rows: readonly Row[], size: number): Row[][] {
-  return Array.from({ length: Math.ceil(rows.length / size) }, (_, index) =>
-    rows.slice(index * size, (index + 1) * size),
-  );
+/** Events as rows in JSON, so many at once as one statement takes. */
+async function* statementsOf(counted: readonly Counted[]): AsyncGenerator<string> {
+  const portion = new Portion();
+  let rows: string[] = [];
+  let characters = 0;
+  for (const { stackId, events: own } of counted) {
+    for (const { id, type, message, date, data, tags, referenceId: reference_id } of own) {
+      const row = JSON.stringify({ id, stack_id: stackId, type, message, date, data, tags, reference_id });
+      characters += row.length;
+      rows.push(row);
+      if (portion.isOver) await portion.next();
+      if (rows.length < INSERTED_ROWS && characters < INSERTED_CHARACTERS) continue;
+      yield `[${rows.join(',')}]`;
+      [rows, characters] = [[], 0];
+    }
+  }
+  if (rows.length > 0) yield `[${rows.join(',')}]`;
 }
 
 /** In the order of their signatures, so that concurrent batches lock stacks in the same order. */
 async function groupBySignature(batch: readonly object[], now: Date): Promise<Group[]> {
   const groups = new Map<string, Group>();
+  // By the first two characters of the signature: fifty thousand are not sorted in one go.
+  const drawers = Array.from({ length: 256 }, (): Group[] => []);
   const portion = new Portion();
   for (const raw of batch) {
     const event = readEvent(raw, now);
     if (event === undefined) continue;
     const { hash, title } = signatureOf(event);
-    const group = groups.get(hash) ?? { hash, title, events: [] };
+    let group = groups.get(hash);
+    if (group === undefined) {
+      group = { hash, title, events: [] };
+      groups.set(hash, group);
+      drawers[Number.parseInt(hash.slice(0, 2), 16)]?.push(group);
+    }
     group.events.push({ ...event, id: randomUUID() });
-    groups.set(hash, group);
     if (portion.isOver) await portion.next();
   }
-  return [...groups.values()].sort((a, b) => (a.hash < b.hash ? -1 : 1));
+  for (const drawer of drawers) drawer.sort((a, b) => (a.hash < b.hash ? -1 : 1));
+  return drawers.flat();
 }
 
 function announce(

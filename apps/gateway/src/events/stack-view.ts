@@ -58,8 +58,23 @@ export function toEventView(row: typeof events.$inferSelect): z.input<typeof eve
     type: row.type,
     message: row.message,
     date: row.date,
-    data: row.data,
+    data: { ...row.data, ...amendmentsOf(row) },
     tags: row.tags,
     reference_id: row.referenceId,
+  };
+}
+
+/** What was said of the event afterwards, as client libraries know it. */
+function amendmentsOf({ sessionLastActivity, sessionClosed, userDescription }: typeof events.$inferSelect) {
+  return {
+    ...(sessionLastActivity === null
+      ? {}
+      : {
+          '@session': {
+            last_activity_utc: sessionLastActivity.toISOString(),
+            is_closed: sessionClosed ?? false,
+          },
+        }),
+    ...(userDescription === null ? {} : { '@user_description': userDescription }),
   };
 }

@@ -8,7 +8,7 @@ import { events, stacks, stackStatuses } from '../database/schema.js';
 import { Answers } from '../http/answers.js';
 import { notFound } from '../http/problem.js';
 import { pageOf, window } from '../http/page.js';
-import { idSchema, idsSchema, paging, type Paging } from '../http/schemas.js';
+import { futureInstant, idSchema, idsSchema, paging, type Paging } from '../http/schemas.js';
 import { cleanText } from '../http/text.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
 import { Organizations } from '../organizations/organizations.js';
@@ -37,13 +37,7 @@ const orders = {
 } as const;
 
 const newStatus = z.object({ status });
-const snooze = z.object({
-  snoozeUntilUtc: z.iso
-    .datetime({ offset: true, local: true, error: 'must be a date like 2030-01-31T09:00:00Z' })
-    // A date without an offset is UTC, as the name says.
-    .transform((text) => new Date(/(Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`))
-    .refine((date) => date.getTime() > Date.now(), 'must be in the future'),
-});
+const snooze = z.object({ snoozeUntilUtc: futureInstant });
 
 const foreign = { 404: 'There is no such stack for the caller.' };
 const oneIsForeign = { 404: 'One of them does not exist for the caller; none was changed.' };

@@ -1,7 +1,7 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { NoRoom } from '../database/data-room.js';
-import { isUnavailable, QueryError } from '../database/query-error.js';
+import { FOREIGN_KEY_VIOLATION, isUnavailable, QueryError } from '../database/query-error.js';
 import { FaultLog } from '../fault-log.js';
 import { problemOf, ProblemException, type Problem } from './problem.js';
 
@@ -44,6 +44,8 @@ export class ProblemFilter implements ExceptionFilter {
       return problemOf(status, exception.message);
     }
     if (exception instanceof NoRoom) return problemOf(507, FULL);
+    if (exception instanceof QueryError && exception.code === FOREIGN_KEY_VIOLATION)
+      return problemOf(404, 'Something that this belongs to was deleted meanwhile.');
     if (isUnavailable(exception)) {
       this.#faults.failure(exception, 'asking the database');
       const isUnknown = exception instanceof QueryError && exception.outcome === 'unknown';

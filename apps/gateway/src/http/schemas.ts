@@ -21,6 +21,16 @@ export const instant = z
   .transform((date) => date.toISOString())
   .pipe(z.iso.datetime());
 
+/** What ISO 8601 writes with four digits; PostgreSQL and JavaScript do not agree on what is beyond. */
+const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/** An instant from outside, after now. Without an offset it is UTC. */
+export const futureInstant = z.iso
+  .datetime({ offset: true, local: true, error: 'must be a date like 2030-01-31T09:00:00Z' })
+  .transform((text) => new Date(/(?:Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`))
+  .refine((date) => date.getTime() > Date.now(), 'must be in the future')
+  .refine((date) => !(date.getTime() > LATEST), 'must be before the year 10000, UTC');
+
 /** A flag in a query. */
 export const flag = z
   .enum(['true', 'false'], 'must be true or false')

@@ -5,8 +5,8 @@ import ipaddr from 'ipaddr.js';
 import { RateLimiterMemory, RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible';
 import { ProblemException } from './problem.js';
 
-/** What a request counts against; `none`: it is not throttled. */
-export type Budget = 'api' | 'ingest' | 'none';
+/** What a request counts against; `side`: what clients say beside their events; `none`: it is not throttled. */
+export type Budget = 'api' | 'ingest' | 'side' | 'none';
 
 export const BUDGET = 'crossfade:budget';
 /** Routes count against `api` unless they say otherwise. */
@@ -24,8 +24,12 @@ export class Throttle {
   readonly #events: RateLimiterAbstract | undefined;
 
   /** Requests a minute, and `events` of them all; 0: no limit. */
-  constructor(limits: Readonly<Record<Exclude<Budget, 'none'> | 'events', number>>) {
-    this.#limiters = { api: limiter(limits.api), ingest: limiter(limits.ingest) };
+  constructor(limits: Readonly<Record<'api' | 'ingest' | 'events', number>>) {
+    this.#limiters = {
+      api: limiter(limits.api),
+      ingest: limiter(limits.ingest),
+      side: limiter(limits.ingest),
+    };
     this.#events = limiter(limits.events);
   }
 

@@ -6,8 +6,9 @@ import { and, eq, lt } from 'drizzle-orm';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { pushRequests } from '../database/schema.js';
+import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions } from '../database/transactions.js';
-import { conflict, forbidden, invalid, type Fault } from '../http/problem.js';
+import { conflict, forbidden, invalid, unauthorized, type Fault } from '../http/problem.js';
 import type { ServiceCaller } from '../identity/caller.js';
 
 /** How long a request is remembered by its `Idempotency-Key`, milliseconds. */
@@ -39,11 +40,17 @@ export class ServiceMessages {
   ): Promise<readonly string[]> {
     const prepared = this.#prepare(caller, messages);
     const ids = prepared.map(() => randomUUID());
-    return this.transactions.run(async (transaction, publish) => {
+    const published = this.transactions.run(async (transaction, publish) => {
       const earlier = key === undefined ? undefined : await remember(transaction, caller, key, messages, ids);
       if (earlier !== undefined) return earlier;
       prepared.forEach((one, index) => publish(one, ids[index]));
       return ids;
+    });
+    return published.catch((error: unknown) => {
+      // The request is remembered with its token, which went meanwhile.
+      if (error instanceof QueryError && error.code === FOREIGN_KEY_VIOLATION)
+        throw unauthorized('The token was revoked.');
+      throw error;
     });
   }
 

@@ -1,0 +1,16 @@
+import type { IncomingMessage, Server } from 'node:http';
+
+/**
+ * Says, once, that a proxy seems to be in front whose word is not taken: then all who come through it count as one
+ * address, and share its budgets. What the header says is not repeated: anybody can send one.
+ */
+export function warnOfForwarded(server: Server, warn: (sentence: string) => void): void {
+  const look = ({ headers, socket }: IncomingMessage): void => {
+    if (headers['x-forwarded-for'] === undefined && headers.forwarded === undefined) return;
+    server.off('request', look).off('upgrade', look);
+    warn(
+      `A request from ${socket.remoteAddress ?? 'somewhere'} came with a forwarded address, which is not believed: TRUST_PROXY is not set. If that is your proxy, set it, or everyone behind it counts as one address.`,
+    );
+  };
+  server.prependListener('request', look).prependListener('upgrade', look);
+}
