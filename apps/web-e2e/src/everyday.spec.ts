@@ -187,19 +187,27 @@ describe('both apps side by side', () => {
     await modern.locator('[data-usage="This hour"]').getByText('301 of 1,500').waitFor({ timeout: BOUND_MS });
   });
 
-  it('a member who is added and removed', async () => {
+  it('a member who is invited, accepts, and is removed', async () => {
     const other = await hosts.browsing.signedIn(`${hosts.gateway.url}/`, MEMBER);
-    await connection(other, 'open');
+    const theirs = await hosts.browsing.signedIn(`${hosts.gateway.url}/next/`, MEMBER);
+    await Promise.all([other, theirs].map((page) => connection(page, 'open')));
     const names = () => other.getByLabel('Organization').locator('option').allTextContents();
     expect(await names()).toEqual(['Acme']);
+    await modern.getByLabel('Address to invite').fill(MEMBER);
+    await modern.getByRole('button', { name: 'Invite' }).click();
+    await modern.getByLabel('Link of the new invitation').waitFor();
+    expect(await names()).toEqual(['Acme']);
+    // Nobody tells of an invitation: it is there when somebody looks.
+    await theirs.reload();
+    await theirs.getByRole('link', { name: 'Organizations: one invitation' }).click();
     await seenAfter(
-      'added member',
-      async () => {
-        await modern.getByLabel('New member').fill(MEMBER);
-        await modern.getByRole('button', { name: 'Add' }).click();
-      },
+      'accepted invitation',
+      () => theirs.getByRole('button', { name: 'Accept the invitation to Globex' }).click(),
       () => eventually('second organization', async () => ((await names()).length === 2 ? true : undefined)),
     );
+    await theirs.getByRole('heading', { level: 1, name: 'Globex' }).waitFor();
+    await theirs.context().close();
+    await modern.getByTestId('invitations').getByText('None is open').waitFor();
     await modern.getByTestId('members').getByText(MEMBER).waitFor();
     await seenAfter(
       'removed member',

@@ -13,7 +13,7 @@ const KEPT = ['modern-stacks', 'legacy-stacks'];
 
 it('takes a picture of every page and state', async () => {
   for (const one of [folder, all]) mkdirSync(one, { recursive: true });
-  const gateway = await GatewayHost.start();
+  const gateway = await GatewayHost.start({ env: { ENABLE_SIGNUP: 'true', API_THROTTLE_PER_MINUTE: '0' } });
   const browsing = await Browsing.start();
   await prepareTour(gateway.url);
   await takeTour(gateway.url, browsing, async (page, name) => {

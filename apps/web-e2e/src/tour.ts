@@ -1,4 +1,4 @@
-import { ApiClient, hourWithRoom, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, hourWithRoom, invite, sampleToken, secretOf } from '@crossfade/test-hosts';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import type { Browsing } from './browser.ts';
 import { apps, connection, sendError, signIn } from './browser.ts';
@@ -20,6 +20,7 @@ const looks: readonly { suffix: string; apps: readonly App[]; options: BrowserCo
 interface Place {
   readonly page: Page;
   readonly url: string;
+  readonly gateway: string;
   readonly admin: ApiClient;
 }
 type Go = (place: Place) => Promise<unknown>;
@@ -65,6 +66,37 @@ const organization: Go = async (place) =>
   )(place);
 const project: Go = async (place) =>
   at(`projects/${await idOf(place.admin, '/projects', 'Storefront')}`, shows('push:subscribe'))(place);
+/** The organization that nobody but the administrator is in. */
+const globex = (ready: (page: Page) => Promise<unknown>): Go => {
+  return async (place) =>
+    at(`organizations/${await idOf(place.admin, '/organizations', 'Globex')}`, ready)(place);
+};
+const withInvitation: Go = async (place) => {
+  const id = await idOf(place.admin, '/organizations', 'Globex');
+  await invite(place.admin, id, 'a.rather.long.address.of.somebody@subdomain.example.com');
+  await globex(shows('a.rather.long.address'))(place);
+};
+/** An invitation to whom the tour signs in: from somebody else, to their organization. */
+const invited: Go = async (place) => {
+  const member = await ApiClient.login(place.gateway, 'member@crossfade.test');
+  const mine = await member.json<{ id: string; name: string }[]>('GET', '/organizations');
+  const { id } =
+    mine.find(({ name }) => name === 'Umbrella Research') ??
+    (await member.json<{ id: string }>('POST', '/organizations', { name: 'Umbrella Research' }));
+  await invite(member, id, 'admin@crossfade.test');
+  await at('organizations', shows('Invitations to you'))(place);
+};
+const invitation: Go = async (place) => {
+  const id = await idOf(place.admin, '/organizations', 'Globex');
+  const { link } = await invite(place.admin, id, 'new@example.com');
+  await at(`invitation#${secretOf(link)}`, shows('Join Globex'))(place);
+};
+/** Without the server, the page cannot say what the link is for. */
+const invitationFailed: Go = async (place) => {
+  await place.page.route('**/invitations/read', (route) => route.abort());
+  await at('invitation#unread', shows('could not be read'))(place);
+  await place.page.unroute('**/invitations/read');
+};
 const then =
   (first: Go, act: (page: Page) => Promise<unknown>): Go =>
   async (place) => {
@@ -115,6 +147,20 @@ const outside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
       await page.getByRole('alert').waitFor();
     }),
     'sign-up': at('signup', shows('Make the account')),
+    invitation,
+    'invitation-sign-up': then(invitation, (page) =>
+      page.getByRole('link', { name: 'Make an account' }).click(),
+    ),
+    'invitation-ended': at('invitation#no-such', shows('This invitation is not open')),
+    'invitation-failed': invitationFailed,
+    'invitation-none': at('invitation', shows('There is no invitation here')),
+    'reset-password': at('reset-password#no-such', shows('New password')),
+    'reset-password-refused': then(at('reset-password#no-such', shows('New password')), async (page) => {
+      await page.getByLabel('New password').fill('plain otters juggle');
+      await page.getByRole('button', { name: 'Set the password' }).click();
+      await page.getByRole('alert').waitFor();
+    }),
+    'reset-password-none': at('reset-password', shows('There is no link here')),
   },
   legacy: { 'sign-in': at('#!/login', shows('Password')) },
 };
@@ -136,6 +182,18 @@ const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
       `organizations/${crypto.randomUUID()}`,
       shows('There is no such organization'),
     ),
+    'organization-no-invitations': globex(shows('None is open')),
+    'organization-invitations': withInvitation,
+    'organization-new-invitation': then(
+      globex((page) => page.getByLabel('Address to invite').waitFor()),
+      async (page) => {
+        await page.getByLabel('Address to invite').fill('new@example.com');
+        await page.getByRole('button', { name: 'Invite' }).click();
+        await page.getByLabel('Link of the new invitation').waitFor();
+      },
+    ),
+    'organizations-invited': invited,
+    'invitation-signed-in': invitation,
     project,
     'project-new-token': then(project, async (page) => {
       await page.getByLabel('Note of a new token').fill('The shop');
@@ -143,6 +201,35 @@ const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
       await page.getByLabel('The new token').waitFor();
     }),
     sessions: at('sessions', shows('(this one)')),
+    account: at('account', shows('Change the password')),
+    'account-refused': then(at('account', shows('Change the password')), async (page) => {
+      await page.getByLabel('Current password').fill('wrong');
+      await page.getByLabel('New password').fill('plain otters juggle');
+      await page.getByRole('button', { name: 'Change the password' }).click();
+      await page.getByRole('alert').waitFor();
+    }),
+    administration: at('administration', shows('member@crossfade.test')),
+    'administration-nobody': then(at('administration', shows('member@crossfade.test')), async (page) => {
+      await page.getByLabel('Search accounts').fill('nowhere');
+      await shows('No address is like that')(page);
+    }),
+    'administration-link': then(at('administration', shows('member@crossfade.test')), async (page) => {
+      await page.getByRole('button', { name: 'Make a link for member' }).click();
+      await page.getByLabel('Link to set a password').waitFor();
+    }),
+    'administration-lock': then(at('administration', shows('member@crossfade.test')), (page) =>
+      page.getByRole('button', { name: 'Lock' }).first().click(),
+    ),
+    'administration-locked': async (place) => {
+      const [locked] = await place.admin.json<{ id: string }[]>('GET', '/users?q=locked@');
+      await place.admin.json('POST', `/users/${locked?.id}/lock`);
+      await at('administration', shows('locked@example.com'))(place);
+    },
+    'administration-new-token': then(at('administration', shows('Tokens of services')), async (page) => {
+      await page.getByLabel('Note of a new service token').fill('The billing service');
+      await page.getByRole('button', { name: 'Make a token' }).click();
+      await page.getByLabel('The new service token').waitFor();
+    }),
     notifications: at('notifications', shows('None stands')),
     'account-menu': then(stacksOf('Acme', title), (page) =>
       page.getByRole('button', { name: 'Account' }).click(),
@@ -168,6 +255,8 @@ export async function prepareTour(url: string): Promise<void> {
   for (const kind of ['checkout', 'search', 'checkout', 'payment', 'checkout']) await sendError(url, kind);
   const admin = await ApiClient.login(url, 'admin@crossfade.test');
   await admin.json('POST', '/organizations', { name: 'Initech' });
+  const account = { email: 'locked@example.com', password: 'plain otters juggle', full_name: 'Lou Locked' };
+  await new ApiClient(url, undefined).json('POST', '/auth/signup', account);
   const events = Array.from({ length: 250 }, () => ({ type: 'error', message: 'The printer is on fire' }));
   const intranet = new ApiClient(url, sampleToken.intranet);
   await intranet.json('POST', '/events', events);
@@ -186,13 +275,13 @@ export async function takeTour(
       const url = `${gateway}${path}`;
       const page = await browsing.window(url, options);
       for (const [name, go] of Object.entries(outside[app])) {
-        await go({ page, url, admin });
+        await go({ page, url, gateway, admin });
         await look(page, `${app}-${name}${suffix}`);
       }
       await page.goto(url);
       await signIn(page, 'admin@crossfade.test');
       for (const [name, go] of Object.entries(inside[app])) {
-        await go({ page, url, admin });
+        await go({ page, url, gateway, admin });
         await look(page, `${app}-${name}${suffix}`);
       }
       await page.context().close();

@@ -1,5 +1,6 @@
 import { Api } from './api/api';
 import { login } from './api/schemas';
+import { linkSecrets } from './link-secrets.svelte';
 
 const KEY = 'crossfade.token';
 
@@ -20,9 +21,13 @@ class Session {
     this.#begin(await new Api(undefined).post('/auth/login', { email, password }, login));
   }
 
+  /** Accepts the invitation whose link was opened, if there is one. */
   async signUp(email: string, password: string, fullName: string): Promise<void> {
-    const account = { email, password, full_name: fullName };
-    this.#begin(await new Api(undefined).post('/auth/signup', account, login));
+    const { invitation } = linkSecrets;
+    const account = { email, password, full_name: fullName, ...(invitation && { invitation }) };
+    const begun = await new Api(undefined).post('/auth/signup', account, login);
+    linkSecrets.invitation = undefined;
+    this.#begin(begun);
   }
 
   #begin({ token }: { token: string }): void {

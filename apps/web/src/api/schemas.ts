@@ -61,6 +61,29 @@ export const loginSession = z.object({
   is_current: z.boolean(),
 });
 
+export const serviceToken = z.extend(token, {
+  organization_id: z.nullable(z.string()),
+  last_used_utc: z.nullable(z.string()),
+});
+
+/** What an invitation offers. */
+export const offer = z.object({
+  organization_name: z.string(),
+  invited_by: z.nullable(z.string()),
+  expires_utc: z.string(),
+});
+export type Offer = z.infer<typeof offer>;
+export const receivedInvitation = z.extend(offer, { id: z.string(), organization_id: z.string() });
+export const sentInvitation = z.object({
+  id: z.string(),
+  email_address: z.string(),
+  invited_by: z.nullable(z.string()),
+  expires_utc: z.string(),
+});
+export const newInvitation = z.extend(sentInvitation, { link: z.string() });
+export const joined = z.object({ organization_id: z.string(), organization_name: z.string() });
+export const passwordReset = z.object({ link: z.string(), expires_utc: z.string() });
+
 export const notificationLevels = ['Info', 'Warning', 'Error'] as const;
 export const notificationTargets = ['Both', 'Modern', 'Legacy'] as const;
 export const notification = z.object({
@@ -77,6 +100,8 @@ export const me = z.object({
   full_name: z.string(),
   roles: z.array(z.string()),
 });
+
+export const account = z.extend(me, { created_utc: z.string(), locked_utc: z.nullable(z.string()) });
 
 export const login = z.object({ token: z.string() });
 export const problem = z.object({ status: z.number(), detail: z.string() });

@@ -7,6 +7,9 @@ export const everything: QueryKey = [];
 /** The key of the system notification that stands, which its message brings along. */
 export const systemNotification: QueryKey = ['system notification'];
 
+/** The key of the invitations that the user has. Nobody tells of a new one, so it is asked for. */
+export const receivedInvitations: QueryKey = ['received invitations'];
+
 /** What of it a message makes stale. */
 export function staleAfter({ type, message }: Message): readonly QueryKey[] {
   switch (type) {
@@ -25,11 +28,21 @@ export function staleAfter({ type, message }: Message): readonly QueryKey[] {
     case 'PlanOverage':
       return [['organizations'], ['usage', message.organization_id]];
     case 'UserMembershipChanged':
-      return [['organizations'], ['me'], ['projects'], ['stacks'], ['members', message.organization_id]];
+      return [
+        ['organizations'],
+        ['me'],
+        ['projects'],
+        ['stacks'],
+        ['members', message.organization_id],
+        ['sent invitations', message.organization_id],
+        receivedInvitations,
+      ];
     case 'UserChanged':
       return [['me'], ['members']];
     case 'TokenChanged':
-      return message.project_id === undefined ? [['sessions']] : [['tokens', message.project_id]];
+      return message.project_id === undefined
+        ? [['sessions'], ['service tokens']]
+        : [['tokens', message.project_id]];
     case 'ReleaseNotification':
     case 'SystemNotification':
     case 'WebHookChanged':

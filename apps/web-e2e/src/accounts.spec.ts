@@ -1,0 +1,206 @@
+import { ApiClient, invite, secretOf } from '@crossfade/test-hosts';
+import type { Page } from 'playwright-core';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { connection, signIn } from './browser.ts';
+import { startHosts } from './hosts.ts';
+
+const ADMIN = 'admin@crossfade.test';
+const MEMBER = 'member@crossfade.test';
+const PASSWORD = 'plain otters juggle';
+const NEW_PASSWORD = 'quiet badgers whistle';
+
+describe('people who come and go', () => {
+  const hosts = startHosts({ ENABLE_SIGNUP: 'true' });
+  let admin: ApiClient;
+  beforeAll(async () => {
+    admin = await ApiClient.login(hosts.gateway.url, ADMIN);
+  });
+  afterEach(() => {
+    expect(hosts.browsing.errors.splice(0)).toEqual([]);
+  });
+
+  const organization = async (name: string) =>
+    (await admin.json<{ id: string }>('POST', '/organizations', { name })).id;
+  const url = (path: string) => `${hosts.gateway.url}${path}`;
+  const newcomer = async (email: string) => {
+    const account = { email, password: PASSWORD, full_name: 'Ned New' };
+    const anyone = new ApiClient(hosts.gateway.url, undefined);
+    const { token } = await anyone.json<{ token: string }>('POST', '/auth/signup', account);
+    return new ApiClient(hosts.gateway.url, token);
+  };
+  const field = (page: Page, label: string) => page.getByLabel(label, { exact: true });
+
+  /** Neither the address nor what goes back in the history nor the title has it, nor anything that the browser keeps. */
+  async function expectForgotten(page: Page, secret: string): Promise<void> {
+    expect(page.url()).not.toContain('#');
+    expect(await page.title()).not.toContain(secret);
+    const kept = await page.evaluate(() =>
+      JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state]),
+    );
+    expect(kept).not.toContain(secret);
+    const { entries } = await (await page.context().newCDPSession(page)).send('Page.getNavigationHistory');
+    // What somebody typed into the address bar is the browser's own; what it would go back to is not.
+    for (const { url, title } of entries) expect(`${url} ${title}`).not.toContain(secret);
+  }
+
+  it('an invitation is accepted by its link: after signing in', async () => {
+    const { link } = await invite(admin, await organization('Umbrella'), 'another@example.com');
+    const page = await hosts.browsing.window(url(link));
+    await page.getByRole('heading', { name: 'Join Umbrella' }).waitFor();
+    await page.getByText('Ada Admin invites you').waitFor();
+    await expectForgotten(page, secretOf(link));
+    await page.getByRole('link', { name: 'Sign in to accept' }).click();
+    await page.getByLabel('E-mail').fill(MEMBER);
+    await page.getByLabel('Password').fill('tester');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Accept' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Umbrella' }).waitFor();
+    await page.getByTestId('members').getByText(MEMBER).waitFor();
+    await expectForgotten(page, secretOf(link));
+    await page.context().close();
+  });
+
+  it('an invitation is accepted by its link: by making an account', async () => {
+    const { link } = await invite(admin, await organization('Stark'), 'ned@example.com');
+    const page = await hosts.browsing.window(url(link));
+    await page.getByRole('link', { name: 'Make an account' }).click();
+    await page.getByText('Making the account accepts the invitation').waitFor();
+    await page.getByLabel('Name').fill('Ned New');
+    await page.getByLabel('E-mail').fill('ned@example.com');
+    await page.getByLabel('Password').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Make the account' }).click();
+    await page
+      .getByLabel('Organization')
+      .locator('option', { hasText: 'Stark' })
+      .waitFor({ state: 'attached' });
+    await page.context().close();
+  });
+
+  it('an invitation is made, shown once, withdrawn, and then says so to whoever has its link', async () => {
+    const id = await organization('Wayne');
+    const modern = await hosts.browsing.signedIn(url('/next/'), ADMIN);
+    await modern.goto(url(`/next/organizations/${id}`));
+    await modern.getByText('None is open').waitFor();
+    await modern.getByLabel('Address to invite').fill('Someone@Example.com');
+    await modern.getByRole('button', { name: 'Invite' }).click();
+    const link = (await modern.getByLabel('Link of the new invitation').textContent())?.trim() ?? '';
+    expect(link.startsWith(`${hosts.gateway.url}/next/invitation#`)).toBe(true);
+    const guest = await hosts.browsing.window(link);
+    await guest.getByRole('heading', { name: 'Join Wayne' }).waitFor();
+    await modern.reload();
+    await modern.getByTestId('invitations').getByText('someone@example.com').waitFor();
+    expect(await modern.content()).not.toContain(secretOf(link));
+    await modern.getByRole('button', { name: 'Withdraw' }).click();
+    await modern.getByRole('alertdialog').getByRole('button', { name: 'Withdraw' }).click();
+    await modern.getByText('None is open').waitFor();
+    // The same page again, by the address bar.
+    await guest.goto(url('/next/invitation'));
+    await guest.getByText('There is no invitation here').waitFor();
+    await guest.goto(link);
+    await guest.getByText('This invitation is not open').waitFor();
+    await expectForgotten(guest, secretOf(link));
+    await Promise.all([modern, guest].map((page) => page.context().close()));
+    // The refusal that was shown.
+    hosts.browsing.errors.splice(0);
+  });
+
+  it('an invitation is declined, and those who invited see no change', async () => {
+    const id = await organization('Hooli');
+    const as = await newcomer('dee@example.com');
+    await invite(admin, id, 'dee@example.com');
+    const page = await hosts.browsing.window(url('/next/'));
+    await page.getByLabel('E-mail').fill('dee@example.com');
+    await page.getByLabel('Password').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('link', { name: 'Organizations: one invitation' }).click();
+    await page.getByTestId('received-invitations').getByText('Hooli').waitFor();
+    await page.getByRole('button', { name: 'Decline' }).click();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Decline' }).click();
+    await page.getByTestId('received-invitations').waitFor({ state: 'detached' });
+    expect(await as.json('GET', '/organizations')).toEqual([]);
+    expect(await admin.json('GET', `/organizations/${id}/invitations`)).toHaveLength(1);
+    await page.context().close();
+  });
+
+  it('a password is changed: the other browser is signed out, this one stays', async () => {
+    await newcomer('carl@example.com');
+    const [page, other] = (await Promise.all(
+      [0, 1].map(async () => {
+        const window = await hosts.browsing.window(url('/next/'));
+        await signIn(window, 'carl@example.com', PASSWORD);
+        await connection(window, 'open');
+        return window;
+      }),
+    )) as [Page, Page];
+    await page.getByRole('button', { name: 'Account' }).click();
+    await page.getByRole('menuitem', { name: 'Password' }).click();
+    await field(page, 'Current password').fill('something else');
+    await page.getByLabel('New password').fill(NEW_PASSWORD);
+    await page.getByRole('button', { name: 'Change the password' }).click();
+    await page.getByRole('alert').getByText('is not your password').waitFor();
+    // The refusal is in the console, too.
+    hosts.browsing.errors.splice(0);
+    await field(page, 'Current password').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Change the password' }).click();
+    await page.getByText('Your password is changed').waitFor();
+    await other.getByText('Your session has ended').waitFor();
+    await connection(page, 'open');
+    await other.getByLabel('E-mail').fill('carl@example.com');
+    await other.getByLabel('Password').fill(NEW_PASSWORD);
+    await other.getByRole('button', { name: 'Sign in' }).click();
+    await connection(other, 'open');
+    await Promise.all([page, other].map((one) => one.context().close()));
+    hosts.browsing.errors.splice(0);
+  });
+
+  it('an administrator makes a link, it sets a password once, and the account is locked and unlocked', async () => {
+    await newcomer('rita@example.com');
+    const modern = await hosts.browsing.signedIn(url('/next/'), ADMIN);
+    await modern.getByRole('link', { name: 'Administration' }).click();
+    await modern.getByLabel('Search accounts').fill('RITA@');
+    const row = modern.getByTestId('accounts').locator('li', { hasText: 'rita@example.com' });
+    await modern.getByTestId('accounts').locator('li', { hasText: ADMIN }).waitFor({ state: 'detached' });
+    await row.getByRole('button', { name: 'Make a link' }).click();
+    const link = (await modern.getByLabel('Link to set a password').textContent())?.trim() ?? '';
+    const rita = await hosts.browsing.window(link);
+    await rita.getByLabel('New password').fill(NEW_PASSWORD);
+    await expectForgotten(rita, secretOf(link));
+    await rita.getByRole('button', { name: 'Set the password' }).click();
+    await rita.getByText('Your password is set').waitFor();
+    await rita.getByRole('link', { name: 'Sign in' }).click();
+    await signIn(rita, 'rita@example.com', NEW_PASSWORD).catch(() => undefined);
+    await connection(rita, 'open');
+    await row.getByRole('button', { name: 'Lock' }).click();
+    await modern.getByRole('alertdialog').getByRole('button', { name: 'Lock' }).click();
+    await rita.getByText('Your session has ended').waitFor();
+    await row.getByText('locked', { exact: true }).waitFor();
+    await row.getByRole('button', { name: 'Unlock' }).click();
+    await row.getByText('locked', { exact: true }).waitFor({ state: 'detached' });
+    // The link was used.
+    const again = await hosts.browsing.window(link);
+    await again.getByLabel('New password').fill(PASSWORD);
+    await again.getByRole('button', { name: 'Set the password' }).click();
+    await again.getByRole('alert').getByText('The link is unknown, was used, or has ended').waitFor();
+    await Promise.all([modern, rita, again].map((one) => one.context().close()));
+    hosts.browsing.errors.splice(0);
+  });
+
+  it('a token of a service is made, shown once, and revoked', async () => {
+    const modern = await hosts.browsing.signedIn(url('/next/'), ADMIN);
+    await modern.getByRole('link', { name: 'Administration' }).click();
+    await modern.getByLabel('Note of a new service token').fill('The billing service');
+    await modern.getByRole('button', { name: 'Make a token' }).click();
+    const token = (await modern.getByLabel('The new service token').textContent())?.trim() ?? '';
+    const publish = () => new ApiClient(hosts.gateway.url, token).call('POST', '/push/messages', []);
+    expect((await publish()).status).toBe(400);
+    await modern.reload();
+    const row = modern.getByTestId('service-tokens').locator('li', { hasText: 'The billing service' });
+    await row.getByText('to everyone').waitFor();
+    expect(await modern.content()).not.toContain(token);
+    await row.getByRole('button', { name: 'Revoke' }).click();
+    await modern.getByRole('alertdialog').getByRole('button', { name: 'Revoke' }).click();
+    await row.waitFor({ state: 'detached' });
+    expect((await publish()).status).toBe(401);
+    await modern.context().close();
+  });
+});

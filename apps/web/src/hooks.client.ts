@@ -1,0 +1,2 @@
+// Before the router starts.
+import './link-secrets.svelte';
