@@ -200,7 +200,7 @@ describe.each(interceptors)('the push module on real sockets, %s', (_title, inte
     for (const socket of sockets) socket.destroy();
     for (const upgrade of upgrades) upgrade.terminate();
     await new Promise((resolve) => setTimeout(resolve, 150));
-    expect(counts()).toEqual({ hub: 0, leases: 0, keepAlives: 0 });
+    await expect.poll(counts).toEqual({ hub: 0, leases: 0, keepAlives: 0 });
   });
 
   interface RawClient {
