@@ -42,7 +42,9 @@ const NO_LIMITS = [
 /** The value of `const NAME = …`, or of a property of that name, where it is a number or a product of numbers. */
 function constantIn(file: string, name: string): number | undefined {
   const [, text] =
-    new RegExp(`\\b${name}(?:: number)?\\s*[=:]\\s*([\\d_.* ]+)[;,\\s]`).exec(read(file)) ?? [];
+    new RegExp(`\\b${name}(?:: number)?\\s*[=:]\\s*(?:options\\.\\w+ \\?\\? )?([\\d_.* ]+)[;,\\s]`).exec(
+      read(file),
+    ) ?? [];
   return text
     ?.split('*')
     .map((factor) => Number(factor.replaceAll('_', '').trim()))

@@ -1,9 +1,11 @@
 import { SetMetadata } from '@nestjs/common';
 
-const KIB = 1024;
-
 /** Bytes of a body, uncompressed, as a route may take them; most take 256 KiB. */
-export const bodyLimits = { events: 5 * KIB * KIB, published: 2 * KIB * KIB, others: 256 * KIB } as const;
+export const bodyLimits = {
+  events: 5 * 1024 * 1024,
+  published: 2 * 1024 * 1024,
+  others: 256 * 1024,
+} as const;
 export type BodyLimit = keyof typeof bodyLimits;
 
 export const BODY_LIMIT = 'crossfade:body-limit';

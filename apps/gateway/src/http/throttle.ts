@@ -71,10 +71,14 @@ export class Throttle {
   }
 }
 
+/** Failed logins a minute, of an account from one address, and of an address. */
+const FAILURES_OF_ACCOUNT = 10;
+const FAILURES_OF_ADDRESS = 100;
+
 /** Failed logins: few for one account from one address, more for one address whatever accounts it tries. */
 export class FailedLogins {
-  readonly #ofAccount = limiterOf(10);
-  readonly #ofAddress = limiterOf(100);
+  readonly #ofAccount = limiterOf(FAILURES_OF_ACCOUNT);
+  readonly #ofAddress = limiterOf(FAILURES_OF_ADDRESS);
 
   /** Counts an attempt as failed until it has succeeded. @throws ProblemException 429 when there were too many. */
   async begin(address: string, account: string, response: Response): Promise<{ succeeded(): Promise<void> }> {
