@@ -16,6 +16,7 @@ it(`moves ${STREAMS} open streams in even waves, then ends; the next process has
   const env = {
     DATA_DIR: new OwnFolder('drain').path,
     PUSH_MAX_CONNECTIONS_PER_USER: String(EACH),
+    PUSH_MAX_CONNECTIONS_PER_ORGANIZATION: String(STREAMS),
     PUSH_DRAIN_SECONDS: String(DRAIN_SECONDS),
     API_THROTTLE_PER_MINUTE: '0',
   };

@@ -17,7 +17,7 @@ import { VirtualClock } from './testing/virtual-clock.js';
 import { Turn } from './turn.js';
 
 /** Accounts that a test changes by hand, and answers as slowly as it wants. */
-export class Accounts implements Authenticator {
+class Accounts implements Authenticator {
   readonly organizations = new Set(['o']);
   isRevoked = false;
   /** What an answer waits for after it has been read. */

@@ -171,7 +171,8 @@ export class Admission {
       return { refusal: { ...refusal, retryAfterMs: Math.round(retryAfterMs + this.#random() * RETRY_MS) } };
     }
     const failedFor = await this.parts.budgets.failuresOf(address);
-    return failedFor === undefined
+    // One that was good has nothing to do with the bad ones of whoever shares its address.
+    return failedFor === undefined || this.parts.budgets.good.has(credential)
       ? undefined
       : refuse('limit', 'Your address has sent too many bad tokens; wait.', this.#jittered(failedFor));
   }
@@ -259,6 +260,8 @@ export class Admission {
       return refuse('unauthorized', 'Send a token: "Authorization: Bearer TOKEN", or ?access_token=TOKEN.');
     }
     const read = await this.#inTime('the authenticator', this.options.authenticator.authenticate(credential));
+    if (read.outcome === 'unauthorized') this.parts.budgets.good.delete(credential);
+    if (read.outcome === 'authenticated') this.parts.budgets.good.add(credential);
     return read.outcome === 'authenticated'
       ? { principal: read.principal }
       : refuse(read.outcome, read.detail);

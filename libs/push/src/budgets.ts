@@ -3,6 +3,7 @@ import pLimit from 'p-limit';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Clock } from './clock.js';
 import type { Refusal } from './admission.js';
+import { GoodCredentials } from './good-credentials.js';
 import type { OwnerId } from './principal.js';
 
 export interface BudgetLimits {
@@ -26,6 +27,8 @@ const REMEMBERED = 10_000;
 export class Budgets {
   readonly #connects: RateLimiterMemory;
   readonly #failures: RateLimiterMemory;
+  /** Whatever is sent from their address, these are asked about. */
+  readonly good: GoodCredentials;
   readonly #turns: ReturnType<typeof pLimit>;
   /** By a hash of the credential: a refusal that is still true, and whose it is. */
   readonly #refused = new Map<string, { refusal: Refusal; until: number; owner: OwnerId | undefined }>();
@@ -36,6 +39,7 @@ export class Budgets {
   ) {
     this.#connects = new RateLimiterMemory({ points: limits.connectsPerMinute, duration: MINUTE_SECONDS });
     this.#failures = new RateLimiterMemory({ points: limits.failuresPerMinute, duration: MINUTE_SECONDS });
+    this.good = new GoodCredentials(clock);
     this.#turns = pLimit(limits.admissionsAtOnce);
   }
 

@@ -80,6 +80,21 @@ describe('a loop', () => {
     expect(ends).toHaveLength(2);
   });
 
+  it('is one loop, though it is stopped and begun anew while a round is on its way', async () => {
+    const ends: (() => void)[] = [];
+    const { clock, loop } = make(() => new Promise((resolve) => ends.push(resolve)));
+    loop.start();
+    await clock.advanceAsync(1000);
+    loop.stop();
+    loop.start();
+    ends[0]?.();
+    await clock.advanceAsync(1000);
+    expect(ends).toHaveLength(2);
+    ends[1]?.();
+    await clock.advanceAsync(1000);
+    expect(ends).toHaveLength(3);
+  });
+
   it('knows how long ago its last completed round was', async () => {
     let isBroken = false;
     const { clock, loop } = make(async () => {

@@ -44,6 +44,7 @@ export class Loop {
   start(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
+    this.#round = new AbortController();
     this.#lastDone = this.options.clock.elapsed();
     this.#wait(this.#lastDone + this.options.intervalMs);
   }
@@ -63,10 +64,11 @@ export class Loop {
   #begin(due: number): void {
     const { clock, name, deadlineMs } = this.options;
     const begun = clock.elapsed();
-    this.#round = new AbortController();
+    const round = new AbortController();
+    this.#round = round;
     let work;
     try {
-      work = this.round(this.#round.signal);
+      work = this.round(round.signal);
     } catch (error) {
       this.#fail(error);
       return this.#next(due, begun);
@@ -82,7 +84,10 @@ export class Loop {
         },
         (error: unknown) => this.#fail(error),
       )
-      .finally(() => this.#next(due, begun));
+      .finally(() => {
+        // Else the loop was stopped and begun anew meanwhile.
+        if (this.#round === round) this.#next(due, begun);
+      });
   }
 
   #fail(error: unknown): void {

@@ -6,6 +6,8 @@ import { answerTo, descriptorsOf, sendRaw } from './raw-socket.ts';
 const PUSH = '/api/v2/push';
 const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
 const UPGRADE = `Connection: Upgrade\r\nUpgrade: websocket\r\n${KEY}`;
+const REQUESTS = Number(process.env['ATTACK_REQUESTS'] ?? 1000);
+const SEED = Number(process.env['ATTACK_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const TIMES = Number(process.env['ATTACK_RESETS'] ?? 200);
 
 /** Each of them an upgrade whose target or host no URL can be made of, or that breaks off somewhere. */
@@ -20,6 +22,70 @@ const UNREADABLE = {
   'an upgrade behind a request': `GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\nGET ${PUSH} HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`,
   'a good token': `GET ${PUSH}?access_token=${sampleToken.storefrontPush} HTTP/1.1\r\nHost: [\r\n${UPGRADE}\r\n`,
 };
+
+/** Random numbers below one, that a seed repeats. */
+function random(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A request that is almost one for a WebSocket: lines of it are left out, repeated, put in another order, broken. */
+function noise(chance: () => number): Buffer {
+  const one = <T>(of: readonly [T, ...T[]]): T => of[Math.floor(chance() * of.length)] ?? of[0];
+  const lines = [
+    `Host: ${one(['x', '[', '[::1', 'x:x', '', '\u0000', '%', '//', 'x'.repeat(9000)])}`,
+    `Connection: ${one(['Upgrade', 'upgrade, close', 'keep-alive', 'Upgrade,,'])}`,
+    `Upgrade: ${one(['websocket', 'WebSocket, h2c', 'h2c', ',', '\tWEBSOCKET '])}`,
+    `Sec-WebSocket-Key: ${one(['dGhlIHNhbXBsZSBub25jZQ==', '', '=', 'x'.repeat(500)])}`,
+    `Sec-WebSocket-Version: ${one(['13', '8', '0', '1e9', ''])}`,
+    `Sec-WebSocket-Protocol: ${one(['crossfade.1', ',', ',crossfade.1,crossfade.1', '"', 'a b'])}`,
+    `Sec-WebSocket-Extensions: ${one(['permessage-deflate', ';;', '"'])}`,
+    `Authorization: ${one(['Bearer', `Bearer ${sampleToken.storefrontPush}`, 'Bearer \u00ff'])}`,
+    `Transfer-Encoding: ${one(['chunked', 'identity', 'chunked, chunked'])}`,
+    `Content-Length: ${one(['0', '5', '-1', '99999999999'])}`,
+    `Expect: ${one(['100-continue', 'nothing'])}`,
+  ];
+  const chosen = lines.filter((_, index) => chance() < (index < 5 ? 0.9 : 0.15));
+  if (chance() < 0.2) chosen.push(one(lines as [string, ...string[]]));
+  if (chance() < 0.2) chosen.reverse();
+  const target = one([
+    PUSH,
+    `${PUSH}?access_token=[`,
+    '//[',
+    '*',
+    'http://[',
+    '/',
+    '?',
+    '#',
+    '/%',
+    '/\u00e9',
+  ]);
+  const method = one(['GET', 'GET', 'GET', 'POST', 'CONNECT', 'OPTIONS', 'get']);
+  const version = one(['HTTP/1.1', 'HTTP/1.1', 'HTTP/1.0', 'HTTP/2.0', '']);
+  const bytes = Buffer.from(`${method} ${target} ${version}\r\n${chosen.join('\r\n')}\r\n\r\n`, 'latin1');
+  for (let broken = chance() < 0.3 ? 3 : 0; broken > 0; broken -= 1) {
+    bytes[Math.floor(chance() * bytes.length)] = Math.floor(chance() * 256);
+  }
+  // And what a client sends at once, before it is answered.
+  const frames = Buffer.from(
+    Array.from({ length: Math.floor(chance() * 50) }, () => Math.floor(chance() * 256)),
+  );
+  return Buffer.concat([bytes, frames]);
+}
+
+async function sendAndReset(url: string, bytes: Buffer, chance: () => number): Promise<void> {
+  const waits = chance() * 30;
+  const how = chance();
+  const { socket } = await sendRaw(url, bytes);
+  await new Promise((resolve) => setTimeout(resolve, waits));
+  if (how < 0.6) socket.resetAndDestroy();
+  else socket.destroy();
+}
 
 describe('upgrades', () => {
   let gateway: GatewayHost;
@@ -159,6 +225,29 @@ describe('upgrades', () => {
     await eventually('first message', () => text().includes('"Connected"') || undefined);
     socket.destroy();
   });
+
+  it(
+    `made of ${REQUESTS} random bytes and headers, with resets in between, end nothing (seed ${SEED})`,
+    async () => {
+      const before = descriptorsOf(gateway.pid);
+      const chance = random(SEED);
+      const delays: number[] = [];
+      for (let begun = 0; begun < REQUESTS; begun += 20) {
+        await Promise.all(Array.from({ length: 20 }, () => sendAndReset(gateway.url, noise(chance), chance)));
+        const asked = performance.now();
+        await isWell();
+        delays.push(performance.now() - asked);
+      }
+      const median = delays.sort((a, b) => a - b)[delays.length >> 1];
+      expect(median).toBeLessThan(100);
+      await eventually(
+        'no descriptor more',
+        () => descriptorsOf(gateway.pid) <= before + 2 || undefined,
+        10_000,
+      );
+    },
+    REQUESTS * 20 + 30_000,
+  );
 
   it('and streams go on as before', async () => {
     const { token } = await ApiClient.login(gateway.url, 'member@crossfade.test');

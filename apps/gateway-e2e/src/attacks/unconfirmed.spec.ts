@@ -1,0 +1,128 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
+import { ApiClient, GatewayHost, newDatabase } from '@crossfade/test-hosts';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+
+const REAUTHORIZE_SECONDS = 1;
+const UNCONFIRMED_SECONDS = 4;
+
+/** Between the gateway and its database: hands bytes on, or keeps them, as a network does that is cut. */
+class BlackHole {
+  readonly #sockets = new Set<Socket>();
+  #isCut = false;
+
+  private constructor(readonly server: Server) {}
+
+  static async to(port: number): Promise<BlackHole> {
+    const hole = new BlackHole(createServer());
+    hole.server.on('connection', (near) => {
+      const far = connect(port, '127.0.0.1');
+      for (const [one, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        hole.#sockets.add(one);
+        one.on('error', () => other.destroy()).on('close', () => hole.#sockets.delete(one));
+        one.pipe(other);
+        if (hole.#isCut) one.pause();
+      }
+    });
+    hole.server.listen(0, '127.0.0.1');
+    await once(hole.server, 'listening');
+    return hole;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  cut(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  mend(): void {
+    this.#isCut = false;
+    for (const socket of this.#sockets) socket.resume();
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.server.close();
+  }
+}
+
+describe('a database that is a black hole', () => {
+  let gateway: GatewayHost;
+  let hole: BlackHole;
+  let member: ApiClient;
+  beforeAll(async () => {
+    const database = new URL(newDatabase(inject('postgresPort')));
+    hole = await BlackHole.to(Number(database.port));
+    database.port = String(hole.port);
+    gateway = await GatewayHost.start({
+      databaseUrl: database.href,
+      env: {
+        PUSH_REAUTHORIZE_SECONDS: String(REAUTHORIZE_SECONDS),
+        PUSH_UNCONFIRMED_SECONDS: String(UNCONFIRMED_SECONDS),
+        PUSH_KEEP_ALIVE_SECONDS: '1',
+      },
+    });
+    member = await ApiClient.login(gateway.url, 'member@crossfade.test');
+  });
+  afterAll(async () => {
+    hole.mend();
+    await gateway.stop('SIGKILL');
+    hole.close();
+  });
+
+  it('ends no stream while it is short; longer, they end, come back when it is over, and have missed nothing', async () => {
+    const sse = await SseProbe.open(gateway.url, { token: member.token });
+    const webSocket = await WsProbe.open(gateway.url, { token: member.token });
+    for (const probe of [sse, webSocket]) await probe.message('Connected');
+    await new Promise((resolve) => setTimeout(resolve, 2 * REAUTHORIZE_SECONDS * 1000));
+    hole.cut();
+    await new Promise((resolve) =>
+      setTimeout(resolve, (UNCONFIRMED_SECONDS - REAUTHORIZE_SECONDS - 1) * 1000),
+    );
+    expect(sse.ended).toBe(false);
+
+    // Meanwhile, whoever comes is told to come again, soon.
+    const asked = Date.now();
+    const refused = await SseProbe.open(gateway.url, { token: member.token });
+    expect(refused.response.status).toBe(503);
+    expect(Number(refused.response.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(Date.now() - asked).toBeLessThan(11_000);
+
+    const [, how] = await Promise.all([sse.end(), webSocket.end()]);
+    expect(how).toMatchObject({ code: 1013 });
+    hole.mend();
+    const cursor = sse.received.at(-1)?.id ?? '';
+    const next = await eventually(
+      'stream',
+      async () => {
+        const probe = await SseProbe.open(gateway.url, {
+          token: member.token,
+          query: { last_event_id: cursor },
+        });
+        return probe.response.status === 200 ? probe : undefined;
+      },
+      25_000,
+    );
+    expect((await next.message('Connected')).message).toMatchObject({ resumed: 'resumed' });
+    next.close();
+    expect(gateway.output).toContain('closed (unconfirmed) 2');
+  }, 60_000);
+
+  it('does not keep a deleted token its stream, once it is over', async () => {
+    const probe = await SseProbe.open(gateway.url, { token: member.token });
+    await probe.message('Connected');
+    hole.cut();
+    // Longer than a question may take, and shorter than a stream may go without an answer.
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    hole.mend();
+    await member.call('GET', '/auth/logout');
+    await probe.message('Revoked');
+  }, 30_000);
+});
