@@ -102,7 +102,7 @@ describe('a start that succeeds', () => {
   it('stops where samples are found that nobody wants, and where they would come beside accounts of its own', async () => {
     const url = newDatabase(inject('postgresPort'));
     const first = await GatewayHost.start({ databaseUrl: url });
-    await first.stop();
+    await first.stop('SIGKILL');
     // In the form that an operator leaves behind: some are gone, one is enough.
     for (const left of [
       'SELECT 1',
@@ -117,18 +117,20 @@ describe('a start that succeeds', () => {
     }
     // An account whose password was changed is no sample any more.
     const other = newDatabase(inject('postgresPort'));
-    await (await GatewayHost.start({ databaseUrl: other })).stop();
+    await (await GatewayHost.start({ databaseUrl: other })).stop('SIGKILL');
     const hash = runSql(other, `SELECT password_hash FROM users LIMIT 1`).trim();
     runSql(
       other,
       `DELETE FROM tokens; UPDATE users SET password_hash = '${hash.replace(/.{8}$/, 'AAAAAAAA')}'`,
     );
     const clean = await GatewayHost.start({ databaseUrl: other, env: { SAMPLE_DATA: 'false' } });
-    await clean.stop();
+    await clean.stop('SIGKILL');
 
     const own = newDatabase(inject('postgresPort'));
     const admin = { ADMIN_EMAIL: 'root@example.com', ADMIN_PASSWORD: 'correct horse battery' };
-    await (await GatewayHost.start({ databaseUrl: own, env: { SAMPLE_DATA: 'false', ...admin } })).stop();
+    await (
+      await GatewayHost.start({ databaseUrl: own, env: { SAMPLE_DATA: 'false', ...admin } })
+    ).stop('SIGKILL');
     const { code, sentence } = await failure({ DATABASE_URL: own, SAMPLE_DATA: 'true' });
     expect(code).toBe(1);
     expect(sentence).toMatch(oneSentence);
@@ -136,11 +138,11 @@ describe('a start that succeeds', () => {
     expect(runSql(own, 'SELECT count(*) FROM users')).toBe('1\n');
     const allowed = await GatewayHost.start({ databaseUrl: own, env: { ALLOW_SAMPLE_DATA: 'true' } });
     expect(runSql(own, 'SELECT count(*) FROM users')).toBe('3\n');
-    await allowed.stop();
+    await allowed.stop('SIGKILL');
     // On an empty database both make their accounts, and again at the next start.
     const both = newDatabase(inject('postgresPort'));
     for (let round = 0; round < 2; round += 1)
-      await (await GatewayHost.start({ databaseUrl: both, env: admin })).stop();
+      await (await GatewayHost.start({ databaseUrl: both, env: admin })).stop('SIGKILL');
     expect(runSql(both, 'SELECT count(*) FROM users')).toBe('3\n');
   }, 90_000);
 

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 const BEAT_MS = 250;
 
 /** What this thread and the watchdog's share: how often it has turned, and whether somebody looks at it with a debugger. */
-export const SHARED_WORDS = 2;
+const SHARED_WORDS = 2;
 
 /**
  * Ends the process when its event loop has stopped turning for good: the embedded database runs in it, and a database

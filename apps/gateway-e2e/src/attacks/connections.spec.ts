@@ -16,8 +16,8 @@ beforeAll(async () => {
     databaseUrl: url,
     env: {
       DATABASE_POOL_SIZE: String(POOL),
-      DATABASE_STATEMENT_TIMEOUT_SECONDS: '3',
-      DATABASE_LOCK_TIMEOUT_SECONDS: '2',
+      DATABASE_STATEMENT_TIMEOUT_SECONDS: '2',
+      DATABASE_LOCK_TIMEOUT_SECONDS: '1',
     },
   });
   client = new ApiClient(host.url, sampleToken.storefront);
@@ -37,7 +37,7 @@ it('keeps connections for who is calling: with all others held by locks, streams
     'lock',
     () => runSql(url, `SELECT 1 FROM pg_locks WHERE relation = 'stacks'::regclass AND granted`) || undefined,
   );
-  const posts = Promise.all(Array.from({ length: 3 * POOL }, () => post()));
+  const posts = Promise.all(Array.from({ length: 2 * POOL }, () => post()));
   await someWait(POOL - 1);
   const begun = Date.now();
   const stream = await SseProbe.open(host.url, { token: admin.token });
@@ -82,7 +82,7 @@ it('answers 503 to a transaction whose backend is ended while it waits for a row
 it('says that nobody knows when a connection is lost at the commit, and tells nobody of a change', async () => {
   runSql(
     url,
-    `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(2.5); RETURN NULL; END $$;
+    `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$;
      CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()`,
   );
   const stream = await SseProbe.open(host.url, { token: admin.token });

@@ -46,7 +46,7 @@ it('a second one ends it at once', async () => {
   expect(Date.now() - begun).toBeLessThan(3000);
 });
 
-it('an end that hangs is over at its time', async () => {
+it.runIf(process.env['ATTACK_FULL'] === '1')('an end that hangs is over at its time', async () => {
   const databaseUrl = newDatabase(inject('postgresPort'));
   const host = await start(
     {

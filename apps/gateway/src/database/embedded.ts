@@ -7,7 +7,7 @@ import { StartupError } from '../startup-error.js';
 import { holdDataFolder, tighten } from './data-folder.js';
 import { DataRoom } from './data-room.js';
 import { applyMigrations } from './migrations.js';
-import { plainErrors, type Database, type Transaction } from './queries.js';
+import { onlyReads, plainErrors, type Database, type Transaction } from './queries.js';
 import { queryError } from './query-error.js';
 
 type Client = Pick<PGlite, 'query'>;
@@ -99,10 +99,6 @@ export class EmbeddedDatabase {
     return plainErrors(drizzle({ client: { query } as unknown as PGlite }));
   }
 }
-
-const READS = /^\s*(select|with|show|values)\b/i;
-const WRITES = /\b(insert\s+into|update|delete\s+from|for\s+(no\s+key\s+)?(update|share))\b/i;
-const onlyReads = (statement: string): boolean => READS.test(statement) && !WRITES.test(statement);
 
 async function openClient(own: string, folder: string, room: DataRoom): Promise<PGlite> {
   try {

@@ -3,7 +3,7 @@ import { DeadlineError, LogBudget } from '@crossfade/push';
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import { cancelQuery } from './cancel-query.js';
-import { plainErrors, type Database, type Transaction } from './queries.js';
+import { onlyReads, plainErrors, type Database, type Transaction } from './queries.js';
 import { isRefusal, NoConnection, QueryError, queryError } from './query-error.js';
 
 /** For a connection: to open one, or to get one that others use. */
@@ -84,9 +84,13 @@ export class PostgresPool {
       client.release();
       return result;
     } catch (error) {
-      if (isRefusal(error)) client.release();
-      else this.#destroy(client);
-      throw error;
+      if (isRefusal(error)) {
+        client.release();
+        throw error;
+      }
+      this.#destroy(client);
+      // It may have been done, and the answer lost.
+      throw queryError(config.text, error, onlyReads(config.text) ? 'nothing was done' : 'unknown');
     }
   }
 

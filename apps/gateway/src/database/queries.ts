@@ -40,3 +40,9 @@ export function plainErrors<B extends PgDatabase<PgQueryResultHKT>>(builder: B):
   };
   return builder;
 }
+
+const READS = /^\s*(select|with|show|values)\b/i;
+const WRITES = /\b(insert\s+into|update|delete\s+from|for\s+(no\s+key\s+)?(update|share))\b/i;
+
+/** Whether a statement changes nothing; when in doubt, it does. */
+export const onlyReads = (statement: string): boolean => READS.test(statement) && !WRITES.test(statement);

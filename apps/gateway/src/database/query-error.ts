@@ -8,7 +8,7 @@ const SQL_STATE = /^[0-9A-Z]{5}$/;
 /** Something refers to a row that is not there, or not any more. */
 export const FOREIGN_KEY_VIOLATION = '23503';
 
-/** What became of the work of a query that failed. `unknown`: the connection was lost while PostgreSQL committed. */
+/** What became of the work of a query that failed. `unknown`: the connection was lost while PostgreSQL committed it. */
 export type Outcome = 'nothing was done' | 'unknown';
 
 /**

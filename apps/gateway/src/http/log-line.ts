@@ -3,6 +3,8 @@ const MOST = 4096;
 /** What a text of a longer line is cut to. */
 const TEXT = 1500;
 const FIELDS = 12;
+/** What still fits when each character of it takes six. */
+const ESCAPED = 600;
 
 /** A line of the log as it is, or cut: whatever somebody made somebody log, a line stays one that can be read. */
 export function boundLine(line: string): string {
@@ -10,8 +12,8 @@ export function boundLine(line: string): string {
   const cut = JSON.stringify({ ...(shorten(JSON.parse(line), 0) as object), cut: true });
   // Many long texts are still too much: when, how grave, and the beginning of what was said remain.
   if (cut.length < MOST) return `${cut}\n`;
-  const { level, time, pid, context, msg } = JSON.parse(cut) as Record<string, unknown>;
-  return `${JSON.stringify({ level, time, pid, context, msg, cut: true })}\n`;
+  const { level, time, msg } = JSON.parse(cut) as Record<string, unknown>;
+  return `${JSON.stringify({ level, time, msg: String(msg).slice(0, ESCAPED), cut: true })}\n`;
 }
 
 function shorten(value: unknown, depth: number): unknown {

@@ -3,6 +3,7 @@ import { LogBudget } from '@crossfade/push';
 import { PUSH_PATH } from '@crossfade/protocol';
 import type { Params } from 'nestjs-pino';
 import { destination } from 'pino';
+import { describeFault } from '../fault-log.js';
 import { boundLine } from './log-line.js';
 
 /** Lines a minute for requests that failed on our side; why they did has lines of its own. */
@@ -30,20 +31,22 @@ export function logging(level: string): Params {
         serializers: {
           req: ({ id, method }: { id: unknown; method: string }) => ({ id, method }),
           res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
-          // The filter has logged what it was; here it would be in the words of whoever threw it.
-          err: ({ name, code }: Error & { code?: unknown }) => ({ type: name, code }),
+          err: describeFault,
         },
+        // As they are, and not in the form that the library logs them in.
+        wrapSerializers: false,
         customSuccessObject: (request: IncomingMessage, _response: ServerResponse, line: object) => ({
           ...line,
           route: routeOf(request),
         }),
+        // What it was has been logged where it was caught.
         customErrorObject: (
           request: IncomingMessage,
-          _response: ServerResponse,
-          _error: Error,
-          line: object,
+          res: ServerResponse,
+          { code }: Error & { code?: string },
         ) => ({
-          ...line,
+          res,
+          code,
           route: routeOf(request),
         }),
         customLogLevel: (_request: IncomingMessage, response: ServerResponse, error?: Error) =>

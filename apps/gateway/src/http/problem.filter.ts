@@ -5,7 +5,7 @@ import { FOREIGN_KEY_VIOLATION, isUnavailable, QueryError } from '../database/qu
 import { FaultLog } from '../fault-log.js';
 import { problemOf, ProblemException, type Problem } from './problem.js';
 
-const AWAY = 'The database cannot be asked at the moment; nothing was changed. Try again later.';
+const AWAY = 'The database cannot be asked at the moment. Try again later.';
 const PERHAPS =
   'The connection to the database was lost while it stored this, so it may have been stored or not; look before you try again.';
 const FULL =
