@@ -152,15 +152,15 @@ describe('text at its limit takes time in proportion to its length', () => {
       },
       { data: Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, index])) },
     ];
-    for (const [index, whole] of many(150_000).entries()) {
+    for (const [index, whole] of many(90_000).entries()) {
       const bodies = new Map([
         ['whole', JSON.stringify(whole)],
-        ['half', JSON.stringify(many(75_000)[index])],
+        ['half', JSON.stringify(many(45_000)[index])],
       ]);
       await hold((which) => asStorefront(bodies.get(which)), 'whole', 'half', String(index));
     }
     const deep = (levels: number) => `{"data":{"deep":${'['.repeat(levels)}${']'.repeat(levels)}}}`;
-    await hold(asStorefront, deep(150_000), deep(75_000), 'deep');
+    await hold(asStorefront, deep(90_000), deep(45_000), 'deep');
   }, 30_000);
 
   it.each<[string, Ask]>([
