@@ -8,7 +8,7 @@ import { DatabaseModule } from './database/database.module.js';
 import type { OpenDatabase } from './database/database.js';
 import { Transactions } from './database/transactions.js';
 import { Amendments } from './events/amendments.js';
-import { IngestQueue, ingestLimits } from './events/ingest-queue.js';
+import { IngestQueues } from './events/ingest-queue.js';
 import { Ingest } from './events/ingest.js';
 import { IngestController } from './events/ingest.controller.js';
 import { Stacks } from './events/stacks.js';
@@ -131,8 +131,9 @@ export class AppModule {
         UsageMeter,
         Organizations,
         {
-          provide: IngestQueue,
-          useValue: new IngestQueue(ingestLimits(settings)),
+          provide: IngestQueues,
+          // The embedded database has one connection, whatever the setting says.
+          useValue: new IngestQueues(settings.DATABASE_URL === undefined ? 4 : settings.DATABASE_POOL_SIZE),
         },
         Invitations,
         Ingest,

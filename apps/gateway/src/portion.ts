@@ -1,5 +1,7 @@
 /** How long one piece of work may keep others waiting. */
 const PORTION_MS = 8;
+/** What a piece of work may take before it waits for its first turn: most are over by then, and many may begin at once. */
+const BEGINNING_MS = 1;
 
 const waiting: (() => void)[] = [];
 
@@ -14,7 +16,7 @@ function next(): void {
  * so that requests wait for one and not for all of them.
  */
 export class Portion {
-  #until = performance.now() + PORTION_MS;
+  #until = performance.now() + BEGINNING_MS;
 
   get isOver(): boolean {
     return performance.now() >= this.#until;

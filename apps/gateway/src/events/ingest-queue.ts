@@ -1,5 +1,4 @@
 import { ProblemException } from '../http/problem.js';
-import type { Settings } from '../settings.js';
 
 export interface IngestQueueLimits {
   /** Batches that are taken in at once. */
@@ -11,13 +10,28 @@ export interface IngestQueueLimits {
   readonly waiting: number;
 }
 
-/** At most half of the pool's connections, and one of those for other projects. The embedded database has only one. */
-export function ingestLimits({
-  DATABASE_URL,
-  DATABASE_POOL_SIZE,
-}: Pick<Settings, 'DATABASE_URL' | 'DATABASE_POOL_SIZE'>): IngestQueueLimits {
-  const atOnce = DATABASE_URL === undefined ? 2 : Math.max(1, Math.floor(DATABASE_POOL_SIZE / 2));
-  return { atOnce, atOnceOfProject: Math.max(1, atOnce - 1), waitingOfProject: 100, waiting: 1000 };
+/** Events from which a batch is large. Large ones take seconds, and those of one project wait for each other's stacks. */
+const LARGE = 1000;
+
+/** Where batches wait for their turn: large ones apart, so that small ones do not wait for them. */
+export class IngestQueues {
+  readonly #small: IngestQueue;
+  readonly #large: IngestQueue;
+
+  /** `connections`: of the database. At most half of them work on batches; of small ones, one is for other projects. */
+  constructor(connections: number) {
+    const half = Math.floor(connections / 2);
+    const large = Math.max(1, Math.floor(half / 4));
+    const small = Math.max(1, half - large);
+    const waits = { waitingOfProject: 100, waiting: 1000 };
+    this.#large = new IngestQueue({ ...waits, atOnce: large, atOnceOfProject: 1 });
+    this.#small = new IngestQueue({ ...waits, atOnce: small, atOnceOfProject: Math.max(1, small - 1) });
+  }
+
+  /** Runs when it is the project's turn. @throws ProblemException 429 if too many wait already */
+  run<T>(projectId: string, events: number, work: () => Promise<T>): Promise<T> {
+    return (events > LARGE ? this.#large : this.#small).run(projectId, work);
+  }
 }
 
 interface Project {

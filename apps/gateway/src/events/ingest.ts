@@ -11,7 +11,7 @@ import type { PlanId } from '../organizations/plans.js';
 import { Portion } from '../portion.js';
 import { OverPlan, UsageMeter } from '../organizations/usage.js';
 import { isEvent, readEvent, type EventInput } from './event-input.js';
-import { IngestQueue } from './ingest-queue.js';
+import { IngestQueues } from './ingest-queue.js';
 import { signatureOf } from './signature.js';
 
 /** Where events go. */
@@ -52,7 +52,7 @@ export class Ingest {
   constructor(
     private readonly transactions: Transactions,
     private readonly usage: UsageMeter,
-    private readonly queue: IngestQueue,
+    private readonly queues: IngestQueues,
   ) {}
 
   /**
@@ -63,7 +63,7 @@ export class Ingest {
     const events = batch.filter(isEvent);
     if (events.length === 0) return;
     try {
-      await this.queue.run(target.projectId, async () => {
+      await this.queues.run(target.projectId, events.length, async () => {
         const planId = await this.usage.planWithRoom(target.organizationId, events.length, now);
         await this.#store(target, await groupBySignature(events, now), planId, now);
       });

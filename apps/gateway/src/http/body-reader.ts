@@ -17,13 +17,13 @@ const decompressors: Readonly<Record<string, () => Transform>> = {
 };
 
 /**
- * Reads the bytes of a body, uncompressed, and stops at the first bound that they cross: what was not read stays in the
+ * Reads the bytes of a body, uncompressed and as they came, and stops at the first bound that they cross: what was not read stays in the
  * socket. @throws ProblemException 400, 408, 413, 415, 429 or 503
  */
 export async function readBytes(
   request: IncomingMessage,
   { limit, seconds, held }: { limit: number; seconds: number; held: HeldBody },
-): Promise<Buffer> {
+): Promise<readonly Buffer[]> {
   const chunks: Buffer[] = [];
   const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase();
   const reading = new Reading(request, encoding, seconds);
@@ -39,7 +39,7 @@ export async function readBytes(
     held.grow(chunk.length);
     chunks.push(chunk);
   });
-  return Buffer.concat(chunks, read);
+  return chunks;
 }
 
 /** What can be said of a body before it is read. @throws ProblemException 413 or 415 */

@@ -9,6 +9,7 @@ import { ROUTE_ARGS_METADATA, RouteParamtypes } from '@nestjs/common/internal';
 import { Reflector } from '@nestjs/core';
 import type { Request, Response } from 'express';
 import type { Observable } from 'rxjs';
+import { Portion } from '../portion.js';
 import { SETTINGS, type Settings } from '../settings.js';
 import { BODY_LIMIT, bodyLimits, type BodyLimit } from './body-limits.js';
 import { readBytes, refuseByHeaders } from './body-reader.js';
@@ -55,9 +56,9 @@ export class BodyInterceptor implements NestInterceptor {
     const held = this.#room.hold(networkOf(request.ip));
     response.once('close', held.release);
     askForBody(request, response);
-    const bytes = await readBytes(request, { limit, seconds: this.#seconds, held });
+    const chunks = await readBytes(request, { limit, seconds: this.#seconds, held });
     if (request.complete) bodyIsRead(request, response);
-    return read(bytes);
+    return read(chunks);
   }
 
   #limitOf(context: ExecutionContext): number {
@@ -77,9 +78,16 @@ function takesBody(context: ExecutionContext): boolean {
   return Object.keys(parameters).some((key) => key.startsWith(`${RouteParamtypes.BODY}:`));
 }
 
-async function read(bytes: Buffer): Promise<object> {
-  if (bytes.length === 0) return {};
-  const text = bytes.toString('utf8').replace(/^\ufeff/, '');
+/** Bytes that are made a text at once; more wait for a turn of their own. */
+const AT_ONCE = 256 * 1024;
+
+async function read(chunks: readonly Buffer[]): Promise<object> {
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  if (length === 0) return {};
+  if (length > AT_ONCE) await new Portion().next();
+  const text = Buffer.concat(chunks, length)
+    .toString('utf8')
+    .replace(/^\ufeff/, '');
   const value = await parseJson(text).catch((error: unknown) => {
     if (error instanceof TooManyValues)
       throw new ProblemException(413, `The body has ${error.message} part; send smaller parts.`);

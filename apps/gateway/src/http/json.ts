@@ -4,7 +4,7 @@ import { Portion } from '../portion.js';
 const AT_ONCE = 256 * 1024;
 
 /** Values between two of these cuts. Some megabytes of brackets would take half a second. */
-const MOST_VALUES = 400_000;
+const MOST_VALUES = 100_000;
 
 /** One part of a text has more values than are read at once. */
 export class TooManyValues extends Error {
