@@ -62,8 +62,11 @@ export class PasswordController {
     body: resetView,
     also: { 404: 'There is no such user.' },
   })
-  async offerReset(@Param({ schema: idSchema }) { id }: { id: string }): Promise<z.input<typeof resetView>> {
-    const { user, secret, expires } = await this.accounts.offerReset(id);
+  async offerReset(
+    @CallingUser() { userId }: UserCaller,
+    @Param({ schema: idSchema }) { id }: { id: string },
+  ): Promise<z.input<typeof resetView>> {
+    const { user, secret, expires } = await this.accounts.offerReset(id, userId);
     const link = linkTo('reset-password', secret, this.settings);
     this.mail.send({ about: 'password-reset', to: user.email, link, expires });
     return { link, expires_utc: expires };
