@@ -13,7 +13,7 @@ interface Things {
 }
 
 /** Somebody else, and what is known of them. */
-export interface Guest {
+interface Guest {
   readonly id: string;
   readonly email: string;
   readonly password: string;

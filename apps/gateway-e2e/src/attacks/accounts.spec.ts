@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, newDatabase, runSql, secretOf } from '@crossfade/test-hosts';
+import { ApiClient, GatewayHost, invite, newDatabase, runSql, secretOf } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { onEachDatabase } from '../databases.ts';
 import { transports } from '../transports.ts';
@@ -283,6 +283,23 @@ describe('administrators', () => {
     }
   });
 
+  it('who are locked take the links with them that they were given', async () => {
+    const admin = await ApiClient.login(host.url, ADMIN);
+    const [rogue, victim, friend] = [await newcomer(host), await newcomer(host), await newcomer(host)];
+    runSql(databaseUrl, `UPDATE users SET roles = '{administrator}' WHERE id = '${rogue.id}'`);
+    const { link } = await rogue.as.json<Reset>('POST', `/users/${victim.id}/password-reset`);
+    const organization = await newOrganization(rogue.as);
+    const invitation = await invite(rogue.as, organization, 'whoever@example.com');
+    await admin.json('POST', `/users/${rogue.id}/lock`);
+    const taken = await new ApiClient(host.url, undefined).call('POST', '/auth/reset-password', {
+      secret: secretOf(link),
+      password: NEW_PASSWORD,
+    });
+    expect(taken.status).toBe(404);
+    const secret = secretOf(invitation.link);
+    expect((await friend.as.call('POST', '/invitations/accept', { secret })).status).toBe(404);
+  });
+
   it("hand out links that are kept as hashes and end after an hour, and a mailer of the operator's sends them", async () => {
     const admin = await ApiClient.login(host.url, ADMIN);
     const { id, email } = await newcomer(host);
@@ -299,8 +316,9 @@ describe('administrators', () => {
       `/organizations/${organization}/users/nobody@example.org`,
     );
     const sent = await eventually('two mails', () => {
-      const lines = readFileSync(mails, 'utf8').split('\n').filter(Boolean);
-      return lines.length === 2 ? lines.map((line) => JSON.parse(line) as unknown) : undefined;
+      const lines = readFileSync(mails, 'utf8').split('\n');
+      const found = lines.filter((line) => line.includes(link) || line.includes(invitation.link));
+      return found.length === 2 ? found.map((line) => JSON.parse(line) as unknown) : undefined;
     });
     expect(sent).toMatchObject([
       { about: 'password-reset', to: email, link },

@@ -29,8 +29,7 @@ export async function newcomer(
 export const newOrganization = async (as: ApiClient, name = 'Initech'): Promise<string> =>
   (await as.json<{ id: string }>('POST', '/organizations', { name })).id;
 
-export const median = (all: readonly number[]): number =>
-  [...all].sort((a, b) => a - b)[all.length >> 1] ?? 0;
+const median = (all: readonly number[]): number => [...all].sort((a, b) => a - b)[all.length >> 1] ?? 0;
 
 /** What each way took in the middle, milliseconds; they take turns, so that what the machine does else hits all alike. */
 export async function mediansOf(

@@ -45,6 +45,8 @@ export const passwordResets = pgTable('password_resets', {
     .references(() => users.id, { onDelete: 'cascade' }),
   /** SHA-256 of the link's secret, which has 256 random bits. */
   hash: text('hash').notNull().unique(),
+  /** The administrator who was given the link. */
+  offeredBy: uuid('offered_by').references(() => users.id, { onDelete: 'cascade' }),
   expires: instant('expires_utc').notNull(),
 });
 
@@ -115,6 +117,7 @@ export const invitations = pgTable(
   (table) => [
     uniqueIndex('invitations_address').on(table.organizationId, table.email),
     index('invitations_account').on(table.accountId),
+    index('invitations_inviter').on(table.invitedBy),
     index('invitations_expires').on(table.expires),
   ],
 );

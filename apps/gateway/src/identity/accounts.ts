@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { and, asc, eq, gt, isNull, or, sql } from 'drizzle-orm';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { passwordResets, users } from '../database/schema.js';
+import { invitations, passwordResets, users } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';
 import { conflict, forbidden, notFound, ProblemException } from '../http/problem.js';
 import { hashPassword } from './passwords.js';
@@ -59,15 +59,16 @@ export class Accounts {
   }
 
   /** A link's secret, in place of the one that the account had before. */
-  async offerReset(id: string): Promise<PasswordReset> {
+  async offerReset(id: string, byId: string): Promise<PasswordReset> {
     const user = await this.existing(id);
     const secret = newToken();
-    const offer = { hash: hashToken(secret), expires: new Date(Date.now() + RESET_MS) };
+    const expires = new Date(Date.now() + RESET_MS);
+    const offer = { hash: hashToken(secret), offeredBy: byId, expires };
     await this.database
       .insert(passwordResets)
       .values({ userId: id, ...offer })
       .onConflictDoUpdate({ target: passwordResets.userId, set: offer });
-    return { user, secret, expires: offer.expires };
+    return { user, secret, expires };
   }
 
   /** Whose password a link sets. @throws ProblemException 404 */
@@ -92,7 +93,7 @@ export class Accounts {
     });
   }
 
-  /** Keeps an account from logging in, and ends its sessions. `byId` is the administrator who asks. */
+  /** Keeps an account from logging in, and ends its sessions and the links that it was given. `byId` is the administrator who asks. */
   async lock(id: string, byId: string): Promise<void> {
     if (id === byId) throw conflict('You cannot lock your own account; another administrator can.');
     await this.transactions.run(async (transaction, publish) => {
@@ -109,7 +110,11 @@ export class Accounts {
       if (user === undefined) throw notFound('user');
       if (user.locked === null)
         await transaction.update(users).set({ locked: new Date() }).where(eq(users.id, id));
-      await transaction.delete(passwordResets).where(eq(passwordResets.userId, id));
+      // Nor do links open anything that it was given: whoever used the account may have kept them.
+      await transaction
+        .delete(passwordResets)
+        .where(or(eq(passwordResets.userId, id), eq(passwordResets.offeredBy, id)));
+      await transaction.delete(invitations).where(eq(invitations.invitedBy, id));
       await this.sessions.end(transaction, publish, id);
     });
   }

@@ -2,7 +2,7 @@ import { Body, Controller, Header, Inject, Ip, Param, Post, Res } from '@nestjs/
 import type { Response } from 'express';
 import { z } from 'zod';
 import { Answers } from '../http/answers.js';
-import { invalid } from '../http/problem.js';
+import { ProblemException } from '../http/problem.js';
 import { idSchema, instant } from '../http/schemas.js';
 import { FailedLogins, networkOf } from '../http/throttle.js';
 import { SETTINGS, type Settings } from '../settings.js';
@@ -41,7 +41,9 @@ export class PasswordController {
     @Ip() address: string,
     @Res({ passthrough: true }) response: Response,
   ): Promise<void> {
-    const wrong = invalid([{ path: 'current_password', message: 'is not your password' }]);
+    const wrong = new ProblemException(400, 'The current password is wrong.', [
+      { path: 'current_password', message: 'is not your password' },
+    ]);
     const user = await this.accounts.existing(userId);
     // A session that someone else got hold of must not be a way to try passwords.
     const attempt = await this.failedLogins.begin(networkOf(address), user.email, response);
@@ -60,8 +62,11 @@ export class PasswordController {
     body: resetView,
     also: { 404: 'There is no such user.' },
   })
-  async offerReset(@Param({ schema: idSchema }) { id }: { id: string }): Promise<z.input<typeof resetView>> {
-    const { user, secret, expires } = await this.accounts.offerReset(id);
+  async offerReset(
+    @CallingUser() { userId }: UserCaller,
+    @Param({ schema: idSchema }) { id }: { id: string },
+  ): Promise<z.input<typeof resetView>> {
+    const { user, secret, expires } = await this.accounts.offerReset(id, userId);
     const link = linkTo('reset-password', secret, this.settings);
     this.mail.send({ about: 'password-reset', to: user.email, link, expires });
     return { link, expires_utc: expires };

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol';
-import { and, eq, ne } from 'drizzle-orm';
+import { and, eq, ne, or } from 'drizzle-orm';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { memberships, organizations, projects, users } from '../database/schema.js';
+import { invitations, memberships, organizations, projects, users } from '../database/schema.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { conflict, notFound } from '../http/problem.js';
 import type { UserCaller } from '../identity/caller.js';
@@ -144,6 +144,15 @@ export class Organizations {
       await transaction
         .delete(memberships)
         .where(and(eq(memberships.organizationId, organizationId), eq(memberships.userId, member.userId)));
+      // No way back by an invitation: one that the member was given, or that was made before the removal.
+      await transaction
+        .delete(invitations)
+        .where(
+          and(
+            eq(invitations.organizationId, organizationId),
+            or(eq(invitations.email, email), eq(invitations.invitedBy, member.userId)),
+          ),
+        );
       publish(membershipChanged(organizationId, member.userId, ChangeType.Removed));
     });
   }
