@@ -9,8 +9,8 @@ import { ApiClient, GatewayHost, newDatabase } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { RawBytesOrder, RawBytesReport } from './raw-bytes.child.ts';
 
-const ATTEMPTS = Number(process.env['RAW_BYTES_ATTEMPTS'] ?? 5000);
-const SEED = Number(process.env['RAW_BYTES_SEED'] ?? randomInt(2 ** 31));
+const ATTEMPTS = Number(process.env['ATTACK_REQUESTS'] ?? 5000);
+const SEED = Number(process.env['ATTACK_SEED'] ?? randomInt(2 ** 31));
 /** Within which health must answer meanwhile, milliseconds; asserted times five. */
 const HEALTH_MS = 100;
 

@@ -1,0 +1,24 @@
+import { mergeConfig, type ViteUserConfig } from 'vitest/config';
+import suites from './vitest.config.ts';
+
+const full = (name: string, value: string): Record<string, string> => ({
+  [name]: process.env[name] ?? value,
+});
+
+/** `npm run soak`: every attack in full, where `npm test` has a short pass of each. */
+const soak: ViteUserConfig = mergeConfig(suites, {
+  test: {
+    outputFile: { json: 'soak-results.json' },
+    env: {
+      ...full('ATTACK_FULL', '1'),
+      ...full('ATTACK_REQUESTS', '100000'),
+      ...full('ATTACK_RESETS', '2000'),
+      ...full('ATTACK_SECONDS', '10'),
+      ...full('ATTACK_TIMINGS', '200'),
+    },
+  },
+});
+// Not merged: these only.
+soak.test = { ...soak.test, include: ['src/attacks/*.spec.ts'] };
+
+export default soak;
