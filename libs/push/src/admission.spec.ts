@@ -508,6 +508,35 @@ describe('rights that change while a stream is open', () => {
     expect(transport?.types).toEqual(['Connected', 'UserMembershipChanged', 'Resync', 'StackChanged']);
   });
 
+  it.each([
+    ['by another message', ChangeType.Added],
+    ['by a reauthorization, after it has left again', ChangeType.Removed],
+  ])('has who joined fetch, too, when it turns out %s', async (_how, change) => {
+    const { connect, accounts, publisher, reauthorization, clock } = await make();
+    accounts.organizations.delete('o');
+    const { transport } = await connect();
+    accounts.organizations.add('o');
+    accounts.gate = new Promise(() => undefined);
+    await publisher.publish(membership(ChangeType.Added));
+    await publisher.publish(stackChanged);
+    await clock.advanceAsync(2000);
+    await settled();
+    accounts.gate = Promise.resolve();
+    if (change === ChangeType.Removed) accounts.organizations.delete('o');
+    await publisher.publish(membership(change));
+    await settled();
+    if (change === ChangeType.Removed) await reauthorization.round();
+    await settled();
+    expect(transport?.types.slice(1)).toEqual(
+      change === ChangeType.Added
+        ? ['UserMembershipChanged', 'Resync', 'UserMembershipChanged']
+        : ['UserMembershipChanged', 'UserMembershipChanged', 'Resync'],
+    );
+    await reauthorization.round();
+    await settled();
+    expect(transport?.types.filter((type) => type === 'Resync')).toHaveLength(1);
+  });
+
   it('a revoked token closes its streams and no others', async () => {
     const { connect, publisher } = await make();
     const one = await connect({ credential: 't' });

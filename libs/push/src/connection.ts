@@ -78,6 +78,8 @@ export class Connection implements TransportEvents {
   revision = 0;
   /** When its rights were last known. */
   #confirmedAt: Tenths;
+  /** It may have joined an organization meanwhile, whose messages it did not get. */
+  #isInDoubt = false;
   readonly #parts: ConnectionParts;
   /** Who it is, but for what changes. */
   readonly #identity: Omit<Principal, 'organizationIds'>;
@@ -128,9 +130,20 @@ export class Connection implements TransportEvents {
     return this.#confirmedAt;
   }
 
-  /** Its rights are known as of then. A stream that is held already ends all the same. */
-  confirm(at: Tenths): void {
-    if (this.#state !== 'held') this.#confirmedAt = at;
+  /** Its memberships may have grown, and nobody could say: once somebody can, it is told to fetch. */
+  doubt(): void {
+    this.#isInDoubt = true;
+  }
+
+  /**
+   * Its rights are known as of then. `hasMissed`: it has memberships that no message told of, so what its client holds is
+   * stale, and nobody knows since when. A stream that is held already ends all the same.
+   */
+  confirm(at: Tenths, hasMissed = false): void {
+    if (this.#state === 'held') return;
+    this.#confirmedAt = at;
+    if (hasMissed || this.#isInDoubt) this.resync('gap');
+    this.#isInDoubt = false;
   }
 
   /** Hands a logged message to the stream. What arrives in one turn of the event loop goes out in one write. */

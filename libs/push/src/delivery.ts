@@ -145,6 +145,7 @@ export class Delivery {
     } catch (error) {
       if (effect === 'membership') {
         // Nothing is granted, so nobody hears what is not for them; who joined is told to fetch when it is.
+        for (const connection of connections) connection.doubt();
         this.onError(error, 'confirming a membership; it is granted by the next reauthorization');
         return;
       }

@@ -93,10 +93,8 @@ export class Reauthorization {
     }
     // What has changed since was asked about in its turn; this answer may be older.
     if (connection.revision !== revision) return 'outdated';
-    connection.confirm(asked);
-    if (!this.hub.grant(connection, principal.organizationIds)) return 'kept';
-    // No message told of it, so what the client holds is stale, and nobody knows since when.
-    connection.resync('gap');
-    return 'changed';
+    const hasChanged = this.hub.grant(connection, principal.organizationIds);
+    connection.confirm(asked, hasChanged);
+    return hasChanged ? 'changed' : 'kept';
   }
 }
