@@ -270,6 +270,17 @@ it('count what reauthorization found', async () => {
   await moves('reauthorizations_total', { outcome: 'kept' }, 'some', () => undefined);
 });
 
+it('show how long ago each loop was done', async () => {
+  for (const loop of ['keep_alive', 'reauthorization', 'confirmation', 'expiry', 'summary', 'peers']) {
+    if (loop === 'peers' && process.platform !== 'linux') continue;
+    const text = await scrape();
+    expect(text).toContain(`${PREFIX}loop_age`);
+    expect(valueIn(text, 'loop_age', { loop }), loop).toBeLessThan(61);
+    expect(text).toMatch(new RegExp(`loop_age\\{[^}]*loop="${loop}"`));
+  }
+  expect(await value('loop_age', { loop: 'keep_alive' })).toBeLessThan(5);
+});
+
 it('show how far a drain is, until the end', { timeout: 60_000 }, async () => {
   for (let index = 0; index < 8; index += 1) await stream('drained');
   const exited = host.stop('SIGTERM');

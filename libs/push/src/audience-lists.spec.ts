@@ -36,7 +36,7 @@ function newest(items: readonly Item[], most: number): Item[] {
 
 const CAPACITY = 32;
 const EVERYONES = 8;
-const EACH = 1;
+const EACH = 3;
 
 const audience = fc.oneof(
   { weight: 1, arbitrary: fc.constant(everyone) },
@@ -56,7 +56,7 @@ describe('lists by audience', () => {
   it('keep each promise about what goes, whatever comes', () => {
     fc.assert(
       fc.property(fc.array(pushed, { maxLength: 40, size: 'max' }), (steps) => {
-        const lists = new AudienceLists<Item>(CAPACITY, at(0));
+        const lists = new AudienceLists<Item>(CAPACITY, at(0), { everyone: EVERYONES, each: EACH });
         const all = new Map<string, Item[]>();
         const keys = () => [...all.keys()];
         for (const { audience: to, weight, times } of steps) {

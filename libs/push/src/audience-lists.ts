@@ -41,6 +41,12 @@ export const audiencesOf = ({
 /** Everyone's part of the capacity, and that of each other audience, as long as there are no more of these. */
 const EVERYONES_PART = 4;
 const AUDIENCES = 128;
+/** What nobody else pushes out, as weight. */
+interface Reserves {
+  readonly everyone: number;
+  readonly each: number;
+}
+
 /** Floors of forgotten lists that are kept apart, for each record of the capacity. */
 const FORGOTTEN = 4;
 
@@ -73,6 +79,10 @@ export class AudienceLists<Item extends Kept> {
   constructor(
     readonly capacity: number,
     floor: Position,
+    private readonly reserves: Reserves = {
+      everyone: Math.floor(capacity / EVERYONES_PART),
+      each: Math.max(1, Math.floor(capacity / AUDIENCES)),
+    },
   ) {
     this.#floor = floor;
   }
@@ -128,10 +138,7 @@ export class AudienceLists<Item extends Kept> {
   #listOf(key: string): List<Item> {
     let list = this.#lists.get(key);
     if (list === undefined) {
-      const reserve =
-        key === EVERYONE
-          ? Math.floor(this.capacity / EVERYONES_PART)
-          : Math.max(1, Math.floor(this.capacity / AUDIENCES));
+      const reserve = key === EVERYONE ? this.reserves.everyone : this.reserves.each;
       const floor = later(this.#floor, this.#forgotten.get(key));
       list = { key, reserve, items: [], first: 0, dropped: 0, weight: 0, floor };
       this.#forgotten.delete(key);

@@ -101,6 +101,33 @@ describe('a port that does not answer', () => {
     expect(reauthorization.loop.age).toBeLessThan(31);
   });
 
+  it('holds the log up once, not for each membership', async () => {
+    const { connect, accounts, publisher, clock } = await make();
+    const { transport } = await connect();
+    accounts.gate = never;
+    for (let time = 0; time < 20; time += 1) {
+      await publisher.publish({
+        type: 'UserMembershipChanged',
+        message: { change_type: 0, user_id: 'u', organization_id: `o${time}` },
+      });
+    }
+    await publisher.publish({ type: 'SystemNotification', message: { date: '2026-01-01T00:00:00Z' } });
+    await clock.advanceAsync(2500);
+    await settled();
+    expect(transport?.types.at(-1)).toBe('SystemNotification');
+    // Once that is over, memberships are confirmed at once again.
+    accounts.gate = Promise.resolve();
+    accounts.organizations.add('p');
+    await clock.advanceAsync(10_000);
+    await publisher.publish({
+      type: 'UserMembershipChanged',
+      message: { change_type: 0, user_id: 'u', organization_id: 'p' },
+    });
+    await publisher.publish({ type: 'PlanOverage', message: { organization_id: 'p', is_hourly: false } });
+    await settled();
+    expect(transport?.types.at(-1)).toBe('PlanOverage');
+  });
+
   it('is asked first about those of whom it has said nothing for the longest', async () => {
     const { connect, accounts, reauthorization, clock } = await make({ limit: 2000 });
     const order: string[] = [];

@@ -13,6 +13,8 @@ import { Window, type WindowLimits } from './window.js';
 
 /** How long a membership may wait for the authenticator; everything behind it in the log waits as well. */
 const CONFIRM_MS = 2000;
+/** After one that had no answer, nobody waits for so long: else each membership would hold the log up, one after the other. */
+const PAUSE_MS = 10_000;
 
 /** How often critical records that are too old are looked for. */
 const EXPIRE_MS = 60_000;
@@ -32,6 +34,8 @@ export class Delivery {
   #window: Window | undefined;
   #head: Position | undefined;
   #sincePause = 0;
+  /** When the authenticator last had no answer. */
+  #unansweredAt = -Infinity;
   /** Forgets critical records that are too old. */
   readonly expiry: Loop;
 
@@ -133,6 +137,7 @@ export class Delivery {
   async #confirm(connections: readonly Connection[], effect: 'membership' | 'unknown'): Promise<void> {
     if (connections.length === 0) return;
     for (const connection of connections) connection.revision += 1;
+    if (effect === 'membership' && this.clock.elapsed() - this.#unansweredAt < PAUSE_MS) return;
     const asked = tenthsOf(this.clock);
     try {
       const now = await withDeadline(
@@ -143,6 +148,7 @@ export class Delivery {
       );
       connections.forEach((connection, index) => this.#grant(connection, now[index], asked));
     } catch (error) {
+      this.#unansweredAt = this.clock.elapsed();
       if (effect === 'membership') {
         // Nothing is granted, so nobody hears what is not for them; who joined is told to fetch when it is.
         for (const connection of connections) connection.doubt();

@@ -12,7 +12,7 @@ describe("an organization's project tokens", () => {
   let world: World;
   const open: Probe[] = [];
   beforeAll(async () => {
-    gateway = await GatewayHost.start();
+    gateway = await GatewayHost.start({ env: { PUSH_CRITICAL_CAPACITY: '40' } });
     world = await makeWorld(gateway);
   });
   afterEach(() => {
@@ -104,6 +104,36 @@ describe("an organization's project tokens", () => {
     const asked = await fetch(`${gateway.url}/api/v2/push`, { headers: { Authorization: `Bearer ${one}` } });
     expect(asked.status).toBe(429);
     expect(await asked.json()).toMatchObject({ detail: 'You have 10 streams open, the limit; close one.' });
+  });
+
+  it('that are very many and light do not push out what everyone is to hear', async () => {
+    const before = await SseProbe.open(gateway.url, { token: world.member.token });
+    const cursor = (await before.message('Connected')).id ?? '';
+    before.close();
+    for (let told = 0; told < 8; told += 1) {
+      await world.admin.call('POST', '/notifications/release?critical=false', { value: `told ${told}` });
+    }
+    // As if so many new organizations had one critical message each: more than all the room there is.
+    await world.service.json(
+      'POST',
+      '/push/messages',
+      Array.from({ length: 90 }, () => ({
+        type: 'PlanOverage',
+        message: { organization_id: crypto.randomUUID(), is_hourly: false },
+      })),
+    );
+    const after = await SseProbe.open(gateway.url, {
+      token: world.member.token,
+      query: { last_event_id: cursor },
+    });
+    await after.message('ReleaseNotification', ({ message }) => message === 'told 7');
+    const told = after.received.filter(({ type }) => type === 'ReleaseNotification');
+    expect(told.map(({ message }) => (message as { message: string }).message)).toEqual(
+      Array.from({ length: 8 }, (_, index) => `told ${index}`),
+    );
+    // Nobody dropped anything that concerns this client.
+    expect(after.received[0]?.message).toMatchObject({ resumed: 'resumed' });
+    after.close();
   });
 
   it('hold nothing once their streams are gone', async () => {

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { once } from 'node:events';
 import type { Server, ServerOptions } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { Controller, Get, type INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -150,6 +150,67 @@ describe.each([
     expect(server.shouldUpgradeCallback).toBe(chosen);
     expect(server.listenerCount('upgrade')).toBe(0);
   });
+});
+
+it('never leaves a socket without a listener for errors: while it is asked about, refused, said goodbye to', async () => {
+  let answer: (outcome: 'authenticated' | 'unauthorized') => void = () => undefined;
+  const module = await Test.createTestingModule({
+    imports: [
+      PushModule.forRootAsync({
+        useFactory: () => ({
+          authenticator: {
+            ...authenticator,
+            authenticate: async (token: string) => {
+              const outcome = await new Promise<'authenticated' | 'unauthorized'>(
+                (resolve) => (answer = resolve),
+              );
+              return outcome === 'unauthorized'
+                ? { outcome, detail: 'no' }
+                : {
+                    outcome,
+                    principal: { userId: token, tokenId: token, organizationIds: new Set<string>() },
+                  };
+            },
+          },
+        }),
+      }),
+    ],
+  }).compile();
+  app = module.createNestApplication({ logger: false });
+  const server = app.getHttpServer() as Server;
+  app.useWebSocketAdapter(new PushWsAdapter(app));
+  await app.listen(0, '127.0.0.1');
+  port = (server.address() as AddressInfo).port;
+  const sockets: Socket[] = [];
+  server.on('connection', (socket: Socket) => sockets.push(socket));
+  let looks = 0;
+  const look = setInterval(() => {
+    for (const socket of sockets) {
+      if (socket.destroyed) continue;
+      looks += 1;
+      expect(socket.listenerCount('error')).toBeGreaterThan(0);
+    }
+  }, 1);
+  const head = `GET /api/v2/push?access_token=ann HTTP/1.1\r\nHost: x\r\n${WEBSOCKET}\r\n`;
+  for (const [bytes, outcome] of [
+    [head, 'authenticated'],
+    [head, 'unauthorized'],
+    [head.replace('\r\n\r\n', '\r\nOrigin: https://elsewhere.example\r\n\r\n'), 'authenticated'],
+    [head.replace('dGhl', ''), 'authenticated'],
+  ] as const) {
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+    socket.write(bytes);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    answer(outcome);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    // A frame that is none, then a reset.
+    socket.write(Buffer.alloc(10, 0xff));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    socket.resetAndDestroy();
+    await expect.poll(() => sockets.at(-1)?.destroyed, { timeout: 3000 }).toBe(true);
+  }
+  clearInterval(look);
+  expect(looks).toBeGreaterThan(100);
 });
 
 describe('the Node that it needs', () => {
