@@ -22,22 +22,23 @@ let admin: ApiClient;
 const client = () => new ApiClient(host.url, sampleToken.storefront);
 const start = () =>
   GatewayHost.start({
+    inside: disk.inside,
     env: { DATA_DIR: disk.path, DATA_DIR_RESERVE_MB: String(RESERVE), WATCHDOG_SECONDS: '20' },
   });
 const freeMib = () => {
-  const { bavail, bsize } = statfsSync(disk.path);
+  const { bavail, bsize } = statfsSync(disk.seenFromOutside);
   return (bavail * bsize) / 1024 / 1024;
 };
 const saying = (text: string) => host.output.split('\n').filter((line) => line.includes(text)).length;
 
 beforeAll(async () => {
-  disk = new SmallDisk(SIZE);
+  disk = await SmallDisk.make(SIZE);
   host = await start();
   admin = await ApiClient.login(host.url, 'admin@crossfade.test');
 });
 afterAll(async () => {
   await host.stop('SIGKILL');
-  disk.remove();
+  await disk.remove();
 });
 
 it(
@@ -112,8 +113,9 @@ it(
   async () => {
     expect(await host.stop()).toBe(0);
     const left = Math.floor(freeMib());
-    writeFileSync(join(disk.path, 'filler'), Buffer.alloc((left - 3) * 1024 * 1024));
+    writeFileSync(join(disk.seenFromOutside, 'filler'), Buffer.alloc((left - 3) * 1024 * 1024));
     const failed = GatewayHost.spawn({
+      inside: disk.inside,
       env: { DATA_DIR: disk.path, DATA_DIR_RESERVE_MB: String(RESERVE), LOG_LEVEL: 'silent' },
     });
     expect(await failed.exited()).toBe(1);
