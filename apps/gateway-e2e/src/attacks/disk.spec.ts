@@ -130,3 +130,62 @@ it(
     expect(first).toBeDefined();
   },
 );
+
+it.runIf(process.env['ATTACK_FULL'] === '1')(
+  'is ended by its watchdog where the reserve is too small and the database spins, and keeps what it accepted',
+  { timeout: 180_000 },
+  async () => {
+    const small = await SmallDisk.make(SIZE - RESERVE);
+    const run = () =>
+      GatewayHost.start({
+        inside: small.inside,
+        env: { DATA_DIR: small.path, DATA_DIR_RESERVE_MB: '16', WATCHDOG_SECONDS: '3' },
+      });
+    const spinning = await run();
+    let accepted = 0;
+    let size = SIZE - RESERVE;
+    // Another program takes all but the reserve between one batch and the next, until one needs more.
+    const squeeze = (): void => {
+      const { bavail, bsize } = statfsSync(small.seenFromOutside);
+      const spare = bavail * bsize - 16.5 * 1024 * 1024;
+      if (spare > 0) writeFileSync(join(small.seenFromOutside, `filler-${accepted}`), Buffer.alloc(spare));
+    };
+    const posts = (async () => {
+      for (;;) {
+        squeeze();
+        const { status } = await new ApiClient(spinning.url, sampleToken.storefront).call(
+          'POST',
+          '/events',
+          BATCH,
+        );
+        if (status === 202) accepted += 1;
+        // What it has taken is given back, as if the log had been shortened.
+        else small.resize((size += 2));
+      }
+    })();
+    const end = await Promise.race([posts, eventually('end', () => hasEnded(spinning), 120_000)]).catch(
+      String,
+    );
+    console.log(`the smallest reserve: ${accepted} batches, then ${end}`);
+    expect(spinning.output).toContain('has not turned for 3 seconds');
+    await spinning.stop('SIGKILL');
+    small.resize(SIZE * 6);
+    const next = await run();
+    const person = await ApiClient.login(next.url, 'admin@crossfade.test');
+    const projects = await person.json<{ id: string; name: string }[]>('GET', '/projects');
+    const id = projects.find(({ name }) => name === 'Storefront')?.id;
+    const [stack] = await person.json<{ total_occurrences: number }[]>('GET', `/projects/${id}/stacks`);
+    expect(stack?.total_occurrences ?? 0).toBeGreaterThanOrEqual(accepted * 4000);
+    await next.stop('SIGKILL');
+    await small.remove();
+  },
+);
+
+const hasEnded = ({ pid }: GatewayHost): string | undefined => {
+  try {
+    process.kill(pid, 0);
+    return undefined;
+  } catch {
+    return 'its end';
+  }
+};
