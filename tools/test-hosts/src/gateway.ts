@@ -26,6 +26,8 @@ export interface GatewayOptions {
   readonly preload?: readonly string[];
   /** Of Node itself. */
   readonly execArgv?: readonly string[];
+  /** A command that runs it, such as one that enters a name space. */
+  readonly inside?: readonly string[];
   /** Another account to run it as, by its number; only root may. */
   readonly uid?: number;
 }
@@ -67,28 +69,32 @@ export class GatewayHost {
     env = {},
     preload = [],
     execArgv = [],
+    inside = [],
     checkout = root,
     uid,
   }: GatewayOptions = {}): GatewayHost {
     const own = new OwnFolder('gateway');
     const main = join(checkout, 'apps/gateway/dist/main.js');
-    const child = spawn(
+    const [command = process.execPath, ...given] = [
+      ...inside,
       process.execPath,
-      [...execArgv, ...preload.flatMap((module) => ['--import', module]), main],
-      {
-        ...(uid === undefined ? {} : { uid, gid: uid }),
-        cwd: own.path,
-        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-        env: {
-          PATH: process.env['PATH'],
-          PORT: '0',
-          METRICS_PORT: '0',
-          DATA_DIR: join(own.path, 'data'),
-          ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
-          ...env,
-        },
+      ...execArgv,
+      ...preload.flatMap((module) => ['--import', module]),
+      main,
+    ];
+    const child = spawn(command, given, {
+      ...(uid === undefined ? {} : { uid, gid: uid }),
+      cwd: own.path,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: {
+        PATH: process.env['PATH'],
+        PORT: '0',
+        METRICS_PORT: '0',
+        DATA_DIR: join(own.path, 'data'),
+        ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+        ...env,
       },
-    );
+    });
     own.isUsedBy(child);
     return new GatewayHost(child, own);
   }

@@ -1,32 +1,59 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { endChild } from './child.ts';
 import { OwnFolder } from './keeper.ts';
 
-/** A disk of its own, as large as a test wants it. Needs an account that may mount, such as root. */
+/**
+ * A disk of its own, as large as a test wants it, in name spaces of its own: any account may make one where the kernel
+ * allows that, and it is gone with the process that holds it.
+ */
 export class SmallDisk {
-  readonly #own = new OwnFolder('disk');
+  private constructor(
+    private readonly own: OwnFolder,
+    private readonly holder: ChildProcess,
+  ) {}
 
-  constructor(mebibytes: number) {
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,mode=0755`, 'tmpfs', this.path], {
-        stdio: 'pipe',
-      });
-    } catch (error) {
-      throw new Error('A full disk is tested on a small one, which only an account that may mount can make', {
-        cause: error,
-      });
-    }
+  static async make(mebibytes: number): Promise<SmallDisk> {
+    const own = new OwnFolder('disk');
+    const script = `mount -t tmpfs -o size=${mebibytes}m,mode=0755 tmpfs "$0" && echo made && exec sleep 3600`;
+    const holder = spawn('unshare', ['-Urm', 'sh', '-c', script, own.path], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    own.isUsedBy(holder);
+    const [first] = (await Promise.race([
+      once(holder.stdout, 'data'),
+      once(holder, 'exit').then(() => ['']),
+      once(holder, 'error').then(() => ['']),
+    ])) as [unknown];
+    if (!String(first).startsWith('made'))
+      throw new Error(
+        'A full disk is tested on a small one, in user name spaces, which this machine does not allow',
+      );
+    return new SmallDisk(own, holder);
   }
 
+  /** As programs know it that run inside. */
   get path(): string {
-    return this.#own.path;
+    return this.own.path;
+  }
+
+  /** As everybody else does. */
+  get seenFromOutside(): string {
+    return `/proc/${this.holder.pid}/root${this.own.path}`;
+  }
+
+  /** What a command begins with that runs where the disk is. */
+  get inside(): readonly string[] {
+    return ['nsenter', '-t', String(this.holder.pid), '-U', '-m', '--preserve-credentials', '--'];
   }
 
   resize(mebibytes: number): void {
-    execFileSync('mount', ['-o', `remount,size=${mebibytes}m`, this.path]);
+    const [nsenter = '', ...where] = this.inside;
+    execFileSync(nsenter, [...where, 'mount', '-o', `remount,size=${mebibytes}m`, this.path]);
   }
 
-  remove(): void {
-    execFileSync('umount', ['-l', this.path]);
-    this.#own.giveBack();
+  async remove(): Promise<void> {
+    await endChild(this.holder, 'SIGKILL');
+    this.own.giveBack();
   }
 }

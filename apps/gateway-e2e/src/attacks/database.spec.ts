@@ -97,6 +97,7 @@ for (const [title, pooled] of [
     let hosts: Hosts;
     let bouncer: PgBouncerHost | undefined;
     let host: GatewayHost;
+    let admin: ApiClient;
     let metricsPort = 0;
     const streams = new StreamLoad();
     const load: { current?: IngestLoad } = {};
@@ -120,8 +121,8 @@ for (const [title, pooled] of [
           METRICS_PORT: String((metricsPort = await freePort())),
         },
       });
-      const { token = '' } = await ApiClient.login(host.url, 'admin@crossfade.test');
-      await streams.open(host.url, [token], STREAMS);
+      admin = await ApiClient.login(host.url, 'admin@crossfade.test');
+      await streams.open(host.url, [admin.token ?? ''], STREAMS);
     });
     afterAll(async () => {
       await load.current?.stop();
@@ -186,6 +187,11 @@ for (const [title, pooled] of [
       );
       const used = 'crossfade_gateway_database_connections{pool="domain",state="used"}';
       await eventually('connections', async () => (await gauge(used)) === 0 || undefined);
+      await admin.json('POST', '/notifications/release', { value: 'after all of it' });
+      await eventually('message on every stream', async () => {
+        const reports = await streams.report();
+        return reports.every(({ criticals }) => criticals.length === 1) || undefined;
+      });
     });
 
     it('was said in few lines, none of them an error of the server', () => {

@@ -22,22 +22,23 @@ let admin: ApiClient;
 const client = () => new ApiClient(host.url, sampleToken.storefront);
 const start = () =>
   GatewayHost.start({
+    inside: disk.inside,
     env: { DATA_DIR: disk.path, DATA_DIR_RESERVE_MB: String(RESERVE), WATCHDOG_SECONDS: '20' },
   });
 const freeMib = () => {
-  const { bavail, bsize } = statfsSync(disk.path);
+  const { bavail, bsize } = statfsSync(disk.seenFromOutside);
   return (bavail * bsize) / 1024 / 1024;
 };
 const saying = (text: string) => host.output.split('\n').filter((line) => line.includes(text)).length;
 
 beforeAll(async () => {
-  disk = new SmallDisk(SIZE);
+  disk = await SmallDisk.make(SIZE);
   host = await start();
   admin = await ApiClient.login(host.url, 'admin@crossfade.test');
 });
 afterAll(async () => {
   await host.stop('SIGKILL');
-  disk.remove();
+  await disk.remove();
 });
 
 it(
@@ -112,8 +113,9 @@ it(
   async () => {
     expect(await host.stop()).toBe(0);
     const left = Math.floor(freeMib());
-    writeFileSync(join(disk.path, 'filler'), Buffer.alloc((left - 3) * 1024 * 1024));
+    writeFileSync(join(disk.seenFromOutside, 'filler'), Buffer.alloc((left - 3) * 1024 * 1024));
     const failed = GatewayHost.spawn({
+      inside: disk.inside,
       env: { DATA_DIR: disk.path, DATA_DIR_RESERVE_MB: String(RESERVE), LOG_LEVEL: 'silent' },
     });
     expect(await failed.exited()).toBe(1);
@@ -128,3 +130,62 @@ it(
     expect(first).toBeDefined();
   },
 );
+
+it.runIf(process.env['ATTACK_FULL'] === '1')(
+  'is ended by its watchdog where the reserve is too small and the database spins, and keeps what it accepted',
+  { timeout: 180_000 },
+  async () => {
+    const small = await SmallDisk.make(SIZE - RESERVE);
+    const run = () =>
+      GatewayHost.start({
+        inside: small.inside,
+        env: { DATA_DIR: small.path, DATA_DIR_RESERVE_MB: '16', WATCHDOG_SECONDS: '3' },
+      });
+    const spinning = await run();
+    let accepted = 0;
+    let size = SIZE - RESERVE;
+    // Another program takes all but the reserve between one batch and the next, until one needs more.
+    const squeeze = (): void => {
+      const { bavail, bsize } = statfsSync(small.seenFromOutside);
+      const spare = bavail * bsize - 16.5 * 1024 * 1024;
+      if (spare > 0) writeFileSync(join(small.seenFromOutside, `filler-${accepted}`), Buffer.alloc(spare));
+    };
+    const posts = (async () => {
+      for (;;) {
+        squeeze();
+        const { status } = await new ApiClient(spinning.url, sampleToken.storefront).call(
+          'POST',
+          '/events',
+          BATCH,
+        );
+        if (status === 202) accepted += 1;
+        // What it has taken is given back, as if the log had been shortened.
+        else small.resize((size += 2));
+      }
+    })();
+    const end = await Promise.race([posts, eventually('end', () => hasEnded(spinning), 120_000)]).catch(
+      String,
+    );
+    console.log(`the smallest reserve: ${accepted} batches, then ${end}`);
+    expect(spinning.output).toContain('has not turned for 3 seconds');
+    await spinning.stop('SIGKILL');
+    small.resize(SIZE * 6);
+    const next = await run();
+    const person = await ApiClient.login(next.url, 'admin@crossfade.test');
+    const projects = await person.json<{ id: string; name: string }[]>('GET', '/projects');
+    const id = projects.find(({ name }) => name === 'Storefront')?.id;
+    const [stack] = await person.json<{ total_occurrences: number }[]>('GET', `/projects/${id}/stacks`);
+    expect(stack?.total_occurrences ?? 0).toBeGreaterThanOrEqual(accepted * 4000);
+    await next.stop('SIGKILL');
+    await small.remove();
+  },
+);
+
+const hasEnded = ({ pid }: GatewayHost): string | undefined => {
+  try {
+    process.kill(pid, 0);
+    return undefined;
+  } catch {
+    return 'its end';
+  }
+};

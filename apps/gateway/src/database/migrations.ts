@@ -26,7 +26,7 @@ export async function applyMigrations(ask: Ask): Promise<void> {
     if (folderMillis <= last) continue;
     for (const statement of sql) {
       await ask(statement).catch((error: unknown) => {
-        throw queryError(statement.trim(), error);
+        throw queryError(statement, error);
       });
     }
     await ask('INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ($1, $2)', [

@@ -27,7 +27,11 @@ export class QueryError extends Error {
     readonly isUnavailable: boolean,
     readonly outcome: Outcome = 'nothing was done',
   ) {
-    super(`${code}: ${statement.length > MOST ? `${statement.slice(0, MOST)}…` : statement}`);
+    const line = statement
+      .slice(0, 2 * MOST)
+      .replace(/\s+/g, ' ')
+      .trim();
+    super(`${code}: ${line.length > MOST ? `${line.slice(0, MOST)}…` : line}`);
   }
 }
 
