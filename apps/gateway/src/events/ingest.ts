@@ -82,9 +82,9 @@ export class Ingest {
       for (let first = 0; first < groups.length; first += UPSERTED_ROWS) {
         const counted = await this.#count(transaction, target, groups.slice(first, first + UPSERTED_ROWS));
         await this.#insert(transaction, target, counted);
-        await portion.next();
+        if (portion.isOver) await portion.next();
         for (const stack of counted) announce(publish, target, stack);
-        await portion.next();
+        if (portion.isOver) await portion.next();
         kept += counted.reduce((sum, { events: own }) => sum + own.length, 0);
       }
       await this.usage.count(transaction, target.organizationId, planId, kept, now);
@@ -179,8 +179,8 @@ async function* statementsOf(counted: readonly Counted[]): AsyncGenerator<string
 /** In the order of their signatures, so that concurrent batches lock stacks in the same order. */
 async function groupBySignature(batch: readonly object[], now: Date): Promise<Group[]> {
   const groups = new Map<string, Group>();
-  // By the first two characters of the signature: fifty thousand are not sorted in one go.
-  const drawers = Array.from({ length: 256 }, (): Group[] => []);
+  // By how the signature begins: fifty thousand are not sorted in one go.
+  const drawers = new Map<string, Group[]>();
   const portion = new Portion();
   for (const raw of batch) {
     const event = readEvent(raw, now);
@@ -190,13 +190,17 @@ async function groupBySignature(batch: readonly object[], now: Date): Promise<Gr
     if (group === undefined) {
       group = { hash, title, events: [] };
       groups.set(hash, group);
-      drawers[Number.parseInt(hash.slice(0, 2), 16)]?.push(group);
+      const beginning = hash.slice(0, 2);
+      const drawer = drawers.get(beginning);
+      if (drawer === undefined) drawers.set(beginning, [group]);
+      else drawer.push(group);
     }
     group.events.push({ ...event, id: randomUUID() });
     if (portion.isOver) await portion.next();
   }
-  for (const drawer of drawers) drawer.sort((a, b) => (a.hash < b.hash ? -1 : 1));
-  return drawers.flat();
+  return [...drawers.keys()]
+    .sort()
+    .flatMap((beginning) => drawers.get(beginning)?.sort((a, b) => (a.hash < b.hash ? -1 : 1)) ?? []);
 }
 
 function announce(

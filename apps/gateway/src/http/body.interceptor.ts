@@ -68,8 +68,17 @@ export class BodyInterceptor implements NestInterceptor {
   }
 }
 
+const known = new WeakMap<object, boolean>();
+
 /** Whether the handler has a parameter with the body. */
 function takesBody(context: ExecutionContext): boolean {
+  const handler = context.getHandler();
+  const takes = known.get(handler) ?? hasBodyParameter(context);
+  known.set(handler, takes);
+  return takes;
+}
+
+function hasBodyParameter(context: ExecutionContext): boolean {
   const parameters = (Reflect.getMetadata(
     ROUTE_ARGS_METADATA,
     context.getClass(),

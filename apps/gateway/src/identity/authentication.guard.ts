@@ -56,7 +56,7 @@ export class AuthenticationGuard implements CanActivate {
 const LONGEST_TOKEN = 500;
 
 /** The token of a header; undefined if there is none that could be ours. */
-export function bearerOf(header = ''): string | undefined {
+function bearerOf(header = ''): string | undefined {
   if (!/^bearer /i.test(header)) return undefined;
   const token = header.slice('bearer '.length).trimStart();
   return token === '' || token.length > LONGEST_TOKEN || /\s/.test(token) ? undefined : token;
