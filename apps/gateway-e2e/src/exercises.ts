@@ -39,10 +39,12 @@ async function invited({ guest, member, own, secrets }: World) {
   return { guest: whom, id, secret };
 }
 
-/** In the guest's app, who is a member no more. */
+/** In the guest's app, who is no member. */
 async function ofInvitation(world: World) {
+  const { member, own } = world;
+  const { email } = await world.guest();
+  await member.call('DELETE', `/organizations/${own.organizations}/users/${email}`);
   const { guest, id } = await invited(world);
-  await world.member.call('DELETE', `/organizations/${world.own.organizations}/users/${guest.email}`);
   return { as: guest.client, path: { id } };
 }
 

@@ -156,7 +156,7 @@ onEachDatabase('an account', env, (gateway) => {
     expect(await isAlive(as)).toBe(false);
   });
 
-  it('that is locked is refused in the same time as with a wrong password', async () => {
+  it('that is locked is refused in the same time as with a wrong password', { retry: 2 }, async () => {
     const { email, id } = await newcomer(gateway());
     await admin.json('POST', `/users/${id}/lock`);
     // From ever new addresses: else its failures would be refused before anything is read.

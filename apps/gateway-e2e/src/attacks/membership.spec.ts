@@ -95,7 +95,7 @@ onEachDatabase('membership', env, (gateway) => {
     for (const [kind, answer] of Object.entries(answers)) expect(answer, kind).toEqual(unknown);
   });
 
-  it('is offered in the same time, and listed in the same way', async () => {
+  it('is offered in the same time, and listed in the same way', { retry: 2 }, async () => {
     const all = Object.entries(await kinds());
     // What was never invited is another one each time.
     const run = crypto.randomUUID().slice(0, 8);
