@@ -5,7 +5,7 @@ import { flood, type FloodOrder } from './flood.ts';
 import { processorMs } from './raw-http.ts';
 
 const AT_ONCE = 24;
-/** What the issue allows its neighbours; a turn of ours is 50 ms where nothing else runs. */
+/** What its neighbours may wait; a turn of ours is 50 ms where nothing else runs. */
 const P99_MS = 250;
 const TOLD_MS = 1000;
 
