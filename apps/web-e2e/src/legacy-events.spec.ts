@@ -32,9 +32,16 @@ interface LegacyWindow {
 describe("the legacy app's websocketService", () => {
   const hosts = startHosts({ PUSH_KEEP_ALIVE_SECONDS: '1' });
   let page: Page;
+  /** Sockets that it opened, and what it said on them: the gateway closes whoever says much. */
+  let sockets = 0;
+  const said: string[] = [];
   beforeAll(async () => {
     page = await hosts.browsing.signedIn(`${hosts.gateway.url}/`, 'member@crossfade.test');
     await connection(page, 'open');
+    page.on('websocket', (socket) => {
+      sockets += 1;
+      socket.on('framesent', ({ payload }) => said.push(String(payload)));
+    });
     await page.evaluate(() => {
       const legacy = window as unknown as LegacyWindow;
       legacy.emitted = [];
@@ -120,5 +127,14 @@ describe("the legacy app's websocketService", () => {
     await new Promise((resolve) => setTimeout(resolve, 5000));
     expect(await emitted()).toEqual([]);
     await connection(page, 'open');
+  });
+
+  it('says nothing to the gateway, whatever happens', async () => {
+    await service('stop');
+    await service('start');
+    await connection(page, 'open');
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(sockets).toBeGreaterThan(0);
+    expect(said).toEqual([]);
   });
 });

@@ -11,10 +11,11 @@ import type { Delivery } from './delivery.js';
 import type { Hub } from './hub.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { ConnectionId, LeaseOwner } from './lease.js';
+import { Leases } from './leases.js';
 import type { Cursor, Position } from './log.js';
 import { PushMetrics, type ResyncReason } from './metrics.js';
 import type { ResolvedPushOptions } from './options.js';
-import { ownerOf, tenantOf, type OwnerId, type Principal } from './principal.js';
+import { ownerOf, type OwnerId, type Principal } from './principal.js';
 import type { Transport, TransportName } from './transport.js';
 import type { Turn } from './turn.js';
 
@@ -63,7 +64,7 @@ export type Registered =
 /** How often a principal may change under our hands before we ask the client to come back. */
 const READINGS = 5;
 const RETRY_MS = 5000;
-/** What one call to the authenticator or the lease store may take. */
+/** What one call to the authenticator may take. */
 const CALL_MS = 5000;
 
 /** What it works with. */
@@ -85,8 +86,7 @@ export interface AdmissionParts {
  * upgrade both call it. What it acquires is given back when `gone` fires, on every path.
  */
 export class Admission {
-  /** Tickets whose place has an end already: a connection took it over, or it was given back. */
-  readonly #settled = new WeakSet<Ticket>();
+  readonly #leases: Leases;
   readonly #random: () => number;
   readonly #metrics: PushMetrics;
   /** What every connection shares. */
@@ -99,6 +99,7 @@ export class Admission {
   ) {
     this.#random = parts.random ?? Math.random;
     this.#metrics = parts.metrics ?? new PushMetrics();
+    this.#leases = new Leases(options, parts);
     const { hub, keepAlive, delivery, catchUp, turn, clock } = parts;
     this.#shared = {
       limits: { messages: options.writeQueueCapacity, characters: QUEUE_CHARACTERS },
@@ -108,7 +109,7 @@ export class Admission {
       clock,
       random: this.#random,
       metrics: this.#metrics,
-      onLeave: ({ id, principal }) => void this.#release(principal, id),
+      onLeave: ({ id, principal }) => void this.#leases.release(principal, id),
       onClose: (closed) => {
         hub.remove(closed);
         keepAlive.remove(closed);
@@ -249,7 +250,7 @@ export class Admission {
   }
 
   async #turnAway(ticket: Ticket, refused: { refusal: Refusal }): Promise<{ refusal: Refusal }> {
-    await this.#giveBack(ticket);
+    await this.#leases.giveBack(ticket);
     return refused;
   }
 
@@ -259,7 +260,12 @@ export class Admission {
     if (credential === undefined) {
       return refuse('unauthorized', 'Send a token: "Authorization: Bearer TOKEN", or ?access_token=TOKEN.');
     }
-    const read = await this.#inTime('the authenticator', this.options.authenticator.authenticate(credential));
+    const read = await withDeadline(
+      this.parts.clock,
+      CALL_MS,
+      'the authenticator',
+      this.options.authenticator.authenticate(credential),
+    );
     if (read.outcome === 'unauthorized') this.parts.budgets.good.delete(credential);
     if (read.outcome === 'authenticated') this.parts.budgets.good.add(credential);
     return read.outcome === 'authenticated'
@@ -268,89 +274,27 @@ export class Admission {
   }
 
   async #acquire(ticket: Ticket, gone: AbortSignal): Promise<Admitted> {
-    const { connectionId, request, principal, owner } = ticket;
-    const acquiring = this.options.leases.acquire(this.#ownersOf(principal), connectionId, request.replaces);
-    const taken = acquiring.then((acquired) => {
-      if (acquired.outcome === 'taken_over' && request.replaces !== undefined) {
-        ticket.takenOver = request.replaces;
-      }
-      return acquired;
-    });
-    let acquired;
-    try {
-      acquired = await this.#inTime('the lease store', taken);
-    } catch (error) {
-      // It may still be given, and nobody waits for it any more.
-      void taken.then(
-        ({ outcome }) => (outcome === 'full' ? undefined : this.#giveBack(ticket)),
-        () => undefined,
-      );
-      throw error;
-    }
-    if (acquired.outcome === 'full') return this.#full(request, acquired.owner, acquired.owner === owner);
+    const full = await this.#leases.acquire(ticket);
+    if (full !== undefined) return this.#full(ticket, full);
     // From here to the end of the turn nothing can abort: either it has already, or this listener hears it.
     if (gone.aborted) {
-      await this.#giveBack(ticket);
+      await this.#leases.giveBack(ticket);
       return { gone: true };
     }
-    gone.addEventListener('abort', () => void this.#giveBack(ticket), { once: true });
+    gone.addEventListener('abort', () => void this.#leases.giveBack(ticket), { once: true });
     return { ticket };
   }
 
-  #full(request: ConnectRequest, owner: OwnerId, isOwn: boolean): { refusal: Refusal } {
-    const { maxConnectionsPerOwner, maxConnectionsPerTenant } = this.options;
+  #full({ request, owner }: Ticket, { owner: whose, limit }: LeaseOwner): { refusal: Refusal } {
     const refused = refuse(
       'limit',
-      isOwn
-        ? `You have ${maxConnectionsPerOwner} streams open, the limit; close one.`
-        : `The tokens of your organization have ${maxConnectionsPerTenant} streams open together, the limit; close one.`,
+      whose === owner
+        ? `You have ${limit} streams open, the limit; close one.`
+        : `The tokens of your organization have ${limit} streams open together, the limit; close one.`,
       this.#jittered(RETRY_MS),
     );
-    this.#remember(request, refused.refusal, owner);
+    this.#remember(request, refused.refusal, whose);
     return refused;
-  }
-
-  #ownersOf(principal: Principal): LeaseOwner[] {
-    const tenant = tenantOf(principal);
-    const own = { owner: ownerOf(principal), limit: this.options.maxConnectionsPerOwner };
-    return tenant === undefined
-      ? [own]
-      : [own, { owner: tenant, limit: this.options.maxConnectionsPerTenant }];
-  }
-
-  /** Ends a ticket that no connection took over. A stream that it was to replace gets its place back. */
-  async #giveBack(ticket: Ticket): Promise<void> {
-    if (this.#settled.has(ticket)) return;
-    this.#settled.add(ticket);
-    const { principal, connectionId, takenOver } = ticket;
-    const old = takenOver === undefined ? undefined : this.parts.hub.get(takenOver);
-    if (old === undefined) return this.#release(principal, connectionId);
-    try {
-      // Handed back as it was taken over: in one step, so that nobody else gets the place in between.
-      const back = await this.#inTime(
-        'the lease store',
-        this.options.leases.acquire(this.#ownersOf(principal), old.id, connectionId),
-      );
-      if (back.outcome === 'full') old.close('lease_lost');
-      else if (this.parts.hub.get(old.id) === undefined) await this.#release(principal, old.id);
-    } catch (error) {
-      this.parts.onError(error, 'handing a lease back');
-      old.close('lease_lost');
-    }
-  }
-
-  async #release(principal: Principal, connectionId: ConnectionId): Promise<void> {
-    const owners = this.#ownersOf(principal);
-    try {
-      await this.#inTime('the lease store', this.options.leases.release(owners, connectionId));
-      for (const { owner } of owners) this.parts.budgets.forget(owner);
-    } catch (error) {
-      this.parts.onError(error, 'giving a lease back');
-    }
-  }
-
-  #inTime<T>(what: string, asked: Promise<T>): Promise<T> {
-    return withDeadline(this.parts.clock, CALL_MS, what, asked);
   }
 
   #open(ticket: Ticket, transport: Transport): Connection {
@@ -375,7 +319,7 @@ export class Admission {
       },
       this.#shared,
     );
-    this.#settled.add(ticket);
+    this.#leases.settle(ticket);
     hub.add(connection);
     keepAlive.add(connection);
     connection.say({

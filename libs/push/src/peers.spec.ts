@@ -46,7 +46,7 @@ describe('peers', () => {
       await peers.look();
       advance(seconds * 1000);
     };
-    return { look, transport, socket, hub };
+    return { look, transport, socket, hub, clock };
   }
 
   it('ends a stream of whose bytes none is acknowledged for the stall time', async () => {
@@ -58,6 +58,18 @@ describe('peers', () => {
     await look(60);
     expect(transport.ended).toBe('slow');
     expect(hub.indexed).toBe(0);
+  });
+
+  it('ends it as soon when the wall clock steps back, and no sooner when it steps forward', async () => {
+    const { look, transport, clock } = make();
+    await look(40);
+    clock.stepWall(3_600_000);
+    await look(40);
+    expect(transport.ended).toBeUndefined();
+    clock.stepWall(-7_200_000);
+    await look(40);
+    await look(40);
+    expect(transport.ended).toBe('slow');
   });
 
   it('leaves alone whoever acknowledges anything, or has nothing to acknowledge', async () => {
