@@ -66,3 +66,18 @@ it('lets one live that was stopped for three times as long, that is watched by a
     await host.stop('SIGKILL');
   }
 });
+
+it.runIf(process.env['ATTACK_FULL'] === '1')(
+  'does not take the largest batch of the embedded database for a spin',
+  { timeout: 120_000 },
+  async () => {
+    const host = await start({ DATA_DIR: new OwnFolder('batch').path, WATCHDOG_SECONDS: '5' });
+    const client = new ApiClient(host.url, sampleToken.storefront);
+    for (let round = 0; round < 3; round += 1) {
+      const response = await client.call('POST', '/events', `[${'{},'.repeat(49_999)}{}]`);
+      expect(response.status).toBe(202);
+    }
+    expect(await isAlive(host)).toBe(true);
+    await host.stop('SIGKILL');
+  },
+);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { PGlite, type QueryOptions } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { Logger } from '@nestjs/common';
@@ -64,6 +65,7 @@ export class EmbeddedDatabase {
       await this.client.exec(`VACUUM ANALYZE ${name}`).catch((error: unknown) => {
         throw queryError(`VACUUM ANALYZE ${name}`, error);
       });
+      await turn();
     }
   }
 
@@ -93,7 +95,11 @@ export class EmbeddedDatabase {
   #builder(client: Client) {
     const query = async (statement: string, values?: unknown[], options?: QueryOptions) => {
       if (!onlyReads(statement)) this.room.require();
-      return client.query(statement, values, options);
+      const result = await client.query(statement, values, options);
+      // It ran in this thread, and nothing of it waits for anything outside: without this, the event loop would not
+      // turn until a whole transaction is done, nobody would be answered, and the watchdog would take it for a spin.
+      await turn();
+      return result;
     };
     // drizzle asks nothing else of it.
     return plainErrors(drizzle({ client: { query } as unknown as PGlite }));

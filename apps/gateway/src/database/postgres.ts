@@ -98,19 +98,30 @@ export class PostgresPool {
     const client = await this.#checkOut().catch((error: unknown) => {
       throw queryError('BEGIN', error);
     });
+    let isOver = false;
     try {
       await this.#ask(client, { text: this.#begin }, []).catch((error: unknown) => {
         throw queryError('BEGIN', error);
       });
-      const builder = drizzle({ client: clientOf((config, values) => this.#ask(client, config, values)) });
-      const result = await work(plainErrors(builder));
+      const result = await work(this.#builderOf(client, () => isOver));
+      isOver = true;
       await this.#commit(client);
       client.release();
       return result;
     } catch (error) {
+      isOver = true;
       await this.#undo(client);
       throw error;
     }
+  }
+
+  /** What is asked when the transaction is over would be asked in somebody else's. */
+  #builderOf(client: pg.PoolClient, isOver: () => boolean): Transaction {
+    const ask = (config: pg.QueryConfig, values: unknown[]): Promise<unknown> => {
+      if (isOver()) throw new TypeError('a transaction was asked after its end');
+      return this.#ask(client, config, values);
+    };
+    return plainErrors(drizzle({ client: clientOf(ask) }));
   }
 
   async #commit(client: pg.PoolClient): Promise<void> {
