@@ -16,6 +16,11 @@ import { QueryError } from './query-error.js';
 export type Publish = (message: Publishable<typeof catalog> | Prepared, id?: string) => void;
 
 const ATTEMPTS = 5;
+/**
+ * Messages that one transaction publishes in a turn of the event loop: fewer than are handed over in a turn, so that those
+ * of others do not queue behind ten thousand.
+ */
+const BURST = 16;
 /** A failed serialization, a deadlock. */
 const IN_THE_WAY: readonly string[] = ['40001', '40P01'];
 
@@ -64,8 +69,8 @@ export class Transactions {
       return { result, prepared };
     });
     const portion = new Portion();
-    for (const { message, recordId } of prepared) {
-      if (portion.isOver) await portion.next();
+    for (const [index, { message, recordId }] of prepared.entries()) {
+      if (index % BURST === BURST - 1) await portion.next();
       try {
         await this.publisher.send(message, recordId);
       } catch (error) {
