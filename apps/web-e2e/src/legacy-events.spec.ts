@@ -1,4 +1,4 @@
-import { ApiClient, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, sampleToken, makeMember } from '@crossfade/test-hosts';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { connection } from './browser.ts';
@@ -79,15 +79,19 @@ describe("the legacy app's websocketService", () => {
   it('emits a change of membership as one of organization and project, too', async () => {
     const admin = await ApiClient.login(hosts.gateway.url, 'admin@crossfade.test');
     const organizations = await admin.json<{ id: string; name: string }[]>('GET', '/organizations');
-    const path = `/organizations/${organizations.find(({ name }) => name === 'Acme')?.id}/users/member@crossfade.test`;
-    await admin.json('DELETE', path);
+    const acme = organizations.find(({ name }) => name === 'Acme')?.id ?? '';
+    const member = {
+      email: 'member@crossfade.test',
+      as: await ApiClient.login(hosts.gateway.url, 'member@crossfade.test'),
+    };
+    await admin.json('DELETE', `/organizations/${acme}/users/${member.email}`);
     await expect.poll(emitted).toMatchObject(
       ['UserMembershipChanged', 'OrganizationChanged', 'ProjectChanged'].map((name) => ({
         name,
         data: { deleted: true, change_type: 2 },
       })),
     );
-    await admin.json('POST', path);
+    await makeMember(admin, acme, member);
     await expect.poll(emitted).toMatchObject(
       ['UserMembershipChanged', 'OrganizationChanged', 'ProjectChanged'].map((name) => ({
         name,

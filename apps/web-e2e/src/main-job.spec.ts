@@ -1,5 +1,5 @@
 import { eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, OwnFolder, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, GatewayHost, OwnFolder, sampleToken, makeMember } from '@crossfade/test-hosts';
 import type { Page } from 'playwright-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { apps, connection, rows, sendError, signIn } from './browser.ts';
@@ -100,14 +100,18 @@ describe('an error comes in', () => {
     const pages = await both('member@crossfade.test');
     const admin = await ApiClient.login(hosts.gateway.url, 'admin@crossfade.test');
     const organizations = await admin.json<{ id: string; name: string }[]>('GET', '/organizations');
-    const path = `/organizations/${organizations.find(({ name }) => name === 'Acme')?.id}/users/member@crossfade.test`;
+    const acme = organizations.find(({ name }) => name === 'Acme')?.id ?? '';
+    const member = {
+      email: 'member@crossfade.test',
+      as: await ApiClient.login(hosts.gateway.url, 'member@crossfade.test'),
+    };
     for (const page of pages)
       await page.getByRole('link', { name: 'Unexpected end of JSON input' }).waitFor();
-    await admin.json('DELETE', path);
+    await admin.json('DELETE', `/organizations/${acme}/users/${member.email}`);
     for (const page of pages)
       await page.getByText('You are in no organization').waitFor({ timeout: BOUND_MS });
     hosts.browsing.errors.splice(0);
-    await admin.json('POST', path);
+    await makeMember(admin, acme, member);
     for (const page of pages) {
       await page.getByRole('link', { name: 'Unexpected end of JSON input' }).waitFor({ timeout: BOUND_MS });
     }
