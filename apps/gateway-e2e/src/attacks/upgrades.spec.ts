@@ -1,4 +1,4 @@
-import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
+import { Choices, SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
 import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answerTo, descriptorsOf, sendRaw } from './raw-socket.ts';
@@ -23,20 +23,10 @@ const UNREADABLE = {
   'a good token': `GET ${PUSH}?access_token=${sampleToken.storefrontPush} HTTP/1.1\r\nHost: [\r\n${UPGRADE}\r\n`,
 };
 
-/** Random numbers below one, that a seed repeats. */
-function random(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** A request that is almost one for a WebSocket: lines of it are left out, repeated, put in another order, broken. */
-function noise(chance: () => number): Buffer {
-  const one = <T>(of: readonly [T, ...T[]]): T => of[Math.floor(chance() * of.length)] ?? of[0];
+function noise(choices: Choices): Buffer {
+  const chance = () => choices.chance();
+  const one = <T>(of: readonly [T, ...T[]]): T => choices.of(of);
   const lines = [
     `Host: ${one(['x', '[', '[::1', 'x:x', '', '\u0000', '%', '//', 'x'.repeat(9000)])}`,
     `Connection: ${one(['Upgrade', 'upgrade, close', 'keep-alive', 'Upgrade,,'])}`,
@@ -69,18 +59,16 @@ function noise(chance: () => number): Buffer {
   const version = one(['HTTP/1.1', 'HTTP/1.1', 'HTTP/1.0', 'HTTP/2.0', '']);
   const bytes = Buffer.from(`${method} ${target} ${version}\r\n${chosen.join('\r\n')}\r\n\r\n`, 'latin1');
   for (let broken = chance() < 0.3 ? 3 : 0; broken > 0; broken -= 1) {
-    bytes[Math.floor(chance() * bytes.length)] = Math.floor(chance() * 256);
+    bytes[choices.below(bytes.length)] = choices.below(256);
   }
   // And what a client sends at once, before it is answered.
-  const frames = Buffer.from(
-    Array.from({ length: Math.floor(chance() * 50) }, () => Math.floor(chance() * 256)),
-  );
+  const frames = Buffer.from(Array.from({ length: choices.below(50) }, () => choices.below(256)));
   return Buffer.concat([bytes, frames]);
 }
 
-async function sendAndReset(url: string, bytes: Buffer, chance: () => number): Promise<void> {
-  const waits = chance() * 30;
-  const how = chance();
+async function sendAndReset(url: string, bytes: Buffer, choices: Choices): Promise<void> {
+  const waits = choices.chance() * 30;
+  const how = choices.chance();
   const { socket } = await sendRaw(url, bytes);
   await new Promise((resolve) => setTimeout(resolve, waits));
   if (how < 0.6) socket.resetAndDestroy();
@@ -230,10 +218,12 @@ describe('upgrades', () => {
     `made of ${REQUESTS} random bytes and headers, with resets in between, end nothing (seed ${SEED})`,
     async () => {
       const before = descriptorsOf(gateway.pid);
-      const chance = random(SEED);
+      const choices = new Choices(SEED);
       const delays: number[] = [];
       for (let begun = 0; begun < REQUESTS; begun += 20) {
-        await Promise.all(Array.from({ length: 20 }, () => sendAndReset(gateway.url, noise(chance), chance)));
+        await Promise.all(
+          Array.from({ length: 20 }, () => sendAndReset(gateway.url, noise(choices), choices)),
+        );
         const asked = performance.now();
         await isWell();
         delays.push(performance.now() - asked);

@@ -3,6 +3,7 @@ import { createHash, randomInt } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ChangeType } from '@crossfade/protocol';
+import { Choices } from '@crossfade/protocol/testing';
 import type { INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { expect, it } from 'vitest';
@@ -31,16 +32,6 @@ const USERS = 30;
 /** Kept whole by everyone, and one that people join and leave. */
 const STEADY = ['o0', 'o1', 'o2'];
 const MOVING = 'moving';
-
-/** Random choices that a seed repeats; what the sockets make of them, it does not. */
-function* choices(seed: number): Generator<number, never> {
-  for (let state = seed | 0; ;) {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    yield ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  }
-}
 
 /** Small: there are hundreds of thousands in a soak. */
 interface Published {
@@ -237,8 +228,8 @@ it(
   `loses nothing and shows nothing to the wrong people in ${SECONDS} s of chaos (seed ${SEED})`,
   async () => {
     const world = new World();
-    const next = choices(SEED);
-    const chance = () => next.next().value;
+    const choices = new Choices(SEED);
+    const chance = () => choices.chance();
     const pick = <T>(of: readonly T[]): T | undefined => of[Math.floor(chance() * of.length)];
     const app: INestApplication = (
       await Test.createTestingModule({
