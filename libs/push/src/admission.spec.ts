@@ -523,6 +523,7 @@ describe('rights that change while a stream is open', () => {
     await settled();
     accounts.gate = Promise.resolve();
     if (change === ChangeType.Removed) accounts.organizations.delete('o');
+    await clock.advanceAsync(10_000);
     await publisher.publish(membership(change));
     await settled();
     if (change === ChangeType.Removed) await reauthorization.round();

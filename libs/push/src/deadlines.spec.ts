@@ -125,6 +125,9 @@ describe('a port that does not answer', () => {
     });
     await publisher.publish({ type: 'PlanOverage', message: { organization_id: 'p', is_hourly: false } });
     await settled();
+    // It is told to fetch first: nobody had asked what it joined meanwhile.
+    expect(transport?.types).toContain('Resync');
+    await settled();
     expect(transport?.types.at(-1)).toBe('PlanOverage');
   });
 

@@ -137,7 +137,9 @@ export class Delivery {
   async #confirm(connections: readonly Connection[], effect: 'membership' | 'unknown'): Promise<void> {
     if (connections.length === 0) return;
     for (const connection of connections) connection.revision += 1;
-    if (effect === 'membership' && this.clock.elapsed() - this.#unansweredAt < PAUSE_MS) return;
+    if (effect === 'membership' && this.clock.elapsed() - this.#unansweredAt < PAUSE_MS) {
+      return doubt(connections);
+    }
     const asked = tenthsOf(this.clock);
     try {
       const now = await withDeadline(
@@ -151,7 +153,7 @@ export class Delivery {
       this.#unansweredAt = this.clock.elapsed();
       if (effect === 'membership') {
         // Nothing is granted, so nobody hears what is not for them; who joined is told to fetch when it is.
-        for (const connection of connections) connection.doubt();
+        doubt(connections);
         this.onError(error, 'confirming a membership; it is granted by the next reauthorization');
         return;
       }
@@ -171,6 +173,10 @@ export class Delivery {
     this.hub.grant(connection, principal.organizationIds);
     connection.confirm(asked);
   }
+}
+
+function doubt(connections: readonly Connection[]): void {
+  for (const connection of connections) connection.doubt();
 }
 
 function revoke(connection: Connection): void {
