@@ -244,6 +244,8 @@ describe('bodies at the door', () => {
       request.socket.write('[');
       return request;
     });
+    // All of them are being read before another one comes.
+    await new Promise((resolve) => setTimeout(resolve, 500));
     const post = () =>
       fetch(`${host.url}${EVENTS}`, {
         method: 'POST',

@@ -37,7 +37,9 @@ it('keeps connections for who is calling: with all others held by locks, streams
     'lock',
     () => runSql(url, `SELECT 1 FROM pg_locks WHERE relation = 'stacks'::regclass AND granted`) || undefined,
   );
-  const posts = Promise.all(Array.from({ length: 2 * POOL }, () => post()));
+  // Batches leave some of the connections to others; readers take them.
+  const read = () => admin.call('GET', `/stacks/${crypto.randomUUID()}`);
+  const posts = Promise.all(Array.from({ length: 2 * POOL }, (_, index) => (index % 2 ? post() : read())));
   await someWait(POOL - 1);
   const begun = Date.now();
   const stream = await SseProbe.open(host.url, { token: admin.token });

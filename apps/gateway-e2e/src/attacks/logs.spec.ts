@@ -108,10 +108,17 @@ describe.each(Object.keys(stores))('what fails in %s', (name) => {
           return `${response.status} ${await response.text()}`;
         }),
       );
-      for (const answer of failed) {
-        expect(answer).toMatch(/^500 /);
-        expect(answer).not.toContain(MARK);
-      }
+      // What refers to a row that is not there is no failure of ours.
+      expect(failed.map((answer) => answer.slice(0, 3))).toEqual([
+        '500',
+        '404',
+        '500',
+        '500',
+        '500',
+        '500',
+        '500',
+      ]);
+      for (const answer of failed) expect(answer).not.toContain(MARK);
       // Its cursor cannot be noted: the push library says so.
       expect(
         (await as(admin.token).call('POST', '/notifications/release?critical=false', { value: MARK })).status,
@@ -131,7 +138,7 @@ describe.each(Object.keys(stores))('what fails in %s', (name) => {
   );
 
   function holdsNothing(log: string): void {
-    for (const state of ['23514', '23503', 'P0001', '23505', '42703']) expect(log).toContain(`${state}: `);
+    for (const state of ['23514', 'P0001', '23505', '42703']) expect(log).toContain(`${state}: `);
     const lines = log.split('\n');
     expect(lines.filter((line) => line.length > 4096)).toEqual([]);
     const hash = createHash('sha256').update(SECRET_TOKEN).digest('hex');

@@ -7,10 +7,11 @@ import type { IncomingMessage, Server } from 'node:http';
 export function warnOfForwarded(server: Server, warn: (sentence: string) => void): void {
   const look = ({ headers, socket }: IncomingMessage): void => {
     if (headers['x-forwarded-for'] === undefined && headers.forwarded === undefined) return;
-    server.off('request', look).off('upgrade', look);
+    server.off('request', look);
     warn(
       `A request from ${socket.remoteAddress ?? 'somewhere'} came with a forwarded address, which is not believed: TRUST_PROXY is not set. If that is your proxy, set it, or everyone behind it counts as one address.`,
     );
   };
-  server.prependListener('request', look).prependListener('upgrade', look);
+  // Not to upgrades: to Node, whoever listens to one answers it.
+  server.prependListener('request', look);
 }
