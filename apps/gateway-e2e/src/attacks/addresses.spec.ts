@@ -1,5 +1,5 @@
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
-import { afterEach, describe, expect, it } from 'vitest';
+import { ApiClient, GatewayHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
+import { afterEach, describe, expect, inject, it } from 'vitest';
 
 const LIMIT = 60;
 
@@ -9,7 +9,10 @@ describe('addresses', () => {
     await host?.stop();
   });
   const start = async (env: Record<string, string> = {}): Promise<GatewayHost> =>
-    (host = await GatewayHost.start({ env: { API_THROTTLE_PER_MINUTE: String(LIMIT), ...env } }));
+    (host = await GatewayHost.start({
+      databaseUrl: newDatabase(inject('postgresPort')),
+      env: { API_THROTTLE_PER_MINUTE: String(LIMIT), ...env },
+    }));
 
   const ask = async (token: string, headers: Record<string, string> = {}): Promise<number> => {
     const answer = await fetch(`${host?.url}/api/v2/users/me`, {
