@@ -6,7 +6,8 @@ import { gzipSync } from 'node:zlib';
 import { eventually } from '@crossfade/protocol/testing';
 import { ApiClient, GatewayHost, NginxHost, newDatabase, runSql, sampleToken } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { headOf, processorMs, RawRequest } from './raw-http.ts';
+import { processorMs } from './processes.ts';
+import { headOf, RawRequest } from './raw-http.ts';
 
 const MIB = 1024 * 1024;
 const EVENTS = '/api/v2/events';

@@ -3,7 +3,8 @@ import { WsProbe, eventually } from '@crossfade/protocol/testing';
 import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
 import { WebSocket } from 'ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { megabytesOf, sendRaw, type RawSocket } from './raw-socket.ts';
+import { megabytesOf } from './processes.ts';
+import { sendRaw, type RawSocket } from './raw-socket.ts';
 
 const SECONDS = Number(process.env['ATTACK_SECONDS'] ?? 0.8);
 /** A masked frame, with a mask of zeros. */

@@ -2,7 +2,7 @@ import { SseProbe, eventually } from '@crossfade/protocol/testing';
 import { ApiClient, GatewayHost, freePort, newDatabase, runSql, sampleToken } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { flood, type FloodOrder } from './flood.ts';
-import { processorMs } from './raw-http.ts';
+import { processorMs } from './processes.ts';
 
 const AT_ONCE = 24;
 /** What its neighbours may wait; a turn of ours is 50 ms where nothing else runs. */

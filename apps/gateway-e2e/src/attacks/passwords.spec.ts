@@ -1,6 +1,6 @@
 import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { processorMs } from './raw-http.ts';
+import { processorMs } from './processes.ts';
 
 const OF_ADDRESS = 30;
 const IN_ALL = 120;

@@ -7,7 +7,7 @@ import { SseProbe, eventually } from '@crossfade/protocol/testing';
 import { ApiClient, GatewayHost, newDatabase } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { RawBytesOrder, RawBytesReport } from './raw-bytes.child.ts';
-import { descriptorsOf } from './raw-socket.ts';
+import { descriptorsOf } from './processes.ts';
 
 const ATTEMPTS = Number(process.env['ATTACK_REQUESTS'] ?? 5000);
 const SEED = Number(process.env['ATTACK_SEED'] ?? randomInt(2 ** 31));

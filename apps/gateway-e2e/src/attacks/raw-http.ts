@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 
 /** What came over a connection, byte for byte. */
@@ -61,13 +60,4 @@ export function headOf(
   };
   const rows = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
   return `POST ${path} HTTP/1.1\r\n${rows.join('\r\n')}\r\n\r\n`;
-}
-
-const TICKS_A_SECOND = 100;
-
-/** Processor time that a process has used, milliseconds. */
-export function processorMs(pid: number): number {
-  const [, after = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
-  const fields = after.split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_A_SECOND;
 }

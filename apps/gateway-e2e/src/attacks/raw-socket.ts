@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 
 /** A socket to a program, and all that it has said so far. */
@@ -33,23 +32,4 @@ export async function answerTo(
   const [head = '', ...body] = (await closed()).split('\r\n\r\n');
   clearTimeout(late);
   return { status: Number(head.split(' ')[1] ?? 0), head, body: body.join('\r\n\r\n') };
-}
-
-/** Open sockets of a process, as Linux counts them; the embedded database opens files now and then. */
-export function descriptorsOf(pid: number): number {
-  const folder = `/proc/${pid}/fd`;
-  return readdirSync(folder).filter((name) => {
-    try {
-      return readlinkSync(`${folder}/${name}`).startsWith('socket:');
-    } catch {
-      // Closed meanwhile.
-      return false;
-    }
-  }).length;
-}
-
-/** Megabytes of memory that a process has in use, as Linux counts them. */
-export function megabytesOf(pid: number): number {
-  const [, resident] = readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ');
-  return (Number(resident) * 4096) / 1024 / 1024;
 }

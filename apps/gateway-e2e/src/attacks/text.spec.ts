@@ -1,7 +1,7 @@
 import { PUSH_PATH } from '@crossfade/protocol';
 import { ApiClient, GatewayHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { processorMs } from './raw-http.ts';
+import { processorMs } from './processes.ts';
 
 /** What makes expressions backtrack, or look from every place again. */
 const PARTS = [

@@ -1,68 +1,18 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, newDatabase } from '@crossfade/test-hosts';
+import { ApiClient, GatewayHost, TcpProxy, newDatabase } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 const REAUTHORIZE_SECONDS = 1;
 const UNCONFIRMED_SECONDS = 4;
 
-/** Between the gateway and its database: hands bytes on, or keeps them, as a network does that is cut. */
-class BlackHole {
-  readonly #sockets = new Set<Socket>();
-  #isCut = false;
-
-  private constructor(readonly server: Server) {}
-
-  static async to(port: number): Promise<BlackHole> {
-    const hole = new BlackHole(createServer());
-    hole.server.on('connection', (near) => {
-      const far = connect(port, '127.0.0.1');
-      for (const [one, other] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        hole.#sockets.add(one);
-        one.on('error', () => other.destroy()).on('close', () => hole.#sockets.delete(one));
-        one.pipe(other);
-        if (hole.#isCut) one.pause();
-      }
-    });
-    hole.server.listen(0, '127.0.0.1');
-    await once(hole.server, 'listening');
-    return hole;
-  }
-
-  get port(): number {
-    return (this.server.address() as AddressInfo).port;
-  }
-
-  cut(): void {
-    this.#isCut = true;
-    for (const socket of this.#sockets) socket.pause();
-  }
-
-  mend(): void {
-    this.#isCut = false;
-    for (const socket of this.#sockets) socket.resume();
-  }
-
-  close(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.server.close();
-  }
-}
-
 describe('a database that is a black hole', () => {
   let gateway: GatewayHost;
-  let hole: BlackHole;
+  let way: TcpProxy;
   let member: ApiClient;
   beforeAll(async () => {
-    const database = new URL(newDatabase(inject('postgresPort')));
-    hole = await BlackHole.to(Number(database.port));
-    database.port = String(hole.port);
+    way = await TcpProxy.start(inject('postgresPort'));
     gateway = await GatewayHost.start({
-      databaseUrl: database.href,
+      databaseUrl: way.through(newDatabase(inject('postgresPort'))),
       env: {
         PUSH_REAUTHORIZE_SECONDS: String(REAUTHORIZE_SECONDS),
         PUSH_UNCONFIRMED_SECONDS: String(UNCONFIRMED_SECONDS),
@@ -72,9 +22,9 @@ describe('a database that is a black hole', () => {
     member = await ApiClient.login(gateway.url, 'member@crossfade.test');
   });
   afterAll(async () => {
-    hole.mend();
+    way.mend();
     await gateway.stop('SIGKILL');
-    hole.close();
+    await way.stop();
   });
 
   it('ends no stream while it is short; longer, they end, come back when it is over, and have missed nothing', async () => {
@@ -82,7 +32,7 @@ describe('a database that is a black hole', () => {
     const webSocket = await WsProbe.open(gateway.url, { token: member.token });
     for (const probe of [sse, webSocket]) await probe.message('Connected');
     await new Promise((resolve) => setTimeout(resolve, 2 * REAUTHORIZE_SECONDS * 1000));
-    hole.cut();
+    way.pause();
     await new Promise((resolve) =>
       setTimeout(resolve, (UNCONFIRMED_SECONDS - REAUTHORIZE_SECONDS - 1) * 1000),
     );
@@ -97,7 +47,7 @@ describe('a database that is a black hole', () => {
 
     const [, how] = await Promise.all([sse.end(), webSocket.end()]);
     expect(how).toMatchObject({ code: 1013 });
-    hole.mend();
+    way.mend();
     const cursor = sse.received.at(-1)?.id ?? '';
     const next = await eventually(
       'stream',
@@ -118,10 +68,10 @@ describe('a database that is a black hole', () => {
   it('does not keep a deleted token its stream, once it is over', async () => {
     const probe = await SseProbe.open(gateway.url, { token: member.token });
     await probe.message('Connected');
-    hole.cut();
+    way.pause();
     // Longer than a question may take, and shorter than a stream may go without an answer.
     await new Promise((resolve) => setTimeout(resolve, 3000));
-    hole.mend();
+    way.mend();
     await member.call('GET', '/auth/logout');
     await probe.message('Revoked');
   }, 30_000);

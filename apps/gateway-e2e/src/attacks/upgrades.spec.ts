@@ -1,7 +1,8 @@
 import { Choices, SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
 import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { answerTo, descriptorsOf, sendRaw } from './raw-socket.ts';
+import { descriptorsOf } from './processes.ts';
+import { answerTo, sendRaw } from './raw-socket.ts';
 
 const PUSH = '/api/v2/push';
 const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
