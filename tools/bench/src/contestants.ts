@@ -81,7 +81,6 @@ async function gateway(streams: number, checkout?: string): Promise<Contestant> 
       API_THROTTLE_PER_MINUTE: '0',
       LOG_LEVEL: 'warn',
       PUSH_MAX_CONNECTIONS_PER_USER: String(streams * 2),
-      PUSH_MAX_CONNECTIONS_PER_ORGANIZATION: String(streams * 2),
       PUSH_DRAIN_SECONDS: '0',
     },
   });
