@@ -6,7 +6,7 @@ import type { CatchUp } from './catch-up.js';
 import type { Clock } from './clock.js';
 import { tenthsOf, type Tenths } from './confirmation.js';
 import { Connection, QUEUE_CHARACTERS, type ConnectionParts } from './connection.js';
-import { withDeadline } from './deadline.js';
+import { CALL_MS, withDeadline } from './deadline.js';
 import type { Delivery } from './delivery.js';
 import type { Hub } from './hub.js';
 import type { KeepAlive } from './keep-alive.js';
@@ -64,8 +64,6 @@ export type Registered =
 /** How often a principal may change under our hands before we ask the client to come back. */
 const READINGS = 5;
 const RETRY_MS = 5000;
-/** What one call to the authenticator may take. */
-const CALL_MS = 5000;
 
 /** What it works with. */
 export interface AdmissionParts {

@@ -1,5 +1,8 @@
 import type { Clock } from './clock.js';
 
+/** What one call to a port may take: the authenticator, the lease store. */
+export const CALL_MS = 5000;
+
 /** A call to the outside did not answer in time. */
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError';

@@ -1,11 +1,8 @@
 import type { AdmissionParts, Ticket } from './admission.js';
-import { withDeadline } from './deadline.js';
+import { CALL_MS, withDeadline } from './deadline.js';
 import type { ConnectionId, LeaseOwner } from './lease.js';
 import type { ResolvedPushOptions } from './options.js';
 import { ownerOf, tenantOf, type Principal } from './principal.js';
-
-/** What one call to the lease store may take. */
-const CALL_MS = 5000;
 
 /** The places of tickets and connections: each is given back once, whatever becomes of it and however slow the store is. */
 export class Leases {

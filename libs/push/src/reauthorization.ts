@@ -1,7 +1,7 @@
 import type { Clock } from './clock.js';
 import { tenthsOf, type Tenths } from './confirmation.js';
 import type { Connection } from './connection.js';
-import { withDeadline } from './deadline.js';
+import { CALL_MS, withDeadline } from './deadline.js';
 import type { Hub } from './hub.js';
 import { Loop } from './loop.js';
 import { PushMetrics, type Reauthorized } from './metrics.js';
@@ -9,8 +9,6 @@ import type { Authenticator, Principal } from './principal.js';
 
 /** Connections that one question is about. */
 const BATCH = 500;
-/** What one question may take. */
-const BATCH_MS = 5000;
 
 /**
  * Asks the authenticator about every open connection, again and again, so that a change which no message told of is
@@ -29,7 +27,7 @@ export class Reauthorization {
     private readonly metrics = new PushMetrics(),
   ) {
     const intervalMs = intervalSeconds * 1000;
-    const deadlineMs = Math.max(intervalMs / 2, BATCH_MS);
+    const deadlineMs = Math.max(intervalMs / 2, CALL_MS);
     this.loop = new Loop({ name: 'reauthorization', intervalMs, deadlineMs, clock, onError }, (signal) =>
       this.round(signal),
     );
@@ -71,7 +69,7 @@ export class Reauthorization {
     const asked = tenthsOf(this.clock);
     const principals = await withDeadline(
       this.clock,
-      BATCH_MS,
+      CALL_MS,
       'the authenticator',
       this.authenticator.reauthorize(connections.map(({ principal }) => principal)),
     );
