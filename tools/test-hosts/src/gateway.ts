@@ -43,6 +43,7 @@ export class GatewayHost {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (chunk: string) => (this.#output += chunk));
     }
+    child.on('message', ({ ready }: { ready: string }) => (this.url = ready));
   }
 
   url = '';
@@ -50,17 +51,24 @@ export class GatewayHost {
   /** Starts it with the sample data and waits until it listens. */
   static async start({ env = {}, ...options }: GatewayOptions = {}): Promise<GatewayHost> {
     const host = GatewayHost.spawn({ ...options, env: { SAMPLE_DATA: 'true', ...env } });
-    host.child.on('message', ({ ready }: { ready: string }) => (host.url = ready));
-    await eventually(
-      'gateway that listens',
-      () => {
-        if (host.child.exitCode !== null)
-          throw new Error(`The gateway exited with ${host.child.exitCode}: ${host.#output}`);
-        return host.url || undefined;
-      },
-      60_000,
-    );
+    await host.listens();
     return host;
+  }
+
+  /** Waits until it listens: then it has its `url`. */
+  async listens(): Promise<void> {
+    await eventually('gateway that listens', () => this.#ifAlive(this.url), 60_000);
+  }
+
+  /** Waits until it has printed this. */
+  async prints(text: string): Promise<void> {
+    await eventually(`"${text}" of the gateway`, () => this.#ifAlive(this.#output.includes(text)), 60_000);
+  }
+
+  #ifAlive<T>(wanted: T): T | undefined {
+    if (this.child.exitCode !== null)
+      throw new Error(`The gateway exited with ${this.child.exitCode}: ${this.#output}`);
+    return wanted || undefined;
   }
 
   /** Starts it, whatever comes of it. */
