@@ -7,6 +7,9 @@ export default defineConfig({
   test: {
     include: ['src/**/*.spec.ts'],
     environment: 'node',
+    // What hangs is found out either way; what is slow, because the machine is, has done nothing wrong.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     reporters: ['default', 'json'],
     outputFile: { json: 'test-results.json' },
   },

@@ -1,12 +1,53 @@
-import { mergeConfig } from 'vitest/config';
+import { mergeConfig, type ViteUserConfig } from 'vitest/config';
 import base from '../../vitest.base.ts';
 
-export default mergeConfig(base, {
+export const suites: ViteUserConfig = mergeConfig(base, {
   test: {
     globalSetup: ['src/postgres.setup.ts'],
-    // One gateway at a time: what is measured must not be another suite's load.
-    fileParallelism: false,
-    testTimeout: 30_000,
-    hookTimeout: 90_000,
   },
 });
+
+/** What they measure must not be another suite's load. */
+const measuring = [
+  'drain',
+  'load',
+  'rights',
+  'vanished',
+  ...[
+    'accounts',
+    'bodies',
+    'clock',
+    'connections',
+    'database',
+    'inbound-websocket',
+    'last-defence',
+    'membership',
+    'neighbour-load',
+    'passwords',
+    'raw-bytes',
+    'text',
+    'unconfirmed',
+    'upgrades',
+    'watchdog',
+  ].map((name) => `attacks/${name}`),
+].map((name) => `src/${name}.spec.ts`);
+
+/** Whole, since what is merged with the root's would include every file. */
+const project = (test: NonNullable<ViteUserConfig['test']>) => ({
+  ...suites,
+  extends: false as const,
+  test: { ...suites.test, ...test },
+});
+
+const config: ViteUserConfig = {
+  ...suites,
+  test: {
+    ...suites.test,
+    projects: [
+      project({ name: 'two at once', exclude: measuring, maxWorkers: 2, sequence: { groupOrder: 0 } }),
+      project({ name: 'one at a time', include: measuring, maxWorkers: 1, sequence: { groupOrder: 1 } }),
+    ],
+  },
+};
+
+export default config;

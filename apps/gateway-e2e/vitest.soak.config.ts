@@ -1,5 +1,5 @@
 import { mergeConfig, type ViteUserConfig } from 'vitest/config';
-import suites from './vitest.config.ts';
+import { suites } from './vitest.config.ts';
 
 const full = (name: string, value: string): Record<string, string> => ({
   [name]: process.env[name] ?? value,
@@ -8,6 +8,7 @@ const full = (name: string, value: string): Record<string, string> => ({
 /** `npm run soak`: every attack in full, where `npm test` has a short pass of each. */
 const soak: ViteUserConfig = mergeConfig(suites, {
   test: {
+    fileParallelism: false,
     outputFile: { json: 'soak-results.json' },
     env: {
       ...full('ATTACK_FULL', '1'),

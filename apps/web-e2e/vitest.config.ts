@@ -1,12 +1,32 @@
-import { mergeConfig } from 'vitest/config';
+import { mergeConfig, type ViteUserConfig } from 'vitest/config';
 import base from '../../vitest.base.ts';
 
-export default mergeConfig(base, {
+const suites: ViteUserConfig = mergeConfig(base, {
   test: {
     // What a browser shows needs its time.
     expect: { poll: { timeout: 5000 } },
-    fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 90_000,
   },
 });
+
+/** What they measure must not be another suite's load. */
+const measuring = ['everyday', 'load', 'main-job'].map((name) => `src/${name}.spec.ts`);
+
+/** Whole, since what is merged with the root's would include every file. */
+const project = (test: NonNullable<ViteUserConfig['test']>) => ({
+  ...suites,
+  extends: false as const,
+  test: { ...suites.test, ...test },
+});
+
+const config: ViteUserConfig = {
+  ...suites,
+  test: {
+    ...suites.test,
+    projects: [
+      project({ name: 'two at once', exclude: measuring, maxWorkers: 2, sequence: { groupOrder: 0 } }),
+      project({ name: 'one at a time', include: measuring, maxWorkers: 1, sequence: { groupOrder: 1 } }),
+    ],
+  },
+};
+
+export default config;

@@ -1,4 +1,4 @@
 import { mergeConfig } from 'vitest/config';
 import base from '../../vitest.base.ts';
 
-export default mergeConfig(base, { test: { include: ['*.spec.mjs'], testTimeout: 60_000 } });
+export default mergeConfig(base, { test: { include: ['*.spec.mjs'] } });

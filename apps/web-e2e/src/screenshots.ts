@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { GatewayHost } from '@crossfade/test-hosts';
 import { it } from 'vitest';
 import { Browsing } from './browser.ts';
-import { prepareTour, takeTour } from './tour.ts';
+import { dark, desktop, phone, prepareTour, takeTour } from './tour.ts';
 
 const folder = fileURLToPath(new URL('../../../docs/screenshots', import.meta.url));
 /** What the README shows is kept with the sources; the other pictures are for whoever runs this. */
@@ -16,7 +16,7 @@ it('takes a picture of every page and state', async () => {
   const gateway = await GatewayHost.start({ env: { ENABLE_SIGNUP: 'true', API_THROTTLE_PER_MINUTE: '0' } });
   const browsing = await Browsing.start();
   await prepareTour(gateway.url);
-  await takeTour(gateway.url, browsing, async (page, name) => {
+  await takeTour(gateway.url, browsing, [desktop, dark, phone], async (page, name) => {
     await page.screenshot({ path: join(all, `${name}.png`), animations: 'disabled' });
     if (KEPT.includes(name)) await page.screenshot({ path: join(folder, `${name}.png`) });
   });
