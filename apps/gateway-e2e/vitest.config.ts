@@ -3,14 +3,16 @@ import base from '../../vitest.base.ts';
 
 export const suites: ViteUserConfig = mergeConfig(base, {
   test: {
-    globalSetup: ['src/postgres.setup.ts'],
+    globalSetup: ['@crossfade/test-hosts/first-start', 'src/postgres.setup.ts'],
   },
 });
 
-/** What they measure must not be another suite's load. */
-const measuring = [
+/** What they measure must not be another suite's load; and `npm start` builds what the others run. */
+const alone = [
   'drain',
   'load',
+  'npm-start',
+  'other-clients',
   'rights',
   'vanished',
   ...[
@@ -44,8 +46,8 @@ const config: ViteUserConfig = {
   test: {
     ...suites.test,
     projects: [
-      project({ name: 'two at once', exclude: measuring, maxWorkers: 2, sequence: { groupOrder: 0 } }),
-      project({ name: 'one at a time', include: measuring, maxWorkers: 1, sequence: { groupOrder: 1 } }),
+      project({ name: 'two at once', exclude: alone, maxWorkers: 2, sequence: { groupOrder: 0 } }),
+      project({ name: 'one at a time', include: alone, maxWorkers: 1, sequence: { groupOrder: 1 } }),
     ],
   },
 };

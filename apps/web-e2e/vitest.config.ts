@@ -5,11 +5,12 @@ const suites: ViteUserConfig = mergeConfig(base, {
   test: {
     // What a browser shows needs its time.
     expect: { poll: { timeout: 5000 } },
+    globalSetup: ['@crossfade/test-hosts/first-start'],
   },
 });
 
 /** What they measure must not be another suite's load. */
-const measuring = ['everyday', 'load', 'main-job'].map((name) => `src/${name}.spec.ts`);
+const alone = ['everyday', 'load', 'main-job'].map((name) => `src/${name}.spec.ts`);
 
 /** Whole, since what is merged with the root's would include every file. */
 const project = (test: NonNullable<ViteUserConfig['test']>) => ({
@@ -23,8 +24,8 @@ const config: ViteUserConfig = {
   test: {
     ...suites.test,
     projects: [
-      project({ name: 'two at once', exclude: measuring, maxWorkers: 2, sequence: { groupOrder: 0 } }),
-      project({ name: 'one at a time', include: measuring, maxWorkers: 1, sequence: { groupOrder: 1 } }),
+      project({ name: 'two at once', exclude: alone, maxWorkers: 2, sequence: { groupOrder: 0 } }),
+      project({ name: 'one at a time', include: alone, maxWorkers: 1, sequence: { groupOrder: 1 } }),
     ],
   },
 };

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { cpSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { endChild } from './child.ts';
@@ -6,6 +7,16 @@ import { eventually } from '@crossfade/protocol/testing';
 import { OwnFolder } from './keeper.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** Names the folder that `first-start.ts` prepares for a run. */
+export const AFTER_FIRST_START = 'CROSSFADE_AFTER_FIRST_START';
+
+/** Puts what a first start leaves into a new folder, if this run has it. */
+function putFirstStart(folder: string): void {
+  const left = process.env[AFTER_FIRST_START];
+  if (left === undefined || (existsSync(folder) && readdirSync(folder).length > 0)) return;
+  cpSync(left, folder, { recursive: true });
+}
 
 /** Sample tokens, as the documentation names them. */
 export const sampleToken = {
@@ -30,6 +41,8 @@ export interface GatewayOptions {
   readonly inside?: readonly string[];
   /** Another account to run it as, by its number; only root may. */
   readonly uid?: number;
+  /** Makes an embedded database itself, and begins with no copy of one. */
+  readonly makesDatabase?: true;
 }
 
 /** The built gateway as a process of its own, with stores of its own, on a free port. */
@@ -48,16 +61,20 @@ export class GatewayHost {
 
   url = '';
 
-  /** Starts it with the sample data and waits until it listens. */
+  /** Starts it with the sample data, which may be from an earlier start, and waits until it listens. */
   static async start({ env = {}, ...options }: GatewayOptions = {}): Promise<GatewayHost> {
-    const host = GatewayHost.spawn({ ...options, env: { SAMPLE_DATA: 'true', ...env } });
+    const own = new OwnFolder('gateway');
+    const { databaseUrl, uid, inside, makesDatabase } = options;
+    const mayCopy = [databaseUrl, uid, inside, makesDatabase].every((option) => option === undefined);
+    if (mayCopy) putFirstStart(env['DATA_DIR'] ?? join(own.path, 'data'));
+    const host = GatewayHost.#spawn({ ...options, env: { SAMPLE_DATA: 'true', ...env } }, own);
     await host.listens();
     return host;
   }
 
   /** Waits until it listens: then it has its `url`. */
   async listens(): Promise<void> {
-    await eventually('gateway that listens', () => this.#ifAlive(this.url), 60_000);
+    await eventually('gateway that listens', () => this.#ifAlive(this.url), 120_000);
   }
 
   /** Waits until it has printed this. */
@@ -72,16 +89,14 @@ export class GatewayHost {
   }
 
   /** Starts it, whatever comes of it. */
-  static spawn({
-    databaseUrl,
-    env = {},
-    preload = [],
-    execArgv = [],
-    inside = [],
-    checkout = root,
-    uid,
-  }: GatewayOptions = {}): GatewayHost {
-    const own = new OwnFolder('gateway');
+  static spawn(options: GatewayOptions = {}): GatewayHost {
+    return GatewayHost.#spawn(options, new OwnFolder('gateway'));
+  }
+
+  static #spawn(
+    { databaseUrl, env = {}, preload = [], execArgv = [], inside = [], checkout = root, uid }: GatewayOptions,
+    own: OwnFolder,
+  ): GatewayHost {
     const main = join(checkout, 'apps/gateway/dist/main.js');
     const [command = process.execPath, ...given] = [
       ...inside,
@@ -96,6 +111,7 @@ export class GatewayHost {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: {
         PATH: process.env['PATH'],
+        NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
         PORT: '0',
         METRICS_PORT: '0',
         DATA_DIR: join(own.path, 'data'),
@@ -123,15 +139,20 @@ export class GatewayHost {
 
   /** Its exit code, once it has exited by itself. */
   async exited(): Promise<number> {
-    const code = await eventually('exit of the gateway', () => this.child.exitCode ?? undefined, 30_000);
+    const code = await eventually('exit of the gateway', () => this.child.exitCode ?? undefined, 120_000);
     this.own.giveBack();
     return code;
   }
 
   /** Ends it as an operator would. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    const code = await endChild(this.child, signal);
+    const code = await this.end(signal);
     this.own.giveBack();
     return code;
+  }
+
+  /** The same, and leaves what it has stored. */
+  end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    return endChild(this.child, signal);
   }
 }

@@ -15,7 +15,7 @@ it("keeps the database's files to its own account, whatever it was started with,
   const folder = new OwnFolder('files').path;
   chmodSync(folder, 0o777);
   const before = process.umask(0);
-  const host = await GatewayHost.start({ env: { DATA_DIR: folder } });
+  const host = await GatewayHost.start({ makesDatabase: true, env: { DATA_DIR: folder } });
   process.umask(before);
   expect(openToOthers(folder)).toEqual([]);
   const batch = Array.from({ length: 2000 }, () => ({

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { WsProbe, eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, GatewayHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
 import { WebSocket } from 'ws';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { megabytesOf } from './processes.ts';
 import { sendRaw, type RawSocket } from './raw-socket.ts';
 
@@ -32,7 +32,8 @@ describe('what WebSocket clients send', () => {
   let gateway: GatewayHost;
   let tokens: string[] = [];
   beforeAll(async () => {
-    gateway = await GatewayHost.start();
+    // On PostgreSQL: an embedded database grows for a while after its start.
+    gateway = await GatewayHost.start({ databaseUrl: newDatabase(inject('postgresPort')) });
     const admin = await ApiClient.login(gateway.url, 'admin@crossfade.test');
     const [project] = await admin.json<{ id: string }[]>('GET', '/projects');
     tokens = await Promise.all(

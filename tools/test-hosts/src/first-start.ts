@@ -1,0 +1,22 @@
+import { join } from 'node:path';
+import { AFTER_FIRST_START, GatewayHost } from './gateway.ts';
+import { OwnFolder } from './keeper.ts';
+
+/**
+ * A global setup: a first start on the embedded database costs several seconds of the processor, and leaves the same in
+ * every folder. So one gateway has it for the whole run, and `GatewayHost.start` begins with a copy. What Node compiles
+ * for it is kept, too.
+ */
+export default async function setup(): Promise<() => Promise<unknown>> {
+  // Another project of the same run has done it.
+  if (process.env[AFTER_FIRST_START] !== undefined) return () => Promise.resolve();
+  const compiled = new OwnFolder('compiled');
+  process.env['NODE_COMPILE_CACHE'] = compiled.path;
+  const host = await GatewayHost.start();
+  await host.end();
+  process.env[AFTER_FIRST_START] = join(host.folder, 'data');
+  return async () => {
+    await host.stop();
+    compiled.giveBack();
+  };
+}
