@@ -1,5 +1,6 @@
 import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What every suite shares: workspace libraries from source, and counts that `npm test` adds up. */
 export default defineConfig({
@@ -14,3 +15,13 @@ export default defineConfig({
     outputFile: { json: 'test-results.json' },
   },
 });
+
+/** Begins with the file that takes longest, so that nothing waits for it alone in the end. */
+export function beginWith(file: string): typeof BaseSequencer {
+  const isFirst = ({ moduleId }: TestSpecification) => Number(moduleId.endsWith(`/${file}`));
+  return class extends BaseSequencer {
+    override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+      return (await super.sort(files)).sort((a, b) => isFirst(b) - isFirst(a));
+    }
+  };
+}

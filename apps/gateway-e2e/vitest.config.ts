@@ -1,5 +1,5 @@
 import { mergeConfig, type ViteUserConfig } from 'vitest/config';
-import base from '../../vitest.base.ts';
+import base, { beginWith } from '../../vitest.base.ts';
 
 export const suites: ViteUserConfig = mergeConfig(base, {
   test: {
@@ -45,6 +45,7 @@ const config: ViteUserConfig = {
   ...suites,
   test: {
     ...suites.test,
+    sequence: { sequencer: beginWith('bench.spec.ts') },
     projects: [
       project({ name: 'two at once', exclude: alone, maxWorkers: 2, sequence: { groupOrder: 0 } }),
       project({ name: 'one at a time', include: alone, maxWorkers: 1, sequence: { groupOrder: 1 } }),

@@ -1,5 +1,5 @@
 import { mergeConfig, type ViteUserConfig } from 'vitest/config';
-import base from '../../vitest.base.ts';
+import base, { beginWith } from '../../vitest.base.ts';
 
 const suites: ViteUserConfig = mergeConfig(base, {
   test: {
@@ -23,6 +23,7 @@ const config: ViteUserConfig = {
   ...suites,
   test: {
     ...suites.test,
+    sequence: { sequencer: beginWith('disabled.spec.ts') },
     projects: [
       project({ name: 'two at once', exclude: alone, maxWorkers: 2, sequence: { groupOrder: 0 } }),
       project({ name: 'one at a time', include: alone, maxWorkers: 1, sequence: { groupOrder: 1 } }),
