@@ -149,7 +149,8 @@ describe('bodies at the door', () => {
         const url = await urlOf();
         const statuses: number[] = [];
         for (let index = 0; index < TIMES; index += 1) statuses.push(await post(url, index));
-        expect(statuses.filter((status) => status !== 401)).toEqual(Array(0));
+        // Through a proxy all are one address, whose budget may be spent.
+        expect(statuses.filter((status) => ![401, 429].includes(status))).toEqual([]);
       },
       60_000,
     );

@@ -115,6 +115,8 @@ for (const [title, pooled] of [
           INGEST_THROTTLE_PER_MINUTE: '0',
           PUSH_MAX_CONNECTIONS_PER_USER: '1000',
           PUSH_REAUTHORIZE_SECONDS: '2',
+          // Streams whose rights nobody confirms for so long end, and come back: longer than any outage here.
+          PUSH_UNCONFIRMED_SECONDS: '30',
           DATABASE_STATEMENT_TIMEOUT_SECONDS: String(STATEMENT_SECONDS),
           DATABASE_LOCK_TIMEOUT_SECONDS: '2',
           LOG_LEVEL: 'warn',

@@ -15,10 +15,12 @@ export class RawRequest {
   readonly #begun = performance.now();
   #text = '';
   #answeredMs = Infinity;
+  #closedMs = Infinity;
 
   constructor(url: string, head: string) {
     this.socket = createConnection(Number(new URL(url).port), '127.0.0.1');
     this.socket.on('error', () => undefined);
+    this.socket.once('close', () => (this.#closedMs = this.#elapsed()));
     this.socket.setEncoding('latin1').on('data', (text: string) => {
       this.#text += text;
       if (this.#answeredMs === Infinity && isWhole(this.#text)) this.#answeredMs = this.#elapsed();
@@ -33,7 +35,7 @@ export class RawRequest {
   async closed(): Promise<Exchange> {
     if (!this.socket.closed) await new Promise((resolve) => this.socket.once('close', resolve));
     const status = Number(/^HTTP\/1\.1 (\d{3})/m.exec(this.#text)?.[1] ?? 0);
-    return { text: this.#text, status, answeredMs: this.#answeredMs, closedMs: this.#elapsed() };
+    return { text: this.#text, status, answeredMs: this.#answeredMs, closedMs: this.#closedMs };
   }
 
   #elapsed(): number {

@@ -83,8 +83,18 @@ describe('upgrades', () => {
   beforeAll(async () => {
     gateway = await GatewayHost.start();
     ({ token: calm } = await ApiClient.login(gateway.url, 'member@crossfade.test'));
+    // What is tried from this address would lock out a token that was never seen before.
+    await opens();
   });
   afterAll(() => gateway.stop());
+
+  async function opens(): Promise<void> {
+    for (const open of [SseProbe.open, WsProbe.open]) {
+      const probe = await open(gateway.url, { token: calm });
+      await probe.message('Connected');
+      probe.close();
+    }
+  }
 
   async function isWell(): Promise<void> {
     expect((await fetch(`${gateway.url}/health/ready`)).status).toBe(200);
@@ -243,13 +253,8 @@ describe('upgrades', () => {
     REQUESTS * 20 + 30_000,
   );
 
-  it('and streams go on as before', async () => {
-    const { token } = await ApiClient.login(gateway.url, 'member@crossfade.test');
-    for (const open of [SseProbe.open, WsProbe.open]) {
-      const probe = await open(gateway.url, { token });
-      await probe.message('Connected');
-      probe.close();
-    }
+  it('and streams open as before', async () => {
+    await opens();
     expect(gateway.output).not.toContain('"level":50');
   });
 });
