@@ -139,7 +139,12 @@ it.runIf(process.env['ATTACK_FULL'] === '1')(
     const run = () =>
       GatewayHost.start({
         inside: small.inside,
-        env: { DATA_DIR: small.path, DATA_DIR_RESERVE_MB: '16', WATCHDOG_SECONDS: '3' },
+        env: {
+          DATA_DIR: small.path,
+          DATA_DIR_RESERVE_MB: '16',
+          WATCHDOG_SECONDS: '3',
+          INGEST_EVENTS_PER_MINUTE: '0',
+        },
       });
     const spinning = await run();
     let accepted = 0;

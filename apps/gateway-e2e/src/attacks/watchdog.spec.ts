@@ -71,7 +71,11 @@ it.runIf(process.env['ATTACK_FULL'] === '1')(
   'does not take the largest batch of the embedded database for a spin',
   { timeout: 120_000 },
   async () => {
-    const host = await start({ DATA_DIR: new OwnFolder('batch').path, WATCHDOG_SECONDS: '5' });
+    const host = await start({
+      DATA_DIR: new OwnFolder('batch').path,
+      WATCHDOG_SECONDS: '5',
+      INGEST_EVENTS_PER_MINUTE: '0',
+    });
     const client = new ApiClient(host.url, sampleToken.storefront);
     for (let round = 0; round < 3; round += 1) {
       const response = await client.call('POST', '/events', `[${'{},'.repeat(49_999)}{}]`);
