@@ -157,6 +157,7 @@ describe('a start that succeeds', () => {
 
   it('makes the first administrator on an empty database', async () => {
     const host = await GatewayHost.start({
+      makesDatabase: true,
       env: { SAMPLE_DATA: 'false', ADMIN_EMAIL: 'Root@Example.com', ADMIN_PASSWORD: 'correct horse battery' },
     });
     const root = await ApiClient.login(host.url, 'root@example.com', 'correct horse battery');
