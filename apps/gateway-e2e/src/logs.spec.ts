@@ -50,7 +50,7 @@ it('has none for clients that break the WebSocket protocol', async () => {
 
 it(
   'has five for a database that is gone, however many ask, and counts the others',
-  { timeout: 30_000 },
+  { timeout: 120_000 },
   async () => {
     dropDatabase(databaseUrl);
     const lines = await linesOf(async () => {

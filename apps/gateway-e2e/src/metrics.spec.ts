@@ -246,7 +246,7 @@ it('count what is published, conflated and merged', async () => {
 
 it(
   'count streams that wait, fall behind, catch up, and are closed as slow',
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   async () => {
     const waiting = await idler('waiting');
     const delivered = () => value('messages_delivered_total', { client: 'waiting' });
@@ -281,7 +281,7 @@ it('show how long ago each loop was done', async () => {
   expect(await value('loop_age', { loop: 'keep_alive' })).toBeLessThan(5);
 });
 
-it('show how far a drain is, until the end', { timeout: 60_000 }, async () => {
+it('show how far a drain is, until the end', { timeout: 300_000 }, async () => {
   for (let index = 0; index < 8; index += 1) await stream('drained');
   const exited = host.stop('SIGTERM');
   const seen = new Set<string>();

@@ -37,7 +37,7 @@ function npmStart(env: Record<string, string>): { child: ChildProcess; said: () 
 
 it(
   'prints where to look and how to log in, starts again within seconds, and ends cleanly',
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async () => {
     const port = await freePort();
     const env = { PORT: String(port), METRICS_PORT: '0', DATA_DIR: new OwnFolder('start').path };
@@ -65,7 +65,7 @@ it(
   },
 );
 
-it('says in one sentence that its port is busy, and exits with 1', { timeout: 120_000 }, async () => {
+it('says in one sentence that its port is busy, and exits with 1', { timeout: 300_000 }, async () => {
   const port = await freePort();
   const first = npmStart({ PORT: String(port), METRICS_PORT: '0', DATA_DIR: new OwnFolder('start').path });
   await eventually('welcome', () => first.said().includes('Crossfade is running') || undefined, 60_000);

@@ -140,7 +140,7 @@ for (const [title, pooled] of [
     for (const [name, outage] of some(pooled ? 1 : 2, pooled ? 4 : 0)) {
       it(
         `${name}: nothing committed is lost, no stream ends, and it heals`,
-        { timeout: 90_000 },
+        { timeout: 300_000 },
         async () => {
           const posting = (load.current = new IngestLoad(host.url));
           await eventually('events', () => posting.accepted.length > 20 || undefined);

@@ -43,7 +43,7 @@ afterAll(async () => {
 
 it(
   'refuses what would be stored with 507 before the disk is full; reads and streams go on',
-  { timeout: 90_000 },
+  { timeout: 300_000 },
   async () => {
     const probes = [
       await SseProbe.open(host.url, { token: admin.token }),
@@ -109,7 +109,7 @@ it(
 
 it(
   'says at start that the disk is full, and that nothing is lost, and nothing is',
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   async () => {
     expect(await host.stop()).toBe(0);
     const left = Math.floor(freeMib());
@@ -133,7 +133,7 @@ it(
 
 it.runIf(process.env['ATTACK_FULL'] === '1')(
   'is ended by its watchdog where the reserve is too small and the database spins, and keeps what it accepted',
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async () => {
     const small = await SmallDisk.make(SIZE - RESERVE);
     const run = () =>

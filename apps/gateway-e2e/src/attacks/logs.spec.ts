@@ -72,7 +72,7 @@ describe.each(Object.keys(stores))('what fails in %s', (name) => {
 
   it(
     'is logged as a statement and a code, and nothing that was sent is in the log',
-    { timeout: 90_000 },
+    { timeout: 300_000 },
     async () => {
       host = await store.start();
       const admin = await ApiClient.login(host.url, 'admin@crossfade.test');

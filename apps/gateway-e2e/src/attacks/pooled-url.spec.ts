@@ -34,7 +34,7 @@ const migrationLock = (url: string): string | undefined =>
 
 it(
   'two gateways start at once on an empty database behind a pooler, and two more while it is busy',
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   async () => {
     const url = newDatabase(inject('postgresPort'));
     const databaseUrl = bouncer.through(url);
