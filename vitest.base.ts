@@ -1,5 +1,5 @@
 import { defaultServerConditions } from 'vite';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What every suite shares: workspace libraries from source, and counts that `npm test` adds up. */
@@ -16,8 +16,37 @@ export default defineConfig({
   },
 });
 
-/** Begins with the file that takes longest, so that nothing waits for it alone in the end. */
-export function beginWith(file: string): typeof BaseSequencer {
+/**
+ * Runs suites two at once, then those `alone` that need the machine for themselves: names, without what all have in
+ * common. `longest` begins, so that nothing waits for it in the end.
+ */
+export function twoAtOnce(
+  suites: ViteUserConfig,
+  { alone, longest }: { readonly alone: readonly string[]; readonly longest: string },
+): ViteUserConfig {
+  const files = alone.map(fileOf);
+  // Whole: what is merged with the root's would include every file. What is set up once, the root sets up.
+  const project = (test: NonNullable<ViteUserConfig['test']>) => ({
+    ...suites,
+    extends: false as const,
+    test: { ...suites.test, globalSetup: [], ...test },
+  });
+  return {
+    ...suites,
+    test: {
+      ...suites.test,
+      sequence: { sequencer: beginWith(fileOf(longest)) },
+      projects: [
+        project({ name: 'two at once', exclude: files, maxWorkers: 2, sequence: { groupOrder: 0 } }),
+        project({ name: 'one at a time', include: files, maxWorkers: 1, sequence: { groupOrder: 1 } }),
+      ],
+    },
+  };
+}
+
+const fileOf = (name: string): string => `src/${name}.spec.ts`;
+
+function beginWith(file: string): typeof BaseSequencer {
   const isFirst = ({ moduleId }: TestSpecification) => Number(moduleId.endsWith(`/${file}`));
   return class extends BaseSequencer {
     override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -106,7 +106,7 @@ onEachDatabase(
       expect(text, operation.name).not.toContain('of Globex only');
     }
 
-    it('as a parameter', { timeout: 300_000 }, async () => {
+    it('as a parameter', async () => {
       for (const operation of operations) {
         for (const where of ['path', 'query'] as const) {
           for (const parameter of operation.parameters(where)) {
@@ -135,7 +135,7 @@ onEachDatabase(
       }
     });
 
-    it('as a field of a body', { timeout: 300_000 }, async () => {
+    it('as a field of a body', async () => {
       for (const operation of operations) {
         const fields = fieldsOf(operation);
         if (fields.length === 0) continue;
@@ -151,7 +151,7 @@ onEachDatabase(
       }
     });
 
-    it('as a body', { timeout: 300_000 }, async () => {
+    it('as a body', async () => {
       for (const operation of operations.filter(({ bodySchema }) => bodySchema !== undefined)) {
         const asked = await harmless(operation, world);
         for (const body of BODIES) isHarmless(operation, await operation.call({ ...asked, body }));

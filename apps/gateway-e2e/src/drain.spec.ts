@@ -108,4 +108,4 @@ it(`moves ${STREAMS} open streams in even waves, then ends; the next process has
     await load.stop();
     await host.stop();
   }
-}, 300_000);
+});

@@ -35,37 +35,28 @@ function npmStart(env: Record<string, string>): { child: ChildProcess; said: () 
   return { child, said: () => said };
 }
 
-it(
-  'prints where to look and how to log in, starts again within seconds, and ends cleanly',
-  { timeout: 300_000 },
-  async () => {
-    const port = await freePort();
-    const env = { PORT: String(port), METRICS_PORT: '0', DATA_DIR: new OwnFolder('start').path };
-    for (const bound of [120_000, BOUND_MS]) {
-      const begun = Date.now();
-      const { child, said } = npmStart(env);
-      await eventually('welcome', () => said().includes('Crossfade is running') || undefined, bound);
-      console.log(`npm start: up after ${Date.now() - begun} ms`);
-      for (const text of [
-        `127.0.0.1:${port}/next/`,
-        'admin@crossfade.test',
-        'tester',
-        'npm run send-error',
-      ]) {
-        expect(said()).toContain(text);
-      }
-      expect((await fetch(`http://127.0.0.1:${port}/next/`)).status).toBe(200);
-      // npm passes a terminal's Ctrl-C on, so it comes twice.
-      child.kill('SIGINT');
-      child.kill('SIGINT');
-      const [code] = (await once(child, 'exit')) as [number | null];
-      expect(code).toBe(0);
-      await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
+it('prints where to look and how to log in, starts again within seconds, and ends cleanly', async () => {
+  const port = await freePort();
+  const env = { PORT: String(port), METRICS_PORT: '0', DATA_DIR: new OwnFolder('start').path };
+  for (const bound of [120_000, BOUND_MS]) {
+    const begun = Date.now();
+    const { child, said } = npmStart(env);
+    await eventually('welcome', () => said().includes('Crossfade is running') || undefined, bound);
+    console.log(`npm start: up after ${Date.now() - begun} ms`);
+    for (const text of [`127.0.0.1:${port}/next/`, 'admin@crossfade.test', 'tester', 'npm run send-error']) {
+      expect(said()).toContain(text);
     }
-  },
-);
+    expect((await fetch(`http://127.0.0.1:${port}/next/`)).status).toBe(200);
+    // npm passes a terminal's Ctrl-C on, so it comes twice.
+    child.kill('SIGINT');
+    child.kill('SIGINT');
+    const [code] = (await once(child, 'exit')) as [number | null];
+    expect(code).toBe(0);
+    await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
+  }
+});
 
-it('says in one sentence that its port is busy, and exits with 1', { timeout: 300_000 }, async () => {
+it('says in one sentence that its port is busy, and exits with 1', async () => {
   const port = await freePort();
   const first = npmStart({ PORT: String(port), METRICS_PORT: '0', DATA_DIR: new OwnFolder('start').path });
   await eventually('welcome', () => first.said().includes('Crossfade is running') || undefined, 60_000);

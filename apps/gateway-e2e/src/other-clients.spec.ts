@@ -154,4 +154,4 @@ it('do what docs/clients.md says', async () => {
     [...(ends[index] ?? []), at429[index], at503[index]],
   ]);
   expect(seen).toEqual(otherClients.map(({ name }) => [name, rows.get(name)]));
-}, 300_000);
+});

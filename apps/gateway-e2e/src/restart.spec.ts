@@ -79,7 +79,7 @@ describe.each(Object.keys(stores))('a gateway that is killed [%s]', (name) => {
     }
     expect(ids.size).toBe(1);
     await second.stop();
-  }, 300_000);
+  });
 
   it('loses no critical message of a request that was answered, whenever it is killed', async () => {
     const store = newStore();
@@ -119,5 +119,5 @@ describe.each(Object.keys(stores))('a gateway that is killed [%s]', (name) => {
     }
     console.log(`${name}: ${answered.length} critical messages over three kills, none lost`);
     await host.stop();
-  }, 300_000);
+  });
 });

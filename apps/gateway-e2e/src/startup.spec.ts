@@ -144,7 +144,7 @@ describe('a start that succeeds', () => {
     for (let round = 0; round < 2; round += 1)
       await (await GatewayHost.start({ databaseUrl: both, env: admin })).stop('SIGKILL');
     expect(runSql(both, 'SELECT count(*) FROM users')).toBe('3\n');
-  }, 300_000);
+  });
 
   it('has a data folder again right after a kill', async () => {
     const folder = new OwnFolder('killed').path;

@@ -34,7 +34,7 @@ it('hosts have stores of their own, and run side by side without seeing each oth
   }
 });
 
-it('a run that is killed leaves no process and no folder', { timeout: 300_000 }, async () => {
+it('a run that is killed leaves no process and no folder', async () => {
   const run = spawn(process.execPath, ['--experimental-transform-types', '--no-warnings', abandoned], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -9,8 +9,6 @@ export const apps = [
   { name: 'legacy', path: '/' },
 ] as const;
 
-export const WINDOW = { width: 1100, height: 700 };
-
 /** One real Chromium; every window is a browser profile of its own. */
 export class Browsing {
   /** Errors that any page reported: exceptions, and what the console shows in red. */
@@ -25,7 +23,7 @@ export class Browsing {
   }
 
   async window(url: string, options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await this.browser.newContext({ viewport: WINDOW, ...options });
+    const context = await this.browser.newContext({ viewport: { width: 1100, height: 700 }, ...options });
     const page = await context.newPage();
     page.on('pageerror', (error) => this.errors.push(`${url}: ${error.message}`));
     page.on('console', (message) => {

@@ -6,7 +6,7 @@ import { apps, connection, sendError, signIn } from './browser.ts';
 type App = (typeof apps)[number]['name'];
 
 /** How a page may look. */
-export interface Look {
+interface Look {
   readonly suffix: string;
   readonly apps: readonly App[];
   readonly options: BrowserContextOptions;

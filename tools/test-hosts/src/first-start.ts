@@ -7,9 +7,7 @@ import { OwnFolder } from './keeper.ts';
  * every folder. So one gateway has it for the whole run, and `GatewayHost.start` begins with a copy. What Node compiles
  * for it is kept, too.
  */
-export default async function setup(): Promise<() => Promise<unknown>> {
-  // Another project of the same run has done it.
-  if (process.env[AFTER_FIRST_START] !== undefined) return () => Promise.resolve();
+export default async function setup(): Promise<() => Promise<void>> {
   const compiled = new OwnFolder('compiled');
   process.env['NODE_COMPILE_CACHE'] = compiled.path;
   const host = await GatewayHost.start();

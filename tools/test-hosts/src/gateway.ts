@@ -64,8 +64,10 @@ export class GatewayHost {
   /** Starts it with the sample data, which may be from an earlier start, and waits until it listens. */
   static async start({ env = {}, ...options }: GatewayOptions = {}): Promise<GatewayHost> {
     const own = new OwnFolder('gateway');
-    const { databaseUrl, uid, inside, makesDatabase } = options;
-    const mayCopy = [databaseUrl, uid, inside, makesDatabase].every((option) => option === undefined);
+    const { databaseUrl, checkout, uid, inside, makesDatabase } = options;
+    const mayCopy = [databaseUrl, checkout, uid, inside, makesDatabase].every(
+      (option) => option === undefined,
+    );
     if (mayCopy) putFirstStart(env['DATA_DIR'] ?? join(own.path, 'data'));
     const host = GatewayHost.#spawn({ ...options, env: { SAMPLE_DATA: 'true', ...env } }, own);
     await host.listens();
@@ -79,7 +81,7 @@ export class GatewayHost {
 
   /** Waits until it has printed this. */
   async prints(text: string): Promise<void> {
-    await eventually(`"${text}" of the gateway`, () => this.#ifAlive(this.#output.includes(text)), 60_000);
+    await eventually(`"${text}" of the gateway`, () => this.#ifAlive(this.#output.includes(text)), 120_000);
   }
 
   #ifAlive<T>(wanted: T): T | undefined {

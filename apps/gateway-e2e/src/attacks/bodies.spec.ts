@@ -17,6 +17,8 @@ const GOOD = bearer(sampleToken.storefront);
 const bomb = gzipSync(Buffer.alloc(5 * MIB - 2, ' '), { level: 9 });
 /** How often a client must see the status, out of as many. */
 const TIMES = Number(process.env['ATTACK_REQUESTS'] ?? 0) > 0 ? 200 : 12;
+/** Through a proxy all are one address, which has a budget. */
+const PROXIED_TIMES = Math.min(TIMES, 40);
 
 describe('bodies at the door', () => {
   let host: GatewayHost;
@@ -139,21 +141,16 @@ describe('bodies at the door', () => {
         })
       ).status;
 
-    it.each([
-      ['fetch', async () => host.url],
-      ['fetch through nginx', () => proxied('1.0')],
-      ['fetch through nginx with HTTP/1.1', () => proxied('1.1')],
-    ])(
-      'by %s',
-      async (_client, urlOf) => {
-        const url = await urlOf();
-        const statuses: number[] = [];
-        for (let index = 0; index < TIMES; index += 1) statuses.push(await post(url, index));
-        // Through a proxy all are one address, whose budget may be spent.
-        expect(statuses.filter((status) => ![401, 429].includes(status))).toEqual([]);
-      },
-      60_000,
-    );
+    it.each<[string, number, () => Promise<string>]>([
+      ['fetch', TIMES, async () => host.url],
+      ['fetch through nginx', PROXIED_TIMES, () => proxied('1.0')],
+      ['fetch through nginx with HTTP/1.1', PROXIED_TIMES, () => proxied('1.1')],
+    ])('by %s', async (_client, times, urlOf) => {
+      const url = await urlOf();
+      const statuses: number[] = [];
+      for (let index = 0; index < times; index += 1) statuses.push(await post(url, index));
+      expect(statuses.filter((status) => status !== 401)).toEqual([]);
+    });
 
     it('by curl, with and without Expect', async () => {
       const file = join(host.folder, 'body.json');
@@ -178,7 +175,7 @@ describe('bodies at the door', () => {
         ]);
         expect(stdout).toBe('401');
       }
-    }, 300_000);
+    });
   });
 
   it('that are bombs cost nothing without a token, before and after the budget is spent', async () => {

@@ -138,43 +138,35 @@ for (const [title, pooled] of [
     const isHealthy = async () => (await fetch(`${host.url}/health/ready`)).status === 200 || undefined;
 
     for (const [name, outage] of some(pooled ? 1 : 2, pooled ? 4 : 0)) {
-      it(
-        `${name}: nothing committed is lost, no stream ends, and it heals`,
-        { timeout: 300_000 },
-        async () => {
-          const posting = (load.current = new IngestLoad(host.url));
-          await eventually('events', () => posting.accepted.length > 20 || undefined);
-          await outage.begin(hosts);
-          await new Promise((resolve) => setTimeout(resolve, outage.lastsMs ?? OUTAGE_MS));
-          await outage.end?.(hosts);
-          const back = Date.now();
-          const before = posting.accepted.length;
-          await eventually('health', isHealthy, BOUND_MS);
-          await eventually(
-            'an accepted event',
-            () => posting.accepted.length > before || undefined,
-            BOUND_MS,
-          );
-          console.log(
-            `${name}: healthy after ${Date.now() - back} ms; refused ${JSON.stringify(posting.refused)}`,
-          );
-          await posting.stop();
+      it(`${name}: nothing committed is lost, no stream ends, and it heals`, async () => {
+        const posting = (load.current = new IngestLoad(host.url));
+        await eventually('events', () => posting.accepted.length > 20 || undefined);
+        await outage.begin(hosts);
+        await new Promise((resolve) => setTimeout(resolve, outage.lastsMs ?? OUTAGE_MS));
+        await outage.end?.(hosts);
+        const back = Date.now();
+        const before = posting.accepted.length;
+        await eventually('health', isHealthy, BOUND_MS);
+        await eventually('an accepted event', () => posting.accepted.length > before || undefined, BOUND_MS);
+        console.log(
+          `${name}: healthy after ${Date.now() - back} ms; refused ${JSON.stringify(posting.refused)}`,
+        );
+        await posting.stop();
 
-          expect(Object.keys(posting.refused).filter((status) => status !== '503')).toEqual([]);
-          expect(posting.missesRetryAfter).toEqual([]);
-          const stored = new Set(runSql(hosts.url, 'SELECT reference_id FROM events').split('\n'));
-          expect(posting.accepted.filter((reference) => !stored.has(reference))).toEqual([]);
-          expect(
-            runSql(
-              hosts.url,
-              'SELECT (SELECT sum(total_occurrences) FROM stacks) = (SELECT count(*) FROM events)',
-            ),
-          ).toBe('t\n');
-          const reports = await streams.report();
-          expect(reports).toHaveLength(STREAMS);
-          expect(reports.filter(({ isOpen, openings }) => !isOpen || openings > 1)).toEqual([]);
-        },
-      );
+        expect(Object.keys(posting.refused).filter((status) => status !== '503')).toEqual([]);
+        expect(posting.missesRetryAfter).toEqual([]);
+        const stored = new Set(runSql(hosts.url, 'SELECT reference_id FROM events').split('\n'));
+        expect(posting.accepted.filter((reference) => !stored.has(reference))).toEqual([]);
+        expect(
+          runSql(
+            hosts.url,
+            'SELECT (SELECT sum(total_occurrences) FROM stacks) = (SELECT count(*) FROM events)',
+          ),
+        ).toBe('t\n');
+        const reports = await streams.report();
+        expect(reports).toHaveLength(STREAMS);
+        expect(reports.filter(({ isOpen, openings }) => !isOpen || openings > 1)).toEqual([]);
+      });
     }
 
     it('keeps house again, and gives back the connections that it had', async () => {

@@ -41,99 +41,90 @@ afterAll(async () => {
   await disk.remove();
 });
 
-it(
-  'refuses what would be stored with 507 before the disk is full; reads and streams go on',
-  { timeout: 300_000 },
-  async () => {
-    const probes = [
-      await SseProbe.open(host.url, { token: admin.token }),
-      await WsProbe.open(host.url, { token: admin.token }),
-    ];
-    await Promise.all(probes.map((probe) => probe.message('Connected')));
-    const statuses: number[] = [];
-    await eventually(
-      'refusal',
-      async () => {
-        const { status } = await client().call('POST', '/events', BATCH);
-        statuses.push(status);
-        return status === 507 || undefined;
-      },
-      60_000,
-    );
-    expect(statuses.slice(0, -1).every((status) => status === 202)).toBe(true);
-    expect(freeMib()).toBeGreaterThan(RESERVE / 4);
+it('refuses what would be stored with 507 before the disk is full; reads and streams go on', async () => {
+  const probes = [
+    await SseProbe.open(host.url, { token: admin.token }),
+    await WsProbe.open(host.url, { token: admin.token }),
+  ];
+  await Promise.all(probes.map((probe) => probe.message('Connected')));
+  const statuses: number[] = [];
+  await eventually(
+    'refusal',
+    async () => {
+      const { status } = await client().call('POST', '/events', BATCH);
+      statuses.push(status);
+      return status === 507 || undefined;
+    },
+    60_000,
+  );
+  expect(statuses.slice(0, -1).every((status) => status === 202)).toBe(true);
+  expect(freeMib()).toBeGreaterThan(RESERVE / 4);
 
-    const others: [string, string, unknown][] = [
-      ['POST', '/auth/login', { email: 'member@crossfade.test', password: 'tester' }],
-      ['POST', '/organizations', { name: 'No room' }],
-      ['POST', '/events', { message: 'one' }],
-    ];
-    for (const [method, path, body] of others) {
-      const refused = await admin.call(method, path, body);
-      if (path === '/events') expect([403, 507]).toContain(refused.status);
-      else {
-        expect(refused.status, path).toBe(507);
-        expect(refused.headers.get('content-type')).toContain('application/problem+json');
-        expect(((await refused.json()) as { detail: string }).detail).toContain('disk is nearly full');
-      }
+  const others: [string, string, unknown][] = [
+    ['POST', '/auth/login', { email: 'member@crossfade.test', password: 'tester' }],
+    ['POST', '/organizations', { name: 'No room' }],
+    ['POST', '/events', { message: 'one' }],
+  ];
+  for (const [method, path, body] of others) {
+    const refused = await admin.call(method, path, body);
+    if (path === '/events') expect([403, 507]).toContain(refused.status);
+    else {
+      expect(refused.status, path).toBe(507);
+      expect(refused.headers.get('content-type')).toContain('application/problem+json');
+      expect(((await refused.json()) as { detail: string }).detail).toContain('disk is nearly full');
     }
-    // Its first use, which cannot be noted.
-    expect((await new ApiClient(host.url, sampleToken.rocket).call('GET', '/projects/config')).status).toBe(
-      200,
-    );
-    expect((await admin.call('GET', '/users/me')).status).toBe(200);
-    expect((await admin.call('GET', '/organizations')).status).toBe(200);
-    expect((await fetch(`${host.url}/health/ready`)).status).toBe(200);
-    const late = await SseProbe.open(host.url, { token: admin.token });
-    await late.message('Connected');
-    // A round of housekeeping: it waits without a line.
-    await new Promise((resolve) => setTimeout(resolve, 6000));
-    expect(saying('nothing more is stored')).toBe(1);
-    expect(saying('"level":50')).toBe(0);
-    for (const probe of [...probes, late])
-      expect(probe.received.some(({ type }) => type === 'Reconnect')).toBe(false);
+  }
+  // Its first use, which cannot be noted.
+  expect((await new ApiClient(host.url, sampleToken.rocket).call('GET', '/projects/config')).status).toBe(
+    200,
+  );
+  expect((await admin.call('GET', '/users/me')).status).toBe(200);
+  expect((await admin.call('GET', '/organizations')).status).toBe(200);
+  expect((await fetch(`${host.url}/health/ready`)).status).toBe(200);
+  const late = await SseProbe.open(host.url, { token: admin.token });
+  await late.message('Connected');
+  // A round of housekeeping: it waits without a line.
+  await new Promise((resolve) => setTimeout(resolve, 6000));
+  expect(saying('nothing more is stored')).toBe(1);
+  expect(saying('"level":50')).toBe(0);
+  for (const probe of [...probes, late])
+    expect(probe.received.some(({ type }) => type === 'Reconnect')).toBe(false);
 
-    disk.resize(SIZE * 3);
-    expect(
-      (await client().call('POST', '/events', { type: 'error', message: 'there is room again' })).status,
-    ).toBe(202);
-    for (const probe of [...probes, late]) {
-      await eventually('message of it', () =>
-        probe.received.filter(({ type }) => type === 'StackChanged').at(-1),
-      );
-      probe.close();
-    }
-    expect(saying('everything is stored again')).toBe(1);
-  },
-);
-
-it(
-  'says at start that the disk is full, and that nothing is lost, and nothing is',
-  { timeout: 300_000 },
-  async () => {
-    expect(await host.stop()).toBe(0);
-    const left = Math.floor(freeMib());
-    writeFileSync(join(disk.seenFromOutside, 'filler'), Buffer.alloc((left - 3) * 1024 * 1024));
-    const failed = GatewayHost.spawn({
-      inside: disk.inside,
-      env: { DATA_DIR: disk.path, DATA_DIR_RESERVE_MB: String(RESERVE), LOG_LEVEL: 'silent' },
-    });
-    expect(await failed.exited()).toBe(1);
-    expect(failed.output).toMatch(
-      /^The disk of the data folder [^\n]+ has [234] MB free[^\n]+nothing is lost[^\n]+\.\n$/,
+  disk.resize(SIZE * 3);
+  expect(
+    (await client().call('POST', '/events', { type: 'error', message: 'there is room again' })).status,
+  ).toBe(202);
+  for (const probe of [...probes, late]) {
+    await eventually('message of it', () =>
+      probe.received.filter(({ type }) => type === 'StackChanged').at(-1),
     );
-    expect(failed.output).not.toContain('backup');
-    disk.resize(SIZE * 6);
-    host = await start();
-    admin = await ApiClient.login(host.url, 'admin@crossfade.test');
-    const [first] = await admin.json<{ id: string; name: string }[]>('GET', '/projects');
-    expect(first).toBeDefined();
-  },
-);
+    probe.close();
+  }
+  expect(saying('everything is stored again')).toBe(1);
+});
+
+it('says at start that the disk is full, and that nothing is lost, and nothing is', async () => {
+  expect(await host.stop()).toBe(0);
+  const left = Math.floor(freeMib());
+  writeFileSync(join(disk.seenFromOutside, 'filler'), Buffer.alloc((left - 3) * 1024 * 1024));
+  const failed = GatewayHost.spawn({
+    inside: disk.inside,
+    env: { DATA_DIR: disk.path, DATA_DIR_RESERVE_MB: String(RESERVE), LOG_LEVEL: 'silent' },
+  });
+  expect(await failed.exited()).toBe(1);
+  expect(failed.output).toMatch(
+    /^The disk of the data folder [^\n]+ has [234] MB free[^\n]+nothing is lost[^\n]+\.\n$/,
+  );
+  expect(failed.output).not.toContain('backup');
+  disk.resize(SIZE * 6);
+  host = await start();
+  admin = await ApiClient.login(host.url, 'admin@crossfade.test');
+  const [first] = await admin.json<{ id: string; name: string }[]>('GET', '/projects');
+  expect(first).toBeDefined();
+});
 
 it.runIf(process.env['ATTACK_FULL'] === '1')(
   'is ended by its watchdog where the reserve is too small and the database spins, and keeps what it accepted',
-  { timeout: 300_000 },
   async () => {
     const small = await SmallDisk.make(SIZE - RESERVE);
     const run = () =>

@@ -67,7 +67,7 @@ onEachDatabase('what was answered with 500', { API_THROTTLE_PER_MINUTE: '0' }, (
 
   it('tokens, events and stacks of a project that is deleted meanwhile', async () => {
     const statuses = new Set<number>();
-    for (let round = 0; round < 6; round += 1) {
+    for (let round = 0; round < 8; round += 1) {
       const { id } = await member.json<{ id: string }>('POST', '/projects', {
         organization_id: organizationId,
         name: `Short-lived ${round}`,

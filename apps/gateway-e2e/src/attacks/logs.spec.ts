@@ -70,72 +70,68 @@ describe.each(Object.keys(stores))('what fails in %s', (name) => {
     host = await store.start();
   }
 
-  it(
-    'is logged as a statement and a code, and nothing that was sent is in the log',
-    { timeout: 300_000 },
-    async () => {
-      host = await store.start();
-      const admin = await ApiClient.login(host.url, 'admin@crossfade.test');
-      const [acme] = await admin.json<{ id: string }[]>('GET', '/organizations');
-      const [project] = await admin.json<{ id: string }[]>('GET', '/projects');
-      const calm = { type: 'error', message: 'calm', reference_id: 'calm' };
-      await new ApiClient(host.url, sampleToken.storefront).json('POST', '/events', calm);
-      const { id: token } = await admin.json<{ id: string }>('POST', `/projects/${project?.id}/tokens`, {
-        notes: MARK,
-      });
-      await restartWith(spill);
+  it('is logged as a statement and a code, and nothing that was sent is in the log', async () => {
+    host = await store.start();
+    const admin = await ApiClient.login(host.url, 'admin@crossfade.test');
+    const [acme] = await admin.json<{ id: string }[]>('GET', '/organizations');
+    const [project] = await admin.json<{ id: string }[]>('GET', '/projects');
+    const calm = { type: 'error', message: 'calm', reference_id: 'calm' };
+    await new ApiClient(host.url, sampleToken.storefront).json('POST', '/events', calm);
+    const { id: token } = await admin.json<{ id: string }>('POST', `/projects/${project?.id}/tokens`, {
+      notes: MARK,
+    });
+    await restartWith(spill);
 
-      const as = (token: string | undefined) => new ApiClient(host.url, token);
-      const failed = await Promise.all(
-        [
-          as(admin.token).call('POST', '/organizations', { name: MARK }),
-          as(admin.token).call('POST', '/projects', { organization_id: acme?.id, name: MARK }),
-          as(admin.token).call('DELETE', `/tokens/${token}`),
-          as(sampleToken.storefront).call('POST', '/events', { ...calm, message: MARK, tags: [MARK] }),
-          as(sampleToken.storefront).call('POST', '/events/by-ref/calm/user-description', {
-            email_address: `${MARK}@example.com`,
-            description: MARK.repeat(200),
-          }),
-          as(sampleToken.service).call(
-            'POST',
-            '/push/messages',
-            { type: 'ReleaseNotification', message: { critical: false, message: MARK, date: new Date() } },
-            { 'Idempotency-Key': MARK },
-          ),
-          as(admin.token).call('POST', `/projects/${project?.id}/tokens`, { notes: MARK }),
-        ].map(async (answer) => {
-          const response = await answer;
-          return `${response.status} ${await response.text()}`;
+    const as = (token: string | undefined) => new ApiClient(host.url, token);
+    const failed = await Promise.all(
+      [
+        as(admin.token).call('POST', '/organizations', { name: MARK }),
+        as(admin.token).call('POST', '/projects', { organization_id: acme?.id, name: MARK }),
+        as(admin.token).call('DELETE', `/tokens/${token}`),
+        as(sampleToken.storefront).call('POST', '/events', { ...calm, message: MARK, tags: [MARK] }),
+        as(sampleToken.storefront).call('POST', '/events/by-ref/calm/user-description', {
+          email_address: `${MARK}@example.com`,
+          description: MARK.repeat(200),
         }),
-      );
-      // What refers to a row that is not there is no failure of ours.
-      expect(failed.map((answer) => answer.slice(0, 3))).toEqual([
-        '500',
-        '404',
-        '500',
-        '500',
-        '500',
-        '500',
-        '500',
-      ]);
-      for (const answer of failed) expect(answer).not.toContain(MARK);
-      // Its cursor cannot be noted: the push library says so.
-      expect(
-        (await as(admin.token).call('POST', '/notifications/release?critical=false', { value: MARK })).status,
-      ).toBe(200);
-      await eventually('line of it', () => host.output.includes('noting the cursor') || undefined);
+        as(sampleToken.service).call(
+          'POST',
+          '/push/messages',
+          { type: 'ReleaseNotification', message: { critical: false, message: MARK, date: new Date() } },
+          { 'Idempotency-Key': MARK },
+        ),
+        as(admin.token).call('POST', `/projects/${project?.id}/tokens`, { notes: MARK }),
+      ].map(async (answer) => {
+        const response = await answer;
+        return `${response.status} ${await response.text()}`;
+      }),
+    );
+    // What refers to a row that is not there is no failure of ours.
+    expect(failed.map((answer) => answer.slice(0, 3))).toEqual([
+      '500',
+      '404',
+      '500',
+      '500',
+      '500',
+      '500',
+      '500',
+    ]);
+    for (const answer of failed) expect(answer).not.toContain(MARK);
+    // Its cursor cannot be noted: the push library says so.
+    expect(
+      (await as(admin.token).call('POST', '/notifications/release?critical=false', { value: MARK })).status,
+    ).toBe(200);
+    await host.prints('noting the cursor');
 
-      if (store.url !== undefined) await holdAndLose(host, store.url);
+    if (store.url !== undefined) await holdAndLose(host, store.url);
 
-      // What every token is looked up with, on REST and on push.
-      await restartWith('ALTER TABLE memberships RENAME COLUMN organization_id TO gone');
-      expect((await as(SECRET_TOKEN).call('GET', `/organizations?q=${MARK}`)).status).toBe(500);
-      const stream = await SseProbe.open(host.url, { token: SECRET_TOKEN });
-      expect(stream.response.status).toBe(503);
-      await eventually('line of it', () => host.output.includes('While admitting a stream') || undefined);
-      holdsNothing(printed + host.output);
-    },
-  );
+    // What every token is looked up with, on REST and on push.
+    await restartWith('ALTER TABLE memberships RENAME COLUMN organization_id TO gone');
+    expect((await as(SECRET_TOKEN).call('GET', `/organizations?q=${MARK}`)).status).toBe(500);
+    const stream = await SseProbe.open(host.url, { token: SECRET_TOKEN });
+    expect(stream.response.status).toBe(503);
+    await host.prints('While admitting a stream');
+    holdsNothing(printed + host.output);
+  });
 
   function holdsNothing(log: string): void {
     for (const state of ['23514', 'P0001', '23505', '42703']) expect(log).toContain(`${state}: `);

@@ -135,7 +135,7 @@ describe('one project that sends all it can', () => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(AT_ONCE - 2);
     // 24 batches took 96 s of the processor.
     expect((processorMs(host.pid) - before) / 1000).toBeLessThan(8);
-  }, 300_000);
+  });
 
   it('with any plan waits for itself: large batches of few stacks, and of very many', async () => {
     const orders = (['few', 'many'] as const).map((body) =>
@@ -145,7 +145,7 @@ describe('one project that sends all it can', () => {
     expectHarmless(await observe(async () => (statuses = await flood(orders))));
     expect(statuses.filter((status) => status === 202)).toHaveLength(2);
     expect(statuses.filter((status) => status === 429)).toHaveLength(AT_ONCE - 2);
-  }, 300_000);
+  });
 
   it('in small batches, heartbeats, descriptions, long traces and events of millions of values', async () => {
     const token = sampleToken.storefrontPush;
@@ -171,7 +171,7 @@ describe('one project that sends all it can', () => {
       }),
     );
     expect(statuses.seen.filter((status) => status >= 500)).toEqual([]);
-  }, 300_000);
+  });
 
   it('rewrites nothing large for a heartbeat or a description, and finds its event by an index', async () => {
     const client = neighbours;
@@ -208,5 +208,5 @@ describe('one project that sends all it can', () => {
     );
     expect(plan).toContain('events_reference_newest');
     expect(plan).not.toMatch(/Sort|Seq Scan/);
-  }, 300_000);
+  });
 });

@@ -32,32 +32,26 @@ const migrationLock = (url: string): string | undefined =>
     `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = ${MIGRATION_LOCK}`,
   ) || undefined;
 
-it(
-  'two gateways start at once on an empty database behind a pooler, and two more while it is busy',
-  { timeout: 300_000 },
-  async () => {
-    const url = newDatabase(inject('postgresPort'));
-    const databaseUrl = bouncer.through(url);
-    const first = await Promise.all([1, 2].map(() => GatewayHost.start({ databaseUrl })));
-    for (const host of first) await works(host);
-    // Its connections go from hand to hand now: what one of them held would stay with it.
-    const load = new IngestLoad(first[0]?.url ?? '');
-    const later = [await GatewayHost.start({ databaseUrl }), await GatewayHost.start({ databaseUrl })];
-    for (const host of later) await works(host);
-    await load.stop();
-    expect(load.refused).toEqual({});
-    expect(runSql(url, 'SELECT count(DISTINCT hash) = count(*) FROM drizzle.__drizzle_migrations')).toBe(
-      't\n',
-    );
-    expect(
-      runSql(
-        url,
-        `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-      ),
-    ).toBe('0\n');
-    await Promise.all([...first, ...later].map((host) => host.stop('SIGKILL')));
-  },
-);
+it('two gateways start at once on an empty database behind a pooler, and two more while it is busy', async () => {
+  const url = newDatabase(inject('postgresPort'));
+  const databaseUrl = bouncer.through(url);
+  const first = await Promise.all([1, 2].map(() => GatewayHost.start({ databaseUrl })));
+  for (const host of first) await works(host);
+  // Its connections go from hand to hand now: what one of them held would stay with it.
+  const load = new IngestLoad(first[0]?.url ?? '');
+  const later = [await GatewayHost.start({ databaseUrl }), await GatewayHost.start({ databaseUrl })];
+  for (const host of later) await works(host);
+  await load.stop();
+  expect(load.refused).toEqual({});
+  expect(runSql(url, 'SELECT count(DISTINCT hash) = count(*) FROM drizzle.__drizzle_migrations')).toBe('t\n');
+  expect(
+    runSql(
+      url,
+      `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    ),
+  ).toBe('0\n');
+  await Promise.all([...first, ...later].map((host) => host.stop('SIGKILL')));
+});
 
 it('a migrator that is killed leaves no lock', async () => {
   const url = newDatabase(inject('postgresPort'));

@@ -63,7 +63,7 @@ describe('a database that is a black hole', () => {
     expect((await next.message('Connected')).message).toMatchObject({ resumed: 'resumed' });
     next.close();
     expect(gateway.output).toContain('closed (unconfirmed) 2');
-  }, 300_000);
+  });
 
   it('does not keep a deleted token its stream, once it is over', async () => {
     const probe = await SseProbe.open(gateway.url, { token: member.token });
@@ -74,5 +74,5 @@ describe('a database that is a black hole', () => {
     way.mend();
     await member.call('GET', '/auth/logout');
     await probe.message('Revoked');
-  }, 300_000);
+  });
 });

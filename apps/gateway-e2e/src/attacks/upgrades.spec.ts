@@ -254,6 +254,7 @@ describe('upgrades', () => {
   );
 
   it('and streams open as before', async () => {
+    expect((await ApiClient.login(gateway.url, 'member@crossfade.test')).token).toBeDefined();
     await opens();
     expect(gateway.output).not.toContain('"level":50');
   });

@@ -69,7 +69,6 @@ it('lets one live that was stopped for three times as long, that is watched by a
 
 it.runIf(process.env['ATTACK_FULL'] === '1')(
   'does not take the largest batch of the embedded database for a spin',
-  { timeout: 300_000 },
   async () => {
     const host = await start({
       DATA_DIR: new OwnFolder('batch').path,
