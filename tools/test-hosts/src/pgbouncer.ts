@@ -59,6 +59,10 @@ export class PgBouncerHost {
     return own.href;
   }
 
+  get isAlive(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   async stop(): Promise<void> {
     await endChild(this.child, 'SIGTERM');
     this.own.giveBack();

@@ -2,6 +2,7 @@ import {
   ApiClient,
   GatewayHost,
   PgBouncerHost,
+  TcpProxy,
   newDatabase,
   runSql,
   sampleToken,
@@ -12,6 +13,10 @@ import { IngestLoad } from './ingest-load.ts';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 
 const MIGRATION_LOCK = 7_110_001;
+/** `ATTACK_FULL=1`: how often very many queries are given up at once. */
+const ROUNDS = process.env['ATTACK_FULL'] === '1' ? 20 : 2;
+/** More than PgBouncer's 20 connections to the server: some wait in it when they are given up. */
+const CONNECTIONS = 48;
 
 let bouncer: PgBouncerHost;
 beforeAll(async () => {
@@ -77,4 +82,35 @@ it('a start that waits for one of an earlier version, which holds the same lock 
   await waiting.listens();
   await works(waiting);
   await waiting.stop('SIGKILL');
+});
+
+it(`a pooler lives through very many queries that are given up at once, ${ROUNDS} times`, async () => {
+  const url = newDatabase(inject('postgresPort'));
+  const proxy = await TcpProxy.start(bouncer.port);
+  const host = await GatewayHost.start({
+    databaseUrl: proxy.through(url),
+    env: {
+      DATABASE_POOL_SIZE: String(CONNECTIONS),
+      DATABASE_STATEMENT_TIMEOUT_SECONDS: '2',
+      DATABASE_LOCK_TIMEOUT_SECONDS: '1',
+      API_THROTTLE_PER_MINUTE: '0',
+    },
+  });
+  const admin = await ApiClient.login(host.url, 'admin@crossfade.test');
+  const [organization] = await admin.json<{ id: string }[]>('GET', '/organizations');
+  const stacks = `/organizations/${organization?.id}/stacks`;
+  const read = async (): Promise<number> => (await admin.call('GET', stacks)).status;
+  const readAtOnce = () => Promise.all(Array.from({ length: 3 * CONNECTIONS }, read));
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    expect(new Set(await readAtOnce())).toEqual(new Set([200]));
+    const answers = readAtOnce();
+    proxy.pause();
+    expect(await answers).toContain(503);
+    proxy.mend();
+    await eventually('a read', async () => !bouncer.isAlive || (await read()) === 200 || undefined);
+    expect(bouncer.isAlive, `round ${round}`).toBe(true);
+  }
+  await works(host);
+  await host.stop('SIGKILL');
+  await proxy.stop();
 });

@@ -2,7 +2,6 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { DeadlineError, LogBudget } from '@crossfade/push';
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
-import { cancelQuery } from './cancel-query.js';
 import { onlyReads, plainErrors, type Database, type Transaction } from './queries.js';
 import { isRefusal, NoConnection, QueryError, queryError } from './query-error.js';
 
@@ -77,39 +76,48 @@ export class PostgresPool {
     return this.#pool.end();
   }
 
+  /**
+   * A statement on its own. What writes has a transaction: only in one does the server know a deadline, and a write must
+   * not wait on for a row when nobody waits for its answer any more. What reads holds nobody up.
+   */
   async #query(config: pg.QueryConfig, values: unknown[]): Promise<unknown> {
+    if (!onlyReads(config.text)) return this.#inTransaction((client) => this.#ask(client, config, values));
     const client = await this.#checkOut();
     try {
       const result = await this.#ask(client, config, values);
       client.release();
       return result;
     } catch (error) {
-      if (isRefusal(error)) {
-        client.release();
-        throw error;
-      }
-      this.#destroy(client);
-      // It may have been done, and the answer lost.
-      throw queryError(config.text, error, onlyReads(config.text) ? 'nothing was done' : 'unknown');
+      if (isRefusal(error)) client.release();
+      else this.#destroy(client);
+      throw error;
     }
   }
 
-  async #transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  #transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#inTransaction(async (client) => {
+      let isOver = false;
+      try {
+        return await work(this.#builderOf(client, () => isOver));
+      } finally {
+        isOver = true;
+      }
+    });
+  }
+
+  async #inTransaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#checkOut().catch((error: unknown) => {
       throw queryError('BEGIN', error);
     });
-    let isOver = false;
     try {
       await this.#ask(client, { text: this.#begin }, []).catch((error: unknown) => {
         throw queryError('BEGIN', error);
       });
-      const result = await work(this.#builderOf(client, () => isOver));
-      isOver = true;
+      const result = await work(client);
       await this.#commit(client);
       client.release();
       return result;
     } catch (error) {
-      isOver = true;
       await this.#undo(client);
       throw error;
     }
@@ -152,10 +160,12 @@ export class PostgresPool {
     }
   }
 
-  /** Asks, and ends the connection if there is no answer in time: what comes later would answer another question. */
+  /**
+   * Asks, and ends the connection if there is no answer in time: what comes later would answer another question. No request
+   * to cancel is sent: PgBouncer before 1.19 ends when many come from clients that are gone (its issues 801 and 822).
+   */
   async #ask(client: pg.PoolClient, config: pg.QueryConfig, values: unknown[]): Promise<pg.QueryResult> {
     const late = setTimeout(() => {
-      cancelQuery(client);
       client.connection.stream.destroy(new DeadlineError('PostgreSQL', this.#deadlineMs));
       void this.#dropIdle();
     }, this.#deadlineMs);
