@@ -32,7 +32,7 @@ it('the benchmark measures what it says, on both databases', { timeout: 480_000 
   expect(Object.keys(figures)).toEqual(['databases', 'delivery', 'fan-out']);
   expect(Object.keys(figures['databases'] ?? {})).toEqual(['PGlite', 'PostgreSQL']);
   for (const measured of Object.values(figures['databases'] ?? {}))
-    expect(Object.keys(measured)).toEqual(['ingest', 'screens', 'lists']);
+    expect(Object.keys(measured)).toEqual(['ingest', 'largeBatches', 'screens', 'lists']);
   expect(Object.keys(figures['delivery'] ?? {})).toEqual(['slowReader', 'revocation']);
   expect(Object.keys(figures['fan-out'] ?? {})).toEqual(['fanOut', 'fewOfMany', 'idle']);
   const numbers = numbersIn(figures);

@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { GatewayHost, OwnFolder, PostgresHost, newDatabase, runSql } from '@crossfade/test-hosts';
+import { GatewayHost, OwnFolder, PostgresHost, freePort, newDatabase, runSql } from '@crossfade/test-hosts';
 import { measureFanOut, measureFewOfMany, measureIdle } from './fan-out.ts';
 import { measureIngest } from './ingest.ts';
+import { measureLargeBatches } from './large-batches.ts';
 import { fillLists, measureLists } from './lists.ts';
 import { measureRevocation } from './revocation.ts';
 import { measureScreens } from './screens.ts';
@@ -65,6 +66,7 @@ async function measureDatabases(): Promise<object> {
         `${name}: ingest`,
         await withGateway(newStore(name), ({ url }) => measureIngest(url, SECONDS, ROUNDS)),
       ),
+      largeBatches: table(`${name}: batches of 50,000 events`, await measureBatches(newStore(name))),
       screens: table(
         `${name}: from a POST to the screen`,
         await withGateway(newStore(name), ({ url }) => measureScreens(url, SAMPLES)),
@@ -80,6 +82,13 @@ async function measureDatabases(): Promise<object> {
     };
   }
   return found;
+}
+
+async function measureBatches(store: Record<string, string>): Promise<object> {
+  const metricsPort = await freePort();
+  return withGateway({ ...store, METRICS_PORT: String(metricsPort) }, async ({ url }) => [
+    await measureLargeBatches(url, metricsPort),
+  ]);
 }
 
 async function measureDelivery(): Promise<object> {

@@ -7,6 +7,8 @@ type State = 'through' | 'paused' | 'lost' | 'cut';
 export class TcpProxy {
   #state: State = 'through';
   readonly #links = new Set<Link>();
+  /** Ends each connection whose client sends this text, before the server has it. */
+  cutsAt: string | undefined;
 
   private constructor(
     private readonly server: Server,
@@ -67,7 +69,9 @@ export class TcpProxy {
       client.on('error', () => undefined);
       return void client.resetAndDestroy();
     }
-    const link = new Link(client, this.target);
+    const link = new Link(client, this.target, (chunk) => {
+      return this.cutsAt !== undefined && chunk.includes(this.cutsAt);
+    });
     this.#links.add(link);
     link.onEnd = () => this.#links.delete(link);
     if (this.#state === 'paused') link.pause();
@@ -86,8 +90,10 @@ class Link {
   constructor(
     private readonly client: Socket,
     target: number,
+    cutsAt: (chunk: Buffer) => boolean,
   ) {
     this.#server = connect({ port: target, host: '127.0.0.1', allowHalfOpen: true });
+    client.on('data', (chunk) => cutsAt(chunk) && this.end());
     this.#join(client, this.#server);
     this.#join(this.#server, client);
   }
@@ -118,7 +124,9 @@ class Link {
   }
 
   #join(from: Socket, to: Socket): void {
-    from.on('data', (chunk) => to.write(chunk));
+    from.on('data', (chunk) => {
+      if (!to.destroyed) to.write(chunk);
+    });
     const ended = (): void => {
       this.#hasEnded = true;
       if (!this.#isHeld) this.end();

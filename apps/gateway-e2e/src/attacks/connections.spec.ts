@@ -1,5 +1,13 @@
 import { SseProbe, eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, newDatabase, runSql, sampleToken, startSql } from '@crossfade/test-hosts';
+import {
+  ApiClient,
+  GatewayHost,
+  TcpProxy,
+  newDatabase,
+  runSql,
+  sampleToken,
+  startSql,
+} from '@crossfade/test-hosts';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 
 const POOL = 4;
@@ -7,13 +15,15 @@ const POOL = 4;
 const AT_ONCE_MS = 1000;
 
 let url: string;
+let proxy: TcpProxy;
 let host: GatewayHost;
 let client: ApiClient;
 let admin: ApiClient;
 beforeAll(async () => {
   url = newDatabase(inject('postgresPort'));
+  proxy = await TcpProxy.start(inject('postgresPort'));
   host = await GatewayHost.start({
-    databaseUrl: url,
+    databaseUrl: proxy.through(url),
     env: {
       DATABASE_POOL_SIZE: String(POOL),
       DATABASE_STATEMENT_TIMEOUT_SECONDS: '2',
@@ -24,7 +34,10 @@ beforeAll(async () => {
   admin = await ApiClient.login(host.url, 'admin@crossfade.test');
   await client.json('POST', '/events', { type: 'error', message: 'the first' });
 });
-afterAll(() => host.stop('SIGKILL'));
+afterAll(async () => {
+  await host.stop('SIGKILL');
+  await proxy.stop();
+});
 
 const waiting = `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'crossfade' AND datname = current_database() AND wait_event_type = 'Lock'`;
 const post = (message = 'one more') => client.call('POST', '/events', { type: 'error', message });
@@ -105,6 +118,21 @@ it('says that nobody knows when a connection is lost at the commit, and tells no
   await stream.message('StackChanged');
   expect(stream.received.filter(({ type }) => type === 'StackChanged')).toHaveLength(1);
   stream.close();
+});
+
+it('gives nobody a connection that broke at its BEGIN or at its ROLLBACK, and tells why the work failed', async () => {
+  const ofNoStack = () => admin.call('POST', `/stacks/${crypto.randomUUID()}/mark-critical`);
+  for (const { cutsAt, send, status } of [
+    { cutsAt: 'BEGIN', send: () => post('not begun'), status: 503 },
+    { cutsAt: 'ROLLBACK', send: ofNoStack, status: 404 },
+  ]) {
+    proxy.cutsAt = cutsAt;
+    const answers = await Promise.all(Array.from({ length: 2 * POOL }, send));
+    proxy.cutsAt = undefined;
+    expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([status]));
+    const after = await Promise.all(Array.from({ length: 2 * POOL }, () => post(`after ${cutsAt}`)));
+    expect(new Set(after.map((answer) => answer.status))).toEqual(new Set([202]));
+  }
 });
 
 it('leaves nothing waiting on the server for a request that was given up', async () => {

@@ -11,6 +11,9 @@ END $$;
 CREATE TRIGGER spill BEFORE INSERT OR UPDATE ON events FOR EACH ROW EXECUTE FUNCTION spill();
 CREATE TRIGGER spill BEFORE DELETE ON tokens FOR EACH ROW EXECUTE FUNCTION spill();
 CREATE TRIGGER spill BEFORE UPDATE ON push_messages FOR EACH ROW EXECUTE FUNCTION spill();
+-- With the hash of a password, and that of a link's secret.
+CREATE TRIGGER spill BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION spill();
+CREATE TRIGGER spill BEFORE INSERT ON invitations FOR EACH ROW EXECUTE FUNCTION spill();
 CREATE TRIGGER spill BEFORE INSERT ON push_requests FOR EACH ROW EXECUTE FUNCTION spill();
 -- A check, a foreign key, a unique key: their details have the row.
 ALTER TABLE organizations ADD CONSTRAINT no_zebras CHECK (name NOT LIKE 'zebra%');

