@@ -1,7 +1,7 @@
 import { mergeConfig, type ViteUserConfig } from 'vitest/config';
 import base, { twoAtOnce } from '../../vitest.base.ts';
 
-const suites: ViteUserConfig = mergeConfig(base, {
+export const suites: ViteUserConfig = mergeConfig(base, {
   test: {
     // What a browser shows needs its time.
     expect: { poll: { timeout: 5000 } },

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
-import { ApiClient, LOAD_KINDS, sampleToken, sendLoad } from '@crossfade/test-hosts';
+import { ApiClient, LOAD_EVENTS, LOAD_KINDS, sampleToken, sendLoad } from '@crossfade/test-hosts';
 import { expect, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 
-const EVENTS = 4000;
 /** More than one statement could carry. */
 const DIFFERENT = 7000;
 const MIB = 1024 * 1024;
@@ -14,7 +13,7 @@ const inLetters = (index: number): string =>
   `Broken ${String(index).replace(/\d/g, (digit) => 'abcdefghij'[Number(digit)] ?? '')}`;
 
 onEachDatabase('load', {}, (gateway) => {
-  it('takes four thousand events from eight senders at once, and counts every one', async () => {
+  it(`takes very many events from eight senders at once, and counts every one (${LOAD_EVENTS})`, async () => {
     const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     const probes = [
       await SseProbe.open(gateway().url, { token: admin.token }),
@@ -22,10 +21,10 @@ onEachDatabase('load', {}, (gateway) => {
     ];
     await Promise.all(probes.map((probe) => probe.message('Connected')));
     const client = new ApiClient(gateway().url, sampleToken.storefront);
-    const statuses = await sendLoad(client, EVENTS / 2);
+    const statuses = await sendLoad(client, LOAD_EVENTS / 2);
     const before = residentBytes(gateway().pid);
-    statuses.push(...(await sendLoad(client, EVENTS / 2)));
-    expect(statuses).toHaveLength(EVENTS);
+    statuses.push(...(await sendLoad(client, LOAD_EVENTS / 2)));
+    expect(statuses).toHaveLength(LOAD_EVENTS);
     expect(new Set(statuses)).toEqual(new Set([202]));
 
     const organizations = await admin.json<{ id: string; name: string }[]>('GET', '/organizations');
@@ -35,7 +34,7 @@ onEachDatabase('load', {}, (gateway) => {
       `/organizations/${acme}/stacks`,
     );
     expect(stacks.map(({ total_occurrences }) => total_occurrences)).toEqual(
-      Array.from({ length: LOAD_KINDS }, () => EVENTS / LOAD_KINDS),
+      Array.from({ length: LOAD_KINDS }, () => LOAD_EVENTS / LOAD_KINDS),
     );
 
     // Nothing that the second half brought is kept: the bound is what one round of work needs, times five.
@@ -45,7 +44,9 @@ onEachDatabase('load', {}, (gateway) => {
       20_000,
     );
     const grown = residentBytes(gateway().pid) - before;
-    console.log(`Memory after 4,000 events against after 2,000: ${(grown / MIB).toFixed(1)} MiB`);
+    console.log(
+      `Memory after ${LOAD_EVENTS} events against after half of them: ${(grown / MIB).toFixed(1)} MiB`,
+    );
     const heard = probes.map((probe) => probe.received.length);
     await new ApiClient(gateway().url, sampleToken.rocket).json('POST', '/events', {
       type: 'error',

@@ -1,22 +1,20 @@
-import { ApiClient, LOAD_KINDS, sampleToken, sendLoad } from '@crossfade/test-hosts';
+import { ApiClient, LOAD_EVENTS, LOAD_KINDS, sampleToken, sendLoad } from '@crossfade/test-hosts';
 import { describe, expect, it } from 'vitest';
 import { apps, connection, rows } from './browser.ts';
 import { startHosts } from './hosts.ts';
 
-const EVENTS = 4000;
-
 describe('load', () => {
   const hosts = startHosts();
 
-  it('leaves both apps alive and current after four thousand events', async () => {
+  it(`leaves both apps alive and current after very many events (${LOAD_EVENTS})`, async () => {
     const pages = await Promise.all(
       apps.map(({ path }) => hosts.browsing.signedIn(`${hosts.gateway.url}${path}`, 'admin@crossfade.test')),
     );
     await Promise.all(pages.map((page) => connection(page, 'open')));
     const client = new ApiClient(hosts.gateway.url, sampleToken.storefront);
-    const statuses = new Set(await sendLoad(client, EVENTS));
+    const statuses = new Set(await sendLoad(client, LOAD_EVENTS));
     expect(statuses).toEqual(new Set([202]));
-    const exact = Array.from({ length: LOAD_KINDS }, () => (EVENTS / LOAD_KINDS).toLocaleString('en'));
+    const exact = Array.from({ length: LOAD_KINDS }, () => (LOAD_EVENTS / LOAD_KINDS).toLocaleString('en'));
     for (const page of pages) {
       await expect
         .poll(async () => (await rows(page)).map(({ occurrences }) => occurrences), { timeout: 5000 })

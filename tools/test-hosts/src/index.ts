@@ -6,7 +6,7 @@ export { NginxHost } from './nginx.ts';
 export { SmallDisk } from './small-disk.ts';
 export { ApiClient } from './api-client.ts';
 export { invite, makeMember, secretOf, type NewInvitation } from './members.ts';
-export { LOAD_KINDS, sendLoad } from './load.ts';
+export { LOAD_EVENTS, LOAD_KINDS, sendLoad } from './load.ts';
 export { StreamLoad, type Delays, type StreamReport } from './stream-load.ts';
 export { chromiumArguments, chromiumPath } from './chromium.ts';
 export { hourWithRoom } from './child.ts';

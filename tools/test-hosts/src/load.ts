@@ -1,6 +1,8 @@
 import type { ApiClient } from './api-client.ts';
 
 const SENDERS = 8;
+/** How many events a load has: `npm run soak` sends more. */
+export const LOAD_EVENTS = Number(process.env['LOAD_EVENTS'] ?? 1000);
 /** How many stacks the load makes. */
 export const LOAD_KINDS = 5;
 

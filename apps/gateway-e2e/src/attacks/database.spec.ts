@@ -135,6 +135,10 @@ for (const [title, pooled] of [
       await hosts.postgres.stop();
     });
 
+    const gauge = async (name: string): Promise<number> => {
+      const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      return Number(text.split(`\n${name} `)[1]?.split('\n', 1)[0] ?? NaN);
+    };
     const isHealthy = async () => (await fetch(`${host.url}/health/ready`)).status === 200 || undefined;
 
     for (const [name, outage] of some(pooled ? 1 : 2, pooled ? 4 : 0)) {
@@ -152,6 +156,11 @@ for (const [title, pooled] of [
           `${name}: healthy after ${Date.now() - back} ms; refused ${JSON.stringify(posting.refused)}`,
         );
         await posting.stop();
+        // To the streams, outages without a confirmation between them would be one, and a long one.
+        await eventually('confirmation of the streams', async () => {
+          const age = await gauge('crossfade_push_loop_age{loop="reauthorization"}');
+          return age * 1000 < Date.now() - back || undefined;
+        });
 
         expect(Object.keys(posting.refused).filter((status) => status !== '503')).toEqual([]);
         expect(posting.missesRetryAfter).toEqual([]);
@@ -170,10 +179,6 @@ for (const [title, pooled] of [
     }
 
     it('keeps house again, and gives back the connections that it had', async () => {
-      const gauge = async (name: string): Promise<number> => {
-        const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
-        return Number(text.split(`\n${name} `)[1]?.split('\n', 1)[0] ?? NaN);
-      };
       await eventually(
         'round of housekeeping',
         async () => (await gauge('crossfade_gateway_loop_age{loop="housekeeping"}')) < 6 || undefined,
