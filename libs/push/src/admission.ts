@@ -15,6 +15,7 @@ import { Leases } from './leases.js';
 import type { Cursor, Position } from './log.js';
 import { PushMetrics, type ResyncReason } from './metrics.js';
 import type { ResolvedPushOptions } from './options.js';
+import { isAllowedOrigin, isOwnOrigin } from './origin.js';
 import { ownerOf, type OwnerId, type Principal } from './principal.js';
 import type { Transport, TransportName } from './transport.js';
 import type { Turn } from './turn.js';
@@ -356,8 +357,8 @@ export class Admission {
   }
 
   #mayComeFrom({ origin, host }: ConnectRequest): boolean {
-    if (origin === undefined || this.options.allowedOrigins.includes(origin)) return true;
-    return URL.canParse(origin) && new URL(origin).host === host;
+    if (origin === undefined) return true;
+    return isOwnOrigin(origin, host) || isAllowedOrigin(origin, this.options.allowedOrigins);
   }
 
   #unavailable(detail: string): { refusal: Refusal } {

@@ -1,5 +1,6 @@
 export { PushError, type MessageIssue, type PushErrorCode } from './errors.js';
 export { type PushOptions } from './options.js';
+export { isAllowedOrigin } from './origin.js';
 export { systemClock, type Clock } from './clock.js';
 export { DeadlineError, withDeadline } from './deadline.js';
 export { Loop, type LoopOptions } from './loop.js';
