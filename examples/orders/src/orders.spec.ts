@@ -120,6 +120,9 @@ it('takes no request for an upgrade that is none, and survives one that cannot b
     'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13';
   for (const [target, host, status] of [
     ['/api/v2/push', '[', 101],
+    ['//API/v2//Push/', 'x', 101],
+    ['http://a:99999/api/v2/push', 'x', 400],
+    ['/%', 'x', 400],
     ['//[', 'x', 404],
     ['/orders', 'x', 404],
   ] as const) {

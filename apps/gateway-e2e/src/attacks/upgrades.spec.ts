@@ -162,7 +162,7 @@ describe('upgrades', () => {
     expect(body.charCodeAt(0)).toBe(0x88);
   });
 
-  it.each(['/', '/next/', '/api/v2/users/me', '/api/v2/push/', '/nowhere', '//['])(
+  it.each(['/', '/next/', '/api/v2/users/me', '/api/v2/push/settings/', '/nowhere', '//['])(
     'at %s are not found, and are no page',
     async (path) => {
       const { status, head, body } = await answerTo(

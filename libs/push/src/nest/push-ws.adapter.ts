@@ -1,46 +1,61 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { EventEmitter } from 'node:events';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Logger, type INestApplicationContext } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
-import { MAX_INBOUND_BYTES, PUSH_PATH, SUBPROTOCOL, refusalTable } from '@crossfade/protocol';
+import {
+  MAX_INBOUND_BYTES,
+  PUSH_PATH,
+  PUSH_SETTINGS_PATH,
+  SUBPROTOCOL,
+  refusalTable,
+} from '@crossfade/protocol';
 import type { VerifyClientCallbackAsync, WebSocket, WebSocketServer } from 'ws';
 import { Admission, type Refusal } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
 import { InboundWebSocket, inboundOptions, type InboundLimits } from '../transports/inbound.js';
 import { listenForLeaving, putDecision, readConnectRequest } from './connect-request.js';
+import { Door, enter } from './door.js';
 import { answerOn, answerWith, problemAnswer, type HttpAnswer } from './http-answer.js';
 import { PUSH_OPTIONS } from './options.token.js';
-import { raw } from './raw.js';
 import { toHttp } from './refusal.js';
-import { asksForWebSocket, pathOf } from './request-target.js';
+import { asksForWebSocket, pathOf, plainPath } from './request-target.js';
 import { Upgrades, requireNode } from './upgrades.js';
 
 type Options = NonNullable<Parameters<WsAdapter['create']>[1]>;
-type Middleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
+
+export interface PushWsAdapterOptions {
+  /**
+   * How a path of the program is written for everything behind the door, which compares paths: the same for all spellings
+   * that shall be one. `plainPath` takes out doubled slashes and one at the end. The push routes, and the paths of WebSocket
+   * gateways, are known in every spelling without it. By default, other paths are left as they are.
+   */
+  readonly spell?: (path: string) => string;
+}
 
 const nowhere = problemAnswer(404, 'There is no WebSocket at this path.');
 
 /**
  * `app.useWebSocketAdapter(new PushWsAdapter(app))`: NestJS' `ws` adapter, with an admission check before the upgrade
- * of the push endpoint, which guards cannot do. For all gateways of the program, it decides what is an upgrade at all.
- * Make it before your own middleware: it adds one, which answers 404 to a request for a WebSocket where there is none.
+ * of the push endpoint, which guards cannot do. For the whole program it is the door as well: it reads the target of every
+ * request and refuses what is no path, decides what is an upgrade at all, and answers 404 to a request for a WebSocket where
+ * there is none.
  * @throws Error on a Node before 24.9, which cannot choose what is an upgrade
  */
 export class PushWsAdapter extends WsAdapter {
   readonly #logger = new Logger('Push');
   readonly #upgrades: Upgrades[] = [];
+  readonly #doors: Door[] = [];
   #isPush = false;
 
   constructor(
-    private readonly app: INestApplicationContext & { readonly use?: (middleware: Middleware) => unknown },
+    private readonly app: INestApplicationContext,
+    private readonly options: PushWsAdapterOptions = {},
   ) {
     requireNode();
     super(app);
-    app.use?.((request, response, next) => {
-      if (asksForWebSocket(raw(request)) && this.#gatewayAt(0, pathOf(raw(request))) === undefined) {
-        answerWith(raw(response), nowhere);
-      } else next();
-    });
+    // An application context without HTTP has none.
+    if (this.httpServer instanceof EventEmitter) this.#guard(0, this.httpServer as Server);
   }
 
   override create(port: number, options: Options = {}) {
@@ -66,27 +81,43 @@ export class PushWsAdapter extends WsAdapter {
   }
 
   override async dispose() {
-    for (const upgrades of this.#upgrades.splice(0)) upgrades.close();
+    for (const opened of [...this.#upgrades.splice(0), ...this.#doors.splice(0)]) opened.close();
     await super.dispose();
   }
 
   /** In place of NestJS' own, which reads `Host` in a way that a peer can make fail, and cuts what it does not know. */
   protected override ensureHttpServerExists(port: number, server?: Server) {
     if (this.httpServersRegistry.has(port)) return undefined;
-    const own =
-      server ??
-      createServer((_request, response) =>
-        answerWith(response, problemAnswer(404, 'There are only WebSockets at this port.')),
-      );
+    const own = server ?? this.#webSocketsOnly(port);
     this.httpServersRegistry.set(port, own);
     this.#upgrades.push(
       new Upgrades(
         own,
+        (request) => this.#enter(port, request) === undefined,
         (path) => this.#gatewayAt(port, path),
         (error) => this.#logger.error(error),
       ),
     );
     return own;
+  }
+
+  #webSocketsOnly(port: number): Server {
+    const server = createServer((_request, response) =>
+      answerWith(response, problemAnswer(404, 'There are only WebSockets at this port.')),
+    );
+    this.#guard(port, server);
+    return server;
+  }
+
+  #guard(port: number, server: Server): void {
+    this.#doors.push(
+      new Door(server, (request) => {
+        const refusal = this.#enter(port, request);
+        if (refusal !== undefined) return refusal;
+        const isLost = asksForWebSocket(request) && this.#gatewayAt(port, pathOf(request)) === undefined;
+        return isLost ? nowhere : undefined;
+      }),
+    );
   }
 
   /** A frame that breaks the protocol is its client's error, and anyone can send very many: not one for the log. */
@@ -107,9 +138,24 @@ export class PushWsAdapter extends WsAdapter {
     if (handlers.length > 0) super.bindMessageHandlers(...bound);
   }
 
+  #enter(port: number, request: IncomingMessage): HttpAnswer | undefined {
+    return enter(request, (path) => this.#spell(port, path));
+  }
+
+  #spell(port: number, path: string): string {
+    const plain = plainPath(path).toLowerCase();
+    const own = [PUSH_PATH, PUSH_SETTINGS_PATH, ...this.#gatewaysOf(port).map((gateway) => gateway.path)];
+    return own.find((one) => one.toLowerCase() === plain) ?? this.options.spell?.(path) ?? path;
+  }
+
   #gatewayAt(port: number, path: string): WebSocketServer | undefined {
-    const gateways = this.wsServersRegistry.get(port) as (WebSocketServer & { path: string })[] | undefined;
-    return gateways?.find((gateway) => gateway.path === path);
+    return this.#gatewaysOf(port).find((gateway) => gateway.path === path);
+  }
+
+  #gatewaysOf(port: number): readonly (WebSocketServer & { readonly path: string })[] {
+    return (
+      (this.wsServersRegistry.get(port) as (WebSocketServer & { readonly path: string })[] | undefined) ?? []
+    );
   }
 
   #verify(admission: Admission, options: ResolvedPushOptions): VerifyClientCallbackAsync {

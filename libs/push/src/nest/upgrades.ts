@@ -33,6 +33,8 @@ export class Upgrades {
 
   constructor(
     private readonly server: ChoosingServer,
+    /** Whether the request has a path; one that has none is no upgrade, and refused as any other. */
+    private readonly enters: (request: IncomingMessage) => boolean,
     private readonly gatewayAt: (path: string) => WebSocketServer | undefined,
     private readonly onError: (error: unknown) => void,
   ) {
@@ -51,7 +53,7 @@ export class Upgrades {
   }
 
   readonly #isUpgrade = (request: IncomingMessage): boolean =>
-    this.#gatewayOf(request) !== undefined || this.#wasUpgrade(request);
+    this.enters(request) && (this.#gatewayOf(request) !== undefined || this.#wasUpgrade(request));
 
   #gatewayOf(request: IncomingMessage): WebSocketServer | undefined {
     return asksForWebSocket(request) ? this.gatewayAt(pathOf(request)) : undefined;
