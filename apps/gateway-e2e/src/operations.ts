@@ -12,6 +12,7 @@ interface Schema {
 interface OperationObject {
   readonly 'x-right'?: string;
   readonly 'x-throttle'?: string;
+  readonly 'x-any-origin'?: boolean;
   readonly parameters?: readonly { readonly name: string; readonly in: string }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
   readonly responses: Readonly<
@@ -34,6 +35,8 @@ export interface Asked {
   /** A text goes out as it is. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Writes the route's path in another way, with its parameters as `{name}`. */
+  readonly spell?: (template: string) => string;
 }
 
 export interface Answered {
@@ -80,8 +83,11 @@ export class Operation {
   }
 
   /** Calls it. @throws if the answer is not one that is described. */
-  async call({ as, path = {}, query = '', body, headers = {} }: Asked): Promise<Answered> {
-    const place = this.template.replace(/\{(\w+)\}/g, (_all, name: string) => path[name] ?? '');
+  async call({ as, path = {}, query = '', body, headers = {}, spell }: Asked): Promise<Answered> {
+    const place = (spell?.(this.template) ?? this.template).replace(
+      /\{(\w+)\}/g,
+      (_all, name: string) => path[name] ?? '',
+    );
     const search = typeof query === 'string' ? query : String(new URLSearchParams(query));
     const response = await fetch(`${this.url}${place}${search === '' ? '' : `?${search}`}`, {
       method: this.method.toUpperCase(),

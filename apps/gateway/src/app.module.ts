@@ -18,6 +18,7 @@ import { HealthController } from './health.controller.js';
 import { Housekeeping } from './housekeeping.js';
 import { BodyInterceptor } from './http/body.interceptor.js';
 import { clientNetwork } from './http/client-network.js';
+import { CompressionInterceptor } from './http/compression.js';
 import { logging } from './http/logging.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { FailedLogins, Throttle } from './http/throttle.js';
@@ -148,6 +149,7 @@ export class AppModule {
         { provide: APP_GUARD, useClass: RightGuard },
         // Only then is a body read.
         { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
+        { provide: APP_INTERCEPTOR, useClass: CompressionInterceptor },
         { provide: APP_PIPE, useClass: ValidationPipe },
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],

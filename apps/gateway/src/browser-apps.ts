@@ -2,13 +2,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { type RequestHandler } from 'express';
+import { compress } from './http/compression.js';
+import { isRoute } from './http/paths.js';
 import { pageHeaders } from './http/security-headers.js';
 
 /** The built browser apps, beside this one. */
 const modern = fileURLToPath(new URL('../../web/build', import.meta.url));
 const legacy = fileURLToPath(new URL('../../legacy/dist', import.meta.url));
 
-const NOT_A_PAGE = /^\/(api|health|docs)(\/|$)/;
 const YEAR_SECONDS = 31_536_000;
 
 /**
@@ -17,10 +18,10 @@ const YEAR_SECONDS = 31_536_000;
  */
 export function browserApps(): RequestHandler {
   const router = express.Router();
-  router.use('/next', ...headersOf(modern), files(modern), page(modern));
+  router.use(compress);
+  router.use('/next', inItsCase, ...headersOf(modern), files(modern), page(modern));
   router.use('/', ...headersOf(legacy), files(legacy));
-  return (request, response, next) =>
-    NOT_A_PAGE.test(request.path) ? next() : router(request, response, next);
+  return (request, response, next) => (isRoute(request.path) ? next() : router(request, response, next));
 }
 
 /** What of it is not there, for a warning at start. */
@@ -33,6 +34,12 @@ const indexOf = (folder: string): string => join(folder, 'index.html');
 function headersOf(folder: string): RequestHandler[] {
   return existsSync(indexOf(folder)) ? [pageHeaders(folder)] : [];
 }
+
+/** The app knows itself by this path only, and would load for ever at any other. */
+const inItsCase: RequestHandler = ({ baseUrl, url }, response, next) => {
+  if (baseUrl === '/next') next();
+  else response.redirect(308, `/next${url}`);
+};
 
 function files(folder: string): RequestHandler {
   return express.static(folder, {
@@ -49,7 +56,7 @@ function files(folder: string): RequestHandler {
 function page(folder: string): RequestHandler {
   return (request, response, next) => {
     // A missing file must be a 404, not a page; the app's own paths have no extension.
-    if (request.method !== 'GET' || /\.\w+$/.test(request.path)) return next();
+    if (!/^(?:GET|HEAD)$/.test(request.method) || /\.\w+$/.test(request.path)) return next();
     response.setHeader('Cache-Control', 'no-cache');
     response.sendFile('index.html', { root: folder }, (error) => {
       if (error !== undefined && !response.headersSent) next();

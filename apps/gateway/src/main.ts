@@ -10,12 +10,14 @@ import { openDatabase, type OpenDatabase } from './database/database.js';
 import { configVersion } from './events/config-version.js';
 import { describeFault } from './fault-log.js';
 import { prepareData } from './first-data.js';
-import { compressAnswers } from './http/compression.js';
+import { markClientLibraryRoutes } from './http/client-library-routes.js';
+import { compress } from './http/compression.js';
 import { cors } from './http/cors.js';
 import { apiDocs } from './http/docs.js';
 import { warnOfForwarded } from './http/forwarded.js';
 import { logging } from './http/logging.js';
 import { describeApi } from './http/openapi.js';
+import { spell } from './http/paths.js';
 import { apiHeaders } from './http/security-headers.js';
 import { Housekeeping } from './housekeeping.js';
 import { boundRequests } from './http/request-time.js';
@@ -41,7 +43,6 @@ async function start(): Promise<void> {
     const app = await NestFactory.create<NestExpressApplication>(module, {
       bodyParser: false,
       bufferLogs: true,
-      cors: cors(settings.CORS_ORIGINS),
       abortOnError: false,
       forceCloseConnections: true,
     });
@@ -60,8 +61,7 @@ async function start(): Promise<void> {
 }
 
 function configure(app: NestExpressApplication, settings: Settings): void {
-  // First: it answers requests for a WebSocket where there is none, before a page does.
-  app.useWebSocketAdapter(new PushWsAdapter(app));
+  app.useWebSocketAdapter(new PushWsAdapter(app, { spell }));
   app.useLogger(app.get(Logger));
   app.flushLogs();
   app.disable('x-powered-by');
@@ -70,14 +70,16 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   boundRequests(server, settings.BODY_SECONDS);
   answerBeforeBody(server);
   app.set('trust proxy', settings.TRUST_PROXY);
-  app.use(compressAnswers);
   app.use(
     '/docs',
+    compress,
     apiDocs(() => describeApi(app)),
   );
   app.use(browserApps());
   app.use(apiHeaders);
+  app.use(markClientLibraryRoutes(app));
   app.use(configVersion);
+  app.enableCors(cors(settings.CORS_ORIGINS));
   const logger = new NestLogger('Gateway');
   if (settings.TRUST_PROXY === false) warnOfForwarded(server, (sentence) => logger.warn(sentence));
   for (const warning of settings.warnings) logger.warn(warning);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ApiBody } from '@nestjs/swagger';
 import { Answers, noRoom } from '../http/answers.js';
 import { TakesBody } from '../http/body-limits.js';
+import { ForClientLibraries } from '../http/client-library-routes.js';
 import { forbidden, invalid, ProblemException } from '../http/problem.js';
 import { idSchema } from '../http/schemas.js';
 import { cleanJson, cleanText } from '../http/text.js';
@@ -61,6 +62,7 @@ export class IngestController {
 
   @Post('events')
   @Allow('client')
+  @ForClientLibraries()
   @CountsAgainst('ingest')
   @TakesBody('events')
   @ApiBody({ schema: batchBody })
@@ -71,6 +73,7 @@ export class IngestController {
 
   @Post('projects/:id/events')
   @Allow('client')
+  @ForClientLibraries()
   @CountsAgainst('ingest')
   @TakesBody('events')
   @ApiBody({ schema: batchBody })
@@ -91,6 +94,7 @@ export class IngestController {
   /** Kept with every event that has the reference, which may be still on its way: then nothing is described. */
   @Post('events/by-ref/:reference_id/user-description')
   @Allow('client')
+  @ForClientLibraries()
   @CountsAgainst('side')
   @Answers('Keeps what a user said with the newest event of the reference', { status: 202 })
   async describe(
@@ -111,6 +115,7 @@ export class IngestController {
 
   @Get('events/session/heartbeat')
   @Allow('client')
+  @ForClientLibraries()
   @CountsAgainst('side')
   @Answers("Notes activity with the session's event", { also: noRoom })
   async heartbeat(
@@ -123,6 +128,7 @@ export class IngestController {
 
   @Get('projects/config')
   @Allow('client')
+  @ForClientLibraries()
   @CountsAgainst('none')
   @Answers("A project's settings for client libraries", {
     body: settingsView,

@@ -1,9 +1,20 @@
-import { PUSH_PATH } from '@crossfade/protocol';
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { isPushRoute } from '@crossfade/push/nest';
 import compression from 'compression';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
+import type { Observable } from 'rxjs';
 
-const compress = compression();
+/** For what no controller answers: files, pages and the API's description. */
+export const compress: RequestHandler = compression();
 
-/** Compresses answers, and stays away from the stream: there it would hold messages back. */
-export const compressAnswers: RequestHandler = (request, response, next) =>
-  request.path.replace(/\/$/, '') === PUSH_PATH ? next() : compress(request, response, next);
+/** Compresses what controllers answer, and stays away from the stream: there it would hold messages back. */
+@Injectable()
+export class CompressionInterceptor implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (context.getType() === 'http' && !isPushRoute(context)) {
+      const http = context.switchToHttp();
+      compress(http.getRequest<Request>(), http.getResponse<Response>(), () => undefined);
+    }
+    return next.handle();
+  }
+}

@@ -1,24 +1,27 @@
 import type { NestApplicationOptions } from '@nestjs/common';
+import { isAllowedOrigin } from '@crossfade/push';
 import type { Request } from 'express';
+import { isForClientLibraries } from './client-library-routes.js';
 
 type CorsDelegate = Extract<NonNullable<NestApplicationOptions['cors']>, (...args: never) => unknown>;
 
-/** What client libraries call from pages of any origin. Without credentials, so an open answer gives nothing away. */
-const OPEN =
-  /^\/api\/v2\/(events(\/by-ref\/[^/]+\/user-description|\/session\/heartbeat)?|projects\/config|projects\/[^/]+\/events)\/?$/i;
 const EXPOSED = ['X-Exceptionless-ConfigVersion', 'X-RateLimit-Remaining', 'Retry-After'];
 const EXPOSED_TO_APPS = [...EXPOSED, 'X-RateLimit-Limit', 'X-RateLimit-Reset', 'Link'];
 
-export const isForClientLibraries = (path: string): boolean => OPEN.test(path);
-
-/** Which pages of other origins may call. Tokens are headers: no cookie is involved. */
+/**
+ * Which pages of other origins may call. Tokens are headers: no cookie is involved. Whoever may call may do so with any
+ * header: which ones a page sends depends on its browser and its libraries, and none of them gives it more rights.
+ */
 export function cors(origins: readonly string[]): CorsDelegate {
   return (request: Request, answer) => {
-    const isOpen = isForClientLibraries(request.path);
+    const isOpen = isForClientLibraries(request);
+    const { origin = '' } = request.headers;
+    const mayCall = isOpen || isAllowedOrigin(origin, origins);
     answer(null, {
-      origin: isOpen ? '*' : [...origins],
+      origin: isOpen ? '*' : mayCall ? [origin] : [],
       methods: ['GET', 'POST', 'DELETE'],
-      allowedHeaders: ['Authorization', 'Content-Type', 'Last-Event-ID', 'X-Exceptionless-Client'],
+      // Without a list, it is the one that the browser asks for.
+      ...(mayCall ? {} : { allowedHeaders: [] }),
       exposedHeaders: isOpen ? EXPOSED : EXPOSED_TO_APPS,
       maxAge: 600,
       optionsSuccessStatus: 204,

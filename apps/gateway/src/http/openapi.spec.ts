@@ -1,12 +1,14 @@
+import { PUSH_PATH, PUSH_SETTINGS_PATH } from '@crossfade/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type StartedApp } from '../app.spec-kit.js';
-import { OWN_ADMISSION } from '../identity/caller.js';
 import { describeApi } from './openapi.js';
 
 interface Layer {
   readonly route?: { readonly path: string; readonly methods: Readonly<Record<string, boolean>> };
 }
 
+/** The push library's, which admits by itself. */
+const OWN_ADMISSION: readonly string[] = [PUSH_PATH, PUSH_SETTINGS_PATH];
 /** Where Express ends up with what nobody serves. */
 const ANYTHING_ELSE = '{/*splat}';
 

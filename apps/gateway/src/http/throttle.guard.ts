@@ -1,7 +1,8 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { isPushRoute } from '@crossfade/push/nest';
 import type { Response } from 'express';
-import { OWN_ADMISSION, type CalledRequest } from '../identity/caller.js';
+import type { CalledRequest } from '../identity/caller.js';
 import { BUDGET, networkOf, Throttle, type Budget } from './throttle.js';
 
 /** Counts each request against its token, or its address where it needs none. After authentication, before rights. */
@@ -13,10 +14,9 @@ export class ThrottleGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (context.getType() !== 'http') return true;
+    if (context.getType() !== 'http' || isPushRoute(context)) return true;
     const http = context.switchToHttp();
-    const { caller, ip, path } = http.getRequest<CalledRequest>();
-    if (OWN_ADMISSION.includes(path)) return true;
+    const { caller, ip } = http.getRequest<CalledRequest>();
     const budget =
       this.reflector.getAllAndOverride<Budget | undefined>(BUDGET, [
         context.getHandler(),

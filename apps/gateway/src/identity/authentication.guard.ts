@@ -1,9 +1,10 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { isPushRoute } from '@crossfade/push/nest';
 import type { Response } from 'express';
 import { unauthorized } from '../http/problem.js';
 import { networkOf, Throttle } from '../http/throttle.js';
-import { OWN_ADMISSION, RIGHT, type CalledRequest, type Caller, type Right } from './caller.js';
+import { RIGHT, type CalledRequest, type Caller, type Right } from './caller.js';
 import { RefusedTokens } from './refused-tokens.js';
 import { Tokens } from './tokens.js';
 
@@ -19,10 +20,11 @@ export class AuthenticationGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (context.getType() !== 'http') return true;
+    // The push library has an admission of its own, with budgets of its own.
+    if (context.getType() !== 'http' || isPushRoute(context)) return true;
+    if (this.#rightOf(context) === 'anyone') return true;
     const http = context.switchToHttp();
     const request = http.getRequest<CalledRequest>();
-    if (OWN_ADMISSION.includes(request.path) || this.#rightOf(context) === 'anyone') return true;
     const token = bearerOf(request.headers.authorization);
     const caller = token === undefined ? undefined : await this.#callerOf(token);
     if (caller === undefined) {

@@ -1,6 +1,5 @@
 import { applyDecorators, createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common';
 import { ApiExtension } from '@nestjs/swagger';
-import { PUSH_PATH, PUSH_SETTINGS_PATH } from '@crossfade/protocol';
 import type { Request } from 'express';
 
 /** A person, by a login token. */
@@ -41,9 +40,6 @@ export const RIGHT = 'crossfade:right';
 /** Every route says who may call it; one that does not is for nobody. */
 export const Allow = (right: Right) =>
   applyDecorators(SetMetadata(RIGHT, right), ApiExtension('x-right', right));
-
-/** The push library's routes: it has an admission of its own, with budgets of its own. */
-export const OWN_ADMISSION: readonly string[] = [PUSH_PATH, PUSH_SETTINGS_PATH];
 
 export type CalledRequest = Request & { caller?: Caller };
 

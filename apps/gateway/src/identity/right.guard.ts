@@ -1,7 +1,8 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { isPushRoute } from '@crossfade/push/nest';
 import { forbidden } from '../http/problem.js';
-import { OWN_ADMISSION, RIGHT, type Caller, type CalledRequest, type Right } from './caller.js';
+import { RIGHT, type Caller, type CalledRequest, type Right } from './caller.js';
 
 /** Lets nobody in whom the route does not allow. */
 @Injectable()
@@ -9,9 +10,8 @@ export class RightGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}
 
   canActivate(context: ExecutionContext): boolean {
-    if (context.getType() !== 'http') return true;
-    const { path, caller } = context.switchToHttp().getRequest<CalledRequest>();
-    if (OWN_ADMISSION.includes(path)) return true;
+    if (context.getType() !== 'http' || isPushRoute(context)) return true;
+    const { caller } = context.switchToHttp().getRequest<CalledRequest>();
     const right = this.reflector.getAllAndOverride<Right | undefined>(RIGHT, [
       context.getHandler(),
       context.getClass(),
