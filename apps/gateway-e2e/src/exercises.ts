@@ -219,14 +219,14 @@ export const exercises: Readonly<Record<string, Exercise>> = {
   'POST /api/v2/events': {
     good: ({ client }) => ({ as: client, body: [{ message: 'one' }, { message: 'two' }] }),
     is: 202,
-    also: { 402: overPlan },
+    also: { 402: withoutRoom },
   },
   'POST /api/v2/projects/{id}/events': {
     good: async (world) => ({ ...(await ofProject(world)), body: { message: 'by a member' } }),
     is: 202,
     also: {
-      402: (world) => ({
-        ...overPlan(world),
+      402: async (world) => ({
+        ...(await withoutRoom(world)),
         as: world.admin,
         path: { id: world.foreign.projects },
       }),
@@ -340,10 +340,13 @@ const published = ({ own }: World, said: string) => ({
   message: { type: 'Stack', organization_id: own.organizations, change_type: 1, data: { said } },
 });
 
-/** The other organization has the free plan, which this batch does not fit. */
-function overPlan({ url }: World): Asked {
-  return {
-    as: new ApiClient(url, sampleToken.intranet),
-    body: Array.from({ length: 301 }, () => ({ message: 'one of very many' })),
-  };
+/** The other organization has the free plan; there is no room left after this. */
+async function withoutRoom({ url }: World): Promise<Asked> {
+  const as = new ApiClient(url, sampleToken.intranet);
+  await as.call(
+    'POST',
+    '/events',
+    Array.from({ length: 300 }, () => ({ message: 'one of very many' })),
+  );
+  return { as, body: { message: 'one too many' } };
 }

@@ -57,7 +57,7 @@ export const organizations = pgTable('organizations', {
   created: created(),
 });
 
-/** How many events an organization has sent in each month and hour, and whether some were refused for it. */
+/** How many events an organization has sent in each month and hour, and how many of them its plan had no room for. */
 export const usage = pgTable(
   'usage',
   {
@@ -66,8 +66,11 @@ export const usage = pgTable(
       .references(() => organizations.id, { onDelete: 'cascade' }),
     period: text('period', { enum: ['month', 'hour'] }).notNull(),
     start: instant('start_utc').notNull(),
+    /** Those that were kept. */
     total: bigint('total', { mode: 'number' }).notNull().default(0),
-    /** A batch did not fit, and the organization was told. */
+    /** Those that were not: the plan had no room for them. */
+    dropped: bigint('dropped', { mode: 'number' }).notNull().default(0),
+    /** A batch did not fit, or not all of it, and the organization was told. */
     isOver: boolean('is_over').notNull().default(false),
   },
   (table) => [primaryKey({ columns: [table.organizationId, table.period, table.start] })],

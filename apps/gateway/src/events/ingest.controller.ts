@@ -44,7 +44,11 @@ const batchBody = (() => {
     ? S
     : never;
 })();
-const overPlan = { 402: 'The batch does not fit the plan; nothing of it was kept.' };
+const overPlan = { 402: 'The plan has no room for any of the batch; nothing of it was kept.' };
+const taken = {
+  'X-Crossfade-Accepted': 'How many events of the batch were taken: the first ones.',
+  'X-Crossfade-Dropped': 'How many the plan had no room for.',
+};
 
 /** What client libraries call with a project's token. */
 @Controller('api/v2')
@@ -64,9 +68,17 @@ export class IngestController {
   @CountsAgainst('ingest')
   @TakesBody('events')
   @ApiBody({ schema: batchBody })
-  @Answers("Takes one event or many for the token's project", { status: 202, also: overPlan })
-  async post(@Calling() caller: Caller, @Body() body: unknown): Promise<void> {
-    await this.#accept(caller, targetOf(caller), body);
+  @Answers("Takes one event or many for the token's project", {
+    status: 202,
+    headers: taken,
+    also: overPlan,
+  })
+  async post(
+    @Calling() caller: Caller,
+    @Body() body: unknown,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<void> {
+    await this.#accept(caller, targetOf(caller), body, response);
   }
 
   @Post('projects/:id/events')
@@ -76,16 +88,18 @@ export class IngestController {
   @ApiBody({ schema: batchBody })
   @Answers('Takes one event or many for a project', {
     status: 202,
+    headers: taken,
     also: { ...overPlan, 404: 'There is no such project for the caller.' },
   })
   async postToProject(
     @Calling() caller: Caller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Body() body: unknown,
+    @Res({ passthrough: true }) response: Response,
   ): Promise<void> {
     const target = caller.kind === 'user' ? await this.#projectOf(caller, id) : targetOf(caller);
     if (target.projectId !== id) throw forbidden('The token belongs to another project.');
-    await this.#accept(caller, target, body);
+    await this.#accept(caller, target, body, response);
   }
 
   /** Kept with every event that has the reference, which may be still on its way: then nothing is described. */
@@ -136,10 +150,16 @@ export class IngestController {
     return { version: CONFIG_VERSION, settings: {} };
   }
 
-  async #accept({ tokenId }: Caller, target: IngestTarget, body: unknown): Promise<void> {
+  async #accept(
+    { tokenId }: Caller,
+    target: IngestTarget,
+    body: unknown,
+    response: Response,
+  ): Promise<void> {
     const batch = batchOf(body);
     await this.throttle.countEvents(tokenId, batch.length);
-    await this.ingest.accept(target, batch, new Date());
+    const { accepted, dropped } = await this.ingest.accept(target, batch, new Date());
+    response.setHeader('X-Crossfade-Accepted', accepted).setHeader('X-Crossfade-Dropped', dropped);
   }
 
   async #projectOf(caller: UserCaller, id: string): Promise<IngestTarget> {

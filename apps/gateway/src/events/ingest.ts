@@ -6,10 +6,10 @@ import type { Transaction } from '../database/database.js';
 import { events, stacks } from '../database/schema.js';
 import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions, type Publish } from '../database/transactions.js';
-import { unauthorized } from '../http/problem.js';
-import type { PlanId } from '../organizations/plans.js';
+import { ProblemException, unauthorized } from '../http/problem.js';
 import { Portion } from '../portion.js';
-import { OverPlan, UsageMeter } from '../organizations/usage.js';
+import type { Share } from '../organizations/plans.js';
+import { ShareTaken, UsageMeter } from '../organizations/usage.js';
 import { isEvent, readEvent, type EventInput } from './event-input.js';
 import { IngestQueues } from './ingest-queue.js';
 import { signatureOf } from './signature.js';
@@ -18,6 +18,13 @@ import { signatureOf } from './signature.js';
 export interface IngestTarget {
   readonly organizationId: string;
   readonly projectId: string;
+}
+
+/** What became of a batch. */
+interface Taken {
+  readonly accepted: number;
+  /** The plan had no room for them. */
+  readonly dropped: number;
 }
 
 /** An event with the id that it will have, so that it can be told of. */
@@ -45,6 +52,12 @@ const INSERTED_ROWS = 1000;
 /** Characters of one statement, beside its last event's. */
 const INSERTED_CHARACTERS = 512 * 1024;
 const MAX_STACK_TAGS = 50;
+/**
+ * How often a batch that reaches the plan's limit is stored anew because others took the room meanwhile. Each time, one of
+ * them was committed, and few are in work at once.
+ */
+const ATTEMPTS = 8;
+const RETRY_AFTER_SECONDS = 5;
 
 /** Takes events in: groups them into stacks, counts them, and tells of each stack once. */
 @Injectable()
@@ -56,26 +69,49 @@ export class Ingest {
   ) {}
 
   /**
-   * Takes a batch as a client sent it; what is no event is left out. Resolves after commit.
-   * @throws ProblemException 402 if the batch does not fit the organization's plan, 429 if too many wait
+   * Takes a batch as a client sent it, up to the limit of the organization's plan, in the order sent; what is no event is
+   * left out. Resolves after commit. @throws ProblemException 402 if nothing fits, 429 if too many wait
    */
-  async accept(target: IngestTarget, batch: readonly unknown[], now: Date): Promise<void> {
+  async accept(target: IngestTarget, batch: readonly unknown[], now: Date): Promise<Taken> {
     const events = batch.filter(isEvent);
-    if (events.length === 0) return;
+    if (events.length === 0) return { accepted: 0, dropped: 0 };
     try {
-      await this.queues.run(target.projectId, events.length, async () => {
-        const planId = await this.usage.planWithRoom(target.organizationId, events.length, now);
-        await this.#store(target, await groupBySignature(events, now), planId, now);
-      });
+      return await this.queues.run(target.projectId, events.length, () => this.#take(target, events, now));
     } catch (error) {
-      if (error instanceof OverPlan) throw await this.usage.refuse(target.organizationId, error, now);
       if (error instanceof QueryError && error.code === FOREIGN_KEY_VIOLATION)
         throw unauthorized('The project was deleted, and its tokens with it.');
       throw error;
     }
   }
 
-  #store(target: IngestTarget, groups: readonly Group[], planId: PlanId, now: Date): Promise<void> {
+  async #take(target: IngestTarget, events: readonly object[], now: Date): Promise<Taken> {
+    const { organizationId } = target;
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+      const share = await this.usage.shareOf(organizationId, events.length, now);
+      const dropped = events.length - share.fits;
+      if (share.fits === 0) throw await this.usage.refuse(organizationId, share, dropped, now);
+      try {
+        await this.#store(target, await groupBySignature(events.slice(0, share.fits), now), share, dropped, now);
+        return { accepted: share.fits, dropped };
+      } catch (error) {
+        if (!(error instanceof ShareTaken)) throw error;
+      }
+    }
+    throw new ProblemException(
+      429,
+      "Many batches reach the plan's limit at once; send this one again, or fewer at once.",
+      undefined,
+      RETRY_AFTER_SECONDS,
+    );
+  }
+
+  #store(
+    target: IngestTarget,
+    groups: readonly Group[],
+    share: Share,
+    dropped: number,
+    now: Date,
+  ): Promise<void> {
     return this.transactions.run(async (transaction, publish) => {
       let kept = 0;
       const portion = new Portion();
@@ -87,7 +123,7 @@ export class Ingest {
         if (portion.isOver) await portion.next();
         kept += counted.reduce((sum, { events: own }) => sum + own.length, 0);
       }
-      await this.usage.count(transaction, target.organizationId, planId, kept, now);
+      await this.usage.count(transaction, publish, target.organizationId, { share, kept, dropped }, now);
     });
   }
 

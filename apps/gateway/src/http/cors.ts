@@ -6,7 +6,13 @@ type CorsDelegate = Extract<NonNullable<NestApplicationOptions['cors']>, (...arg
 /** What client libraries call from pages of any origin. Without credentials, so an open answer gives nothing away. */
 const OPEN =
   /^\/api\/v2\/(events(\/by-ref\/[^/]+\/user-description|\/session\/heartbeat)?|projects\/config|projects\/[^/]+\/events)\/?$/i;
-const EXPOSED = ['X-Exceptionless-ConfigVersion', 'X-RateLimit-Remaining', 'Retry-After'];
+const EXPOSED = [
+  'X-Exceptionless-ConfigVersion',
+  'X-Crossfade-Accepted',
+  'X-Crossfade-Dropped',
+  'X-RateLimit-Remaining',
+  'Retry-After',
+];
 const EXPOSED_TO_APPS = [...EXPOSED, 'X-RateLimit-Limit', 'X-RateLimit-Reset', 'Link'];
 
 export const isForClientLibraries = (path: string): boolean => OPEN.test(path);

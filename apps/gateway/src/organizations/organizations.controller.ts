@@ -21,6 +21,7 @@ const planChoice = z.object({ planId: z.enum(planIds, `must be one of ${planIds.
 const periodUsageView = z.object({
   total: z.int(),
   limit: z.int().nullable().meta({ description: 'null: any number' }),
+  dropped: z.int().meta({ description: 'events that the plan had no room for' }),
 });
 const organizationView = z.object({
   id: z.uuid(),
@@ -164,4 +165,4 @@ export class OrganizationsController {
   }
 }
 
-const toPeriodView = ({ total, limit }: PeriodUsage) => ({ total, limit });
+const toPeriodView = ({ total, limit, dropped }: PeriodUsage) => ({ total, limit, dropped });
