@@ -219,6 +219,8 @@ export const events = pgTable(
     data: jsonb('data').$type<Record<string, unknown>>().notNull(),
     tags: texts('tags'),
     referenceId: text('reference_id'),
+    /** Of its user. */
+    userIdentity: text('user_identity'),
     /** What clients say later stands beside the data, which may be megabytes, and must not be written again for it. */
     sessionLastActivity: instant('session_last_activity_utc'),
     sessionClosed: boolean('session_closed'),
@@ -232,6 +234,31 @@ export const events = pgTable(
     index('events_reference_newest')
       .on(table.projectId, table.referenceId, table.date)
       .where(sql`${table.referenceId} IS NOT NULL`),
+    // A user's sessions before their other events, for the same reason.
+    index('events_session_newest')
+      .on(table.projectId, table.userIdentity, sql`(${table.type} = 'session')`, table.date)
+      .where(sql`${table.userIdentity} IS NOT NULL`),
+  ],
+);
+
+/** What clients said of events that have not come yet. */
+export const earlyAmendments = pgTable(
+  'early_amendments',
+  {
+    projectId: projectId(),
+    kind: text('kind', { enum: ['description', 'heartbeat'] }).notNull(),
+    /** The event's reference, or the identity of its user. */
+    reference: text('reference').notNull(),
+    /** Of a description. */
+    said: jsonb('said').$type<Record<string, unknown>>(),
+    /** Of a heartbeat. */
+    closed: boolean('closed'),
+    noted: instant('noted_utc').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.projectId, table.kind, table.reference] }),
+    index('early_amendments_oldest').on(table.projectId, table.kind, table.noted),
+    index('early_amendments_noted').on(table.noted),
   ],
 );
 

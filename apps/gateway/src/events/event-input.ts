@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cleanJson } from '../http/text.js';
+import { readReference } from './referred-event.js';
 
 /** An event as we keep it. Sent by client libraries, so nothing in it may be refused: what is invalid is left out. */
 export interface EventInput {
@@ -10,6 +11,7 @@ export interface EventInput {
   readonly data: Record<string, unknown>;
   readonly tags: string[];
   readonly referenceId: string | undefined;
+  readonly userIdentity: string | undefined;
   /** How many occurrences it stands for: client libraries merge equal errors. */
   readonly count: number;
 }
@@ -33,6 +35,15 @@ const text = (most: number) =>
     .optional()
     .catch(undefined);
 
+const reference = z
+  .string()
+  .transform(readReference)
+  .refine((value) => value.trim() !== '')
+  .optional()
+  .catch(undefined);
+/** Whose event it is. Programs give numbers, too. */
+const user = z.object({ identity: z.union([z.string(), z.number().transform(String)]).pipe(reference) });
+
 /** What client libraries send; nothing of it is required, and a field that is not valid counts as absent. */
 export const eventSchema = z.object({
   type: text(100),
@@ -41,7 +52,7 @@ export const eventSchema = z.object({
   date: z.string().optional().catch(undefined),
   data: z.record(z.string(), z.unknown()).catch({}),
   tags: z.array(z.unknown()).catch([]),
-  reference_id: text(100),
+  reference_id: reference,
   count: z.int().min(1).max(MAX_COUNT).catch(1),
 });
 
@@ -62,6 +73,7 @@ export function readEvent(raw: unknown, now: Date): EventInput | undefined {
     data: source === undefined ? data : { ...data, '@source': source },
     tags: readTags(tags),
     referenceId,
+    userIdentity: user.safeParse(data['@user']).data?.identity,
     count,
   };
 }

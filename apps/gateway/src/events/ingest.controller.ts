@@ -1,5 +1,5 @@
-import { Body, Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
-import type { Response } from 'express';
+import { Body, Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { ApiBody } from '@nestjs/swagger';
 import { Answers, noRoom } from '../http/answers.js';
@@ -14,6 +14,7 @@ import { Amendments } from './amendments.js';
 import { CONFIG_VERSION } from './config-version.js';
 import { eventSchema } from './event-input.js';
 import { Ingest, type IngestTarget } from './ingest.js';
+import { readReference } from './referred-event.js';
 
 const DESCRIPTIONS_PER_MINUTE = 10;
 /** Characters of a description's data, as JSON; larger ones are left out. */
@@ -30,8 +31,8 @@ const description = z.object({
     .optional()
     .catch(undefined),
 });
-const heartbeat = z.object({ id: text(200).optional(), close: z.string().optional() });
-const reference = z.object({ reference_id: text(100) });
+const heartbeat = z.object({ id: z.string().optional(), close: z.string().optional() });
+const reference = z.object({ reference_id: z.string().transform(readReference) });
 const settingsView = z.object({ version: z.int(), settings: z.record(z.string(), z.string()) });
 const version = z.object({ v: z.coerce.number('must be a number').optional() });
 
@@ -102,11 +103,13 @@ export class IngestController {
     await this.#accept(caller, target, body, response);
   }
 
-  /** Kept with every event that has the reference, which may be still on its way: then nothing is described. */
+  /** The event may be still on its way: then it waits for it. */
   @Post('events/by-ref/:reference_id/user-description')
   @Allow('client')
   @CountsAgainst('side')
-  @Answers('Keeps what a user said with the newest event of the reference', { status: 202 })
+  @Answers('Keeps what a user said with the newest event of the reference, or until there is one', {
+    status: 202,
+  })
   async describe(
     @Calling() caller: Caller,
     @Param({ schema: reference }) { reference_id: referenceId }: z.output<typeof reference>,
@@ -120,19 +123,21 @@ export class IngestController {
       response,
       'The event was described too often; wait a minute and try again.',
     );
-    await this.amendments.describe(projectId, referenceId, said);
+    await this.amendments.describe(projectId, referenceId, said, new Date());
   }
 
   @Get('events/session/heartbeat')
   @Allow('client')
   @CountsAgainst('side')
-  @Answers("Notes activity with the session's event", { also: noRoom })
+  @Answers("Notes activity with the event of the session, or of the user, or until there is one", { also: noRoom })
   async heartbeat(
     @Calling() caller: Caller,
-    @Query({ schema: heartbeat }) { id, close }: z.output<typeof heartbeat>,
+    @Query({ schema: heartbeat }) { close }: z.output<typeof heartbeat>,
+    @Req() request: Request,
   ): Promise<void> {
     const { projectId } = targetOf(caller);
-    if (id !== undefined) await this.amendments.noteActivity(projectId, id, close === 'true', new Date());
+    const id = readReference(asSent(request, 'id'));
+    if (id.trim() !== '') await this.amendments.noteActivity(projectId, id, close === 'true', new Date());
   }
 
   @Get('projects/config')
@@ -166,6 +171,12 @@ export class IngestController {
     const { organizationId } = await this.organizations.project(caller, id);
     return { organizationId, projectId: id };
   }
+}
+
+/** Client libraries put an id into a query as it is: a plus in an address is a plus, and no space. */
+function asSent({ originalUrl }: Request, name: string): string {
+  const [, query = ''] = originalUrl.split('?');
+  return new URLSearchParams(query.replaceAll('+', '%2B')).get(name) ?? '';
 }
 
 function targetOf(caller: Caller): IngestTarget {

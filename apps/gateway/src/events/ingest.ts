@@ -6,10 +6,12 @@ import type { Transaction } from '../database/database.js';
 import { events, stacks } from '../database/schema.js';
 import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions, type Publish } from '../database/transactions.js';
+import { FaultLog } from '../fault-log.js';
 import { ProblemException, unauthorized } from '../http/problem.js';
 import { Portion } from '../portion.js';
 import type { Share } from '../organizations/plans.js';
 import { ShareTaken, UsageMeter } from '../organizations/usage.js';
+import { EarlyAmendments } from './early-amendments.js';
 import { isEvent, readEvent, type EventInput } from './event-input.js';
 import { IngestQueues } from './ingest-queue.js';
 import { signatureOf } from './signature.js';
@@ -62,10 +64,13 @@ const RETRY_AFTER_SECONDS = 5;
 /** Takes events in: groups them into stacks, counts them, and tells of each stack once. */
 @Injectable()
 export class Ingest {
+  readonly #faults = new FaultLog(Ingest.name);
+
   constructor(
     private readonly transactions: Transactions,
     private readonly usage: UsageMeter,
     private readonly queues: IngestQueues,
+    private readonly early: EarlyAmendments,
   ) {}
 
   /**
@@ -91,7 +96,9 @@ export class Ingest {
       const dropped = events.length - share.fits;
       if (share.fits === 0) throw await this.usage.refuse(organizationId, share, dropped, now);
       try {
-        await this.#store(target, await groupBySignature(events.slice(0, share.fits), now), share, dropped, now);
+        const groups = await groupBySignature(events.slice(0, share.fits), now);
+        await this.#store(target, groups, share, dropped, now);
+        await this.#amend(target.projectId, groups);
         return { accepted: share.fits, dropped };
       } catch (error) {
         if (!(error instanceof ShareTaken)) throw error;
@@ -125,6 +132,19 @@ export class Ingest {
       }
       await this.usage.count(transaction, publish, target.organizationId, { share, kept, dropped }, now);
     });
+  }
+
+  /** The events are committed: nobody must be told that they failed, since a client would send them again. */
+  async #amend(projectId: string, groups: readonly Group[]): Promise<void> {
+    const names = new Set<string>();
+    for (const { events: own } of groups)
+      for (const { referenceId, userIdentity } of own)
+        for (const name of [referenceId, userIdentity]) if (name !== undefined) names.add(name);
+    try {
+      await this.early.giveTo(projectId, names);
+    } catch (error) {
+      this.#faults.failure(error, 'amending committed events');
+    }
   }
 
   /** One upsert for many stacks: the row lock makes counts exact, the order makes deadlocks impossible. */
@@ -184,13 +204,45 @@ export class Ingest {
   ): Promise<void> {
     for await (const rows of statementsOf(counted)) {
       await transaction.execute(sql`
-        INSERT INTO ${events} (id, organization_id, project_id, stack_id, type, message, date, data, tags, reference_id)
-        SELECT id, ${organizationId}::uuid, ${projectId}::uuid, stack_id, type, message, date, data, tags, reference_id
-        FROM jsonb_to_recordset(${rows}::jsonb) AS row(
-          id uuid, stack_id uuid, type text, message text, date timestamptz, data jsonb, tags text[], reference_id text
-        )`);
+        INSERT INTO ${events} (organization_id, project_id, ${ROW_NAMES})
+        SELECT ${organizationId}::uuid, ${projectId}::uuid, ${ROW_NAMES}
+        FROM jsonb_to_recordset(${rows}::jsonb) AS row(${ROW_TYPES})`);
     }
   }
+}
+
+/** What of an event has a column, beside whose it is. */
+const columns = {
+  id: 'uuid',
+  stack_id: 'uuid',
+  type: 'text',
+  message: 'text',
+  date: 'timestamptz',
+  data: 'jsonb',
+  tags: 'text[]',
+  reference_id: 'text',
+  user_identity: 'text',
+} as const;
+const ROW_NAMES = sql.raw(Object.keys(columns).join(', '));
+const ROW_TYPES = sql.raw(
+  Object.entries(columns)
+    .map(([name, type]) => `${name} ${type}`)
+    .join(', '),
+);
+
+function rowOf(stackId: string, event: IdentifiedEvent): Record<keyof typeof columns, unknown> {
+  const { id, type, message, date, data, tags, referenceId, userIdentity } = event;
+  return {
+    id,
+    stack_id: stackId,
+    type,
+    message,
+    date,
+    data,
+    tags,
+    reference_id: referenceId,
+    user_identity: userIdentity,
+  };
 }
 
 /** Events as rows in JSON, so many at once as one statement takes. */
@@ -199,8 +251,8 @@ async function* statementsOf(counted: readonly Counted[]): AsyncGenerator<string
   let rows: string[] = [];
   let characters = 0;
   for (const { stackId, events: own } of counted) {
-    for (const { id, type, message, date, data, tags, referenceId: reference_id } of own) {
-      const row = JSON.stringify({ id, stack_id: stackId, type, message, date, data, tags, reference_id });
+    for (const event of own) {
+      const row = JSON.stringify(rowOf(stackId, event));
       characters += row.length;
       rows.push(row);
       if (portion.isOver) await portion.next();
