@@ -54,6 +54,54 @@ async function session({ url, secrets }: World) {
   return client;
 }
 
+/** What client libraries call. */
+const ofClients: Readonly<Record<string, Exercise>> = {
+  'POST /api/v2/events': {
+    good: ({ client }) => ({ as: client, body: [{ message: 'one' }, { message: 'two' }] }),
+    is: 202,
+    also: { 402: withoutRoom },
+  },
+  'POST /api/v2/events/submit': {
+    good: ({ client }) => ({ as: client, body: { message: 'submitted' } }),
+    is: 202,
+    also: { 402: withoutRoom },
+  },
+  'POST /api/v2/projects/{id}/events': {
+    good: async (world) => ({ ...(await ofProject(world)), body: { message: 'by a member' } }),
+    is: 202,
+    also: {
+      402: async (world) => ({
+        ...(await withoutRoom(world)),
+        as: world.admin,
+        path: { id: world.foreign.projects },
+      }),
+    },
+  },
+  'POST /api/v2/events/by-ref/{reference_id}/user-description': {
+    good: ({ client }) => ({
+      as: client,
+      path: { reference_id: 'abc' },
+      body: { email_address: 'a@example.com', description: 'It broke.' },
+    }),
+    is: 202,
+  },
+  'GET /api/v2/events/session/heartbeat': {
+    good: ({ client }) => ({ as: client, query: { id: 'abc', close: 'true' } }),
+    is: 200,
+  },
+  'GET /api/v2/projects/config': {
+    good: ({ client }) => ({ as: client, query: { v: '0' } }),
+    is: 200,
+    also: { 304: ({ client }) => ({ as: client, query: { v: '1' } }) },
+  },
+};
+
+/** The same, where those of old call it. */
+const asOld = (exercises: Readonly<Record<string, Exercise>>): Record<string, Exercise> =>
+  Object.fromEntries(
+    Object.entries(exercises).map(([name, exercise]) => [name.replace('/api/v2/', '/api/v1/'), exercise]),
+  );
+
 /** Every route of the API, as `docs/api.md` lists them. What has no exercise here fails the suite. */
 export const exercises: Readonly<Record<string, Exercise>> = {
   'GET /health/live': { good: () => ({}), is: 200 },
@@ -216,39 +264,8 @@ export const exercises: Readonly<Record<string, Exercise>> = {
     is: 204,
   },
 
-  'POST /api/v2/events': {
-    good: ({ client }) => ({ as: client, body: [{ message: 'one' }, { message: 'two' }] }),
-    is: 202,
-    also: { 402: withoutRoom },
-  },
-  'POST /api/v2/projects/{id}/events': {
-    good: async (world) => ({ ...(await ofProject(world)), body: { message: 'by a member' } }),
-    is: 202,
-    also: {
-      402: async (world) => ({
-        ...(await withoutRoom(world)),
-        as: world.admin,
-        path: { id: world.foreign.projects },
-      }),
-    },
-  },
-  'POST /api/v2/events/by-ref/{reference_id}/user-description': {
-    good: ({ client }) => ({
-      as: client,
-      path: { reference_id: 'abc' },
-      body: { email_address: 'a@example.com', description: 'It broke.' },
-    }),
-    is: 202,
-  },
-  'GET /api/v2/events/session/heartbeat': {
-    good: ({ client }) => ({ as: client, query: { id: 'abc', close: 'true' } }),
-    is: 200,
-  },
-  'GET /api/v2/projects/config': {
-    good: ({ client }) => ({ as: client, query: { v: '0' } }),
-    is: 200,
-    also: { 304: ({ client }) => ({ as: client, query: { v: '1' } }) },
-  },
+  ...ofClients,
+  ...asOld(ofClients),
 
   'GET /api/v2/organizations/{id}/stacks': {
     good: async (world) => ({

@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { ApiBody } from '@nestjs/swagger';
 import { Answers, noRoom } from '../http/answers.js';
-import { TakesBody } from '../http/body-limits.js';
+import { TakesBody, TakesText } from '../http/body-limits.js';
 import { forbidden, invalid, ProblemException } from '../http/problem.js';
 import { idSchema } from '../http/schemas.js';
 import { cleanJson, cleanText } from '../http/text.js';
@@ -51,8 +51,8 @@ const taken = {
   'X-Crossfade-Dropped': 'How many the plan had no room for.',
 };
 
-/** What client libraries call with a project's token. */
-@Controller('api/v2')
+/** What client libraries call with a project's token; those of old at `api/v1`, which is the same. */
+@Controller(['api/v2', 'api/v1'])
 export class IngestController {
   /** Of one event: each writes the whole of it again. */
   readonly #descriptions = limiterOf(DESCRIPTIONS_PER_MINUTE);
@@ -64,10 +64,11 @@ export class IngestController {
     private readonly throttle: Throttle,
   ) {}
 
-  @Post('events')
+  @Post(['events', 'events/submit'])
   @Allow('client')
   @CountsAgainst('ingest')
   @TakesBody('events')
+  @TakesText()
   @ApiBody({ schema: batchBody })
   @Answers("Takes one event or many for the token's project", {
     status: 202,
@@ -86,6 +87,7 @@ export class IngestController {
   @Allow('client')
   @CountsAgainst('ingest')
   @TakesBody('events')
+  @TakesText()
   @ApiBody({ schema: batchBody })
   @Answers('Takes one event or many for a project', {
     status: 202,
@@ -107,6 +109,7 @@ export class IngestController {
   @Post('events/by-ref/:reference_id/user-description')
   @Allow('client')
   @CountsAgainst('side')
+  @TakesText()
   @Answers('Keeps what a user said with the newest event of the reference, or until there is one', {
     status: 202,
   })
@@ -189,14 +192,30 @@ function targetOf(caller: Caller): IngestTarget {
 const MOST_EVENTS = 50_000;
 
 function batchOf(body: unknown): readonly unknown[] {
-  if (typeof body !== 'object' || body === null) {
-    throw invalid([{ path: '', message: 'must be an event (a JSON object) or an array of events' }]);
-  }
-  const batch: readonly unknown[] = Array.isArray(body) ? body : [body];
+  const batch = typeof body === 'string' ? linesOf(body) : listOf(body);
   if (batch.length > MOST_EVENTS)
     throw new ProblemException(
       413,
-      `The batch has ${batch.length} events; send at most ${MOST_EVENTS} at once.`,
+      `The batch has more than ${MOST_EVENTS} events; send fewer at once.`,
     );
+  return batch;
+}
+
+function listOf(body: unknown): readonly unknown[] {
+  if (typeof body !== 'object' || body === null) {
+    throw invalid([{ path: '', message: 'must be an event (a JSON object) or an array of events' }]);
+  }
+  return Array.isArray(body) ? body : [body];
+}
+
+/** Each line of a text is an event, up to one more than are taken. */
+function linesOf(text: string): readonly unknown[] {
+  const batch: { message: string }[] = [];
+  for (let at = 0; at < text.length && batch.length <= MOST_EVENTS; ) {
+    const end = text.indexOf('\n', at);
+    const message = text.slice(at, end < 0 ? text.length : end).trim();
+    if (message !== '') batch.push({ message });
+    at = end < 0 ? text.length : end + 1;
+  }
   return batch;
 }

@@ -5,7 +5,7 @@ type CorsDelegate = Extract<NonNullable<NestApplicationOptions['cors']>, (...arg
 
 /** What client libraries call from pages of any origin. Without credentials, so an open answer gives nothing away. */
 const OPEN =
-  /^\/api\/v2\/(events(\/by-ref\/[^/]+\/user-description|\/session\/heartbeat)?|projects\/config|projects\/[^/]+\/events)\/?$/i;
+  /^\/api\/v[12]\/(events(\/submit|\/by-ref\/[^/]+\/user-description|\/session\/heartbeat)?|projects\/config|projects\/[^/]+\/events)\/?$/i;
 const EXPOSED = [
   'X-Exceptionless-ConfigVersion',
   'X-Crossfade-Accepted',
