@@ -274,6 +274,7 @@ onEachDatabase(
       }
       const exempt = operations.filter(({ isThrottled }) => !isThrottled).map(({ template }) => template);
       expect(exempt).toEqual([
+        '/health',
         '/health/live',
         '/health/ready',
         '/api/v2/projects/config',

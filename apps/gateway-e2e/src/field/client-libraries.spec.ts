@@ -222,6 +222,8 @@ const otherRoutes: readonly (readonly [string, string])[] = [
   ['GET', '/api/v2/projects/PROJECT/events'],
   ['POST', '/api/v2/push/messages'],
   ['GET', '/api/v1/users/me'],
+  ['GET', '/api/v2/events/submit'],
+  ['POST', '/api/v1/error'],
 ];
 
 onEachDatabase('tokens as old clients send them', { LOG_LEVEL: 'trace', INGEST_THROTTLE_PER_MINUTE: '0' }, (gateway) => {

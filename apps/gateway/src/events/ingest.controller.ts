@@ -20,18 +20,32 @@ const DESCRIPTIONS_PER_MINUTE = 10;
 /** Characters of a description's data, as JSON; larger ones are left out. */
 const MOST_DESCRIBED = 16_384;
 
-const text = (most: number) => z.string().transform((value) => cleanText(value.slice(0, most)));
+/** Client libraries of typed languages send null for what there is not. */
+const text = (most: number) =>
+  z
+    .string()
+    .transform((value) => cleanText(value.slice(0, most)))
+    .nullish()
+    .transform((value) => value ?? undefined);
 const description = z.object({
-  email_address: text(320).optional(),
-  description: text(10_000).optional(),
+  email_address: text(320),
+  description: text(10_000),
   data: z
     .record(z.string(), z.unknown())
     .refine((data) => JSON.stringify(data).length <= MOST_DESCRIBED)
     .transform((data) => cleanJson(data) as Record<string, unknown>)
     .optional()
+    // Null, too.
     .catch(undefined),
 });
-const heartbeat = z.object({ id: z.string().optional(), close: z.string().optional() });
+const heartbeat = z.object({
+  id: z.string().optional(),
+  // Written as in JSON, or as in .NET: `True`.
+  close: z
+    .string()
+    .transform((close) => close.toLowerCase() === 'true')
+    .default(false),
+});
 const reference = z.object({ reference_id: z.string().transform(readReference) });
 const settingsView = z.object({ version: z.int(), settings: z.record(z.string(), z.string()) });
 const version = z.object({ v: z.coerce.number('must be a number').optional() });
@@ -140,7 +154,7 @@ export class IngestController {
   ): Promise<void> {
     const { projectId } = targetOf(caller);
     const id = readReference(asSent(request, 'id'));
-    if (id.trim() !== '') await this.amendments.noteActivity(projectId, id, close === 'true', new Date());
+    if (id.trim() !== '') await this.amendments.noteActivity(projectId, id, close, new Date());
   }
 
   @Get('projects/config')

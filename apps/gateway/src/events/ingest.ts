@@ -217,6 +217,8 @@ const columns = {
   stack_id: 'uuid',
   type: 'text',
   message: 'text',
+  value: 'double precision',
+  geo: 'text',
   date: 'timestamptz',
   data: 'jsonb',
   tags: 'text[]',
@@ -231,12 +233,14 @@ const ROW_TYPES = sql.raw(
 );
 
 function rowOf(stackId: string, event: IdentifiedEvent): Record<keyof typeof columns, unknown> {
-  const { id, type, message, date, data, tags, referenceId, userIdentity } = event;
+  const { id, type, message, value, geo, date, data, tags, referenceId, userIdentity } = event;
   return {
     id,
     stack_id: stackId,
     type,
     message,
+    value,
+    geo,
     date,
     data,
     tags,

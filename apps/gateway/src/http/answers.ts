@@ -33,7 +33,7 @@ export function Answers(summary: string, { status = 200, body, headers, list, al
       status,
       description: body === undefined ? 'Done; there is no body.' : 'Done.',
       ...(body === undefined ? {} : { standardSchema: body, isArray: list === true }),
-      headers: { ...(list === true ? nextLink : {}), ...described(headers ?? {}) },
+      headers: { ...(list === true ? ofPage : {}), ...described(headers ?? {}) },
     }),
     ...Object.entries(also).map(([code, answer]) =>
       ApiResponse({
@@ -60,4 +60,7 @@ const described = (headers: Readonly<Record<string, string>>) =>
     ]),
   );
 
-const nextLink = described({ Link: '`<…>; rel="next"` while there is another page.' });
+const ofPage = described({
+  Link: '`<…>; rel="next"` while there is another page.',
+  'X-Result-Count': 'How many there are on all pages; a longer list says 10000.',
+});

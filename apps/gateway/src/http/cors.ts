@@ -13,7 +13,7 @@ const EXPOSED = [
   'X-RateLimit-Remaining',
   'Retry-After',
 ];
-const EXPOSED_TO_APPS = [...EXPOSED, 'X-RateLimit-Limit', 'X-RateLimit-Reset', 'Link'];
+const EXPOSED_TO_APPS = [...EXPOSED, 'X-RateLimit-Limit', 'X-RateLimit-Reset', 'Link', 'X-Result-Count'];
 
 export const isForClientLibraries = (path: string): boolean => OPEN.test(path);
 
