@@ -61,7 +61,9 @@ onEachDatabase('plans', {}, (gateway) => {
     await probe.message('PlanOverage');
     expect((await intranet().call('POST', '/events', batch(9))).status).toBe(402);
     expect((await globex()).usage.hour).toEqual({ total: 300, limit: 300, dropped: 69 });
-    await new ApiClient(gateway().url, sampleToken.storefront).json('POST', '/events', { message: 'after it' });
+    await new ApiClient(gateway().url, sampleToken.storefront).json('POST', '/events', {
+      message: 'after it',
+    });
     await eventually('change after the overage', () =>
       probe.received.at(-1)?.type === 'PersistentEventChanged' ? true : undefined,
     );

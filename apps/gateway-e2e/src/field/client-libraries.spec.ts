@@ -226,66 +226,70 @@ const otherRoutes: readonly (readonly [string, string])[] = [
   ['POST', '/api/v1/error'],
 ];
 
-onEachDatabase('tokens as old clients send them', { LOG_LEVEL: 'trace', INGEST_THROTTLE_PER_MINUTE: '0' }, (gateway) => {
-  let admin: ApiClient;
-  let project: Project;
-  beforeAll(async () => {
-    admin = await ApiClient.login(gateway().url, ADMIN);
-    project = await newProject(gateway().url, admin);
-  });
-
-  const call = async (method: string, path: string, { headers = {}, query = '' }: Way, body?: unknown) => {
-    const place = path.replace('PROJECT', project.id);
-    const response = await fetch(`${gateway().url}${place}?${query}`, {
-      method,
-      headers: { ...headers, 'Content-Type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+onEachDatabase(
+  'tokens as old clients send them',
+  { LOG_LEVEL: 'trace', INGEST_THROTTLE_PER_MINUTE: '0' },
+  (gateway) => {
+    let admin: ApiClient;
+    let project: Project;
+    beforeAll(async () => {
+      admin = await ApiClient.login(gateway().url, ADMIN);
+      project = await newProject(gateway().url, admin);
     });
-    await response.text();
-    return response;
-  };
 
-  it.each(Object.keys(oldWays))('%s: count on every ingest route, for a project', async (name) => {
-    const way = oldWays[name]?.(project.token) ?? {};
-    for (const [method, path, body, status] of ingestRoutes) {
-      const answer = await call(method, path, way, body);
-      expect(answer.status, `${method} ${path}`).toBe(status);
-      expect(answer.headers.get('x-exceptionless-configversion'), path).toBe('1');
-    }
-  });
+    const call = async (method: string, path: string, { headers = {}, query = '' }: Way, body?: unknown) => {
+      const place = path.replace('PROJECT', project.id);
+      const response = await fetch(`${gateway().url}${place}?${query}`, {
+        method,
+        headers: { ...headers, 'Content-Type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      await response.text();
+      return response;
+    };
 
-  it.each(Object.keys(oldWays))('%s: count for nobody else, and nowhere else', async (name) => {
-    const secrets = [admin.token ?? '', sampleToken.service, 'no-such-token-00000000000000000000000000'];
-    for (const secret of secrets) {
-      for (const [method, path, body] of ingestRoutes) {
-        const answer = await call(method, path, oldWays[name]?.(secret) ?? {}, body);
-        expect(answer.status, `${method} ${path}`).toBe(401);
-        expect(answer.headers.get('www-authenticate')).toBe('Bearer');
-      }
-    }
-    for (const [method, path] of otherRoutes) {
+    it.each(Object.keys(oldWays))('%s: count on every ingest route, for a project', async (name) => {
       const way = oldWays[name]?.(project.token) ?? {};
-      expect([401, 404], `${method} ${path}`).toContain((await call(method, path, way)).status);
-    }
-    // It was refused, and is as good as before.
-    expect((await admin.call('GET', '/users/me')).status).toBe(200);
-  });
+      for (const [method, path, body, status] of ingestRoutes) {
+        const answer = await call(method, path, way, body);
+        expect(answer.status, `${method} ${path}`).toBe(status);
+        expect(answer.headers.get('x-exceptionless-configversion'), path).toBe('1');
+      }
+    });
 
-  it("do not take a person's password, or a token of which a header says that there is another", async () => {
-    const password = { headers: { Authorization: `Basic ${base64('member@crossfade.test:tester')}` } };
-    const both = { headers: { Authorization: 'Bearer no-such' }, query: `access_token=${project.token}` };
-    for (const way of [password, both])
-      expect((await call('POST', '/api/v2/events', way, { message: 'refused' })).status).toBe(401);
-  });
+    it.each(Object.keys(oldWays))('%s: count for nobody else, and nowhere else', async (name) => {
+      const secrets = [admin.token ?? '', sampleToken.service, 'no-such-token-00000000000000000000000000'];
+      for (const secret of secrets) {
+        for (const [method, path, body] of ingestRoutes) {
+          const answer = await call(method, path, oldWays[name]?.(secret) ?? {}, body);
+          expect(answer.status, `${method} ${path}`).toBe(401);
+          expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+        }
+      }
+      for (const [method, path] of otherRoutes) {
+        const way = oldWays[name]?.(project.token) ?? {};
+        expect([401, 404], `${method} ${path}`).toContain((await call(method, path, way)).status);
+      }
+      // It was refused, and is as good as before.
+      expect((await admin.call('GET', '/users/me')).status).toBe(200);
+    });
 
-  it('stay out of the log, whatever it says', () => {
-    expect(gateway().output.length).toBeGreaterThan(10_000);
-    const secrets = [project.token, admin.token ?? '', sampleToken.service, 'no-such-token'];
-    const written = secrets.flatMap((secret) => [secret, base64(`client:${secret}`).slice(0, 24)]);
-    expect(written.filter((secret) => gateway().output.includes(secret))).toEqual([]);
-    expect(gateway().output).not.toMatch(/access_token|api_?key/i);
-  });
-});
+    it("do not take a person's password, or a token of which a header says that there is another", async () => {
+      const password = { headers: { Authorization: `Basic ${base64('member@crossfade.test:tester')}` } };
+      const both = { headers: { Authorization: 'Bearer no-such' }, query: `access_token=${project.token}` };
+      for (const way of [password, both])
+        expect((await call('POST', '/api/v2/events', way, { message: 'refused' })).status).toBe(401);
+    });
+
+    it('stay out of the log, whatever it says', () => {
+      expect(gateway().output.length).toBeGreaterThan(10_000);
+      const secrets = [project.token, admin.token ?? '', sampleToken.service, 'no-such-token'];
+      const written = secrets.flatMap((secret) => [secret, base64(`client:${secret}`).slice(0, 24)]);
+      expect(written.filter((secret) => gateway().output.includes(secret))).toEqual([]);
+      expect(gateway().output).not.toMatch(/access_token|api_?key/i);
+    });
+  },
+);
 
 onEachDatabase('bodies as old browsers send them', {}, (gateway) => {
   let project: Project;
@@ -341,4 +345,3 @@ onEachDatabase('bodies as old browsers send them', {}, (gateway) => {
     expect(await post('/events/by-ref/typed/user-description', 'text/plain', 'It broke.')).toBe(400);
   });
 });
-

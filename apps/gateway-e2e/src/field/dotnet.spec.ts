@@ -69,8 +69,16 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
     ['a value that is none', { value: 'many' }, { value: null, data: {} }],
     ['a place', { geo: '47.37,8.54' }, { geo: '47.37,8.54', data: {} }],
     ['no place', { geo: null }, { geo: null }],
-    ['what it knows and we do not', { machine: 'a', nested: { b: [1] } }, { data: { machine: 'a', nested: { b: [1] } } }],
-    ['a user beside the data', { '@user': { identity: 'jane' } }, { data: { '@user': { identity: 'jane' } } }],
+    [
+      'what it knows and we do not',
+      { machine: 'a', nested: { b: [1] } },
+      { data: { machine: 'a', nested: { b: [1] } } },
+    ],
+    [
+      'a user beside the data',
+      { '@user': { identity: 'jane' } },
+      { data: { '@user': { identity: 'jane' } } },
+    ],
     [
       'an error beside the data',
       { '@simple_error': { type: 'System.Exception', message: 'It broke.' } },
@@ -78,7 +86,11 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
     ],
     ['a name that the data has, too', { x: 1, data: { x: 2 } }, { data: { x: 2, x1: 1 } }],
     ['that name, and the next', { x: 1, x1: 'one', data: { x: 2 } }, { data: { x: 2, x1: 1, x11: 'one' } }],
-    ['__proto__', JSON.parse('{"__proto__": {"admin": true}}') as object, { data: JSON.parse('{"__proto__": {"admin": true}}') as object }],
+    [
+      '__proto__',
+      JSON.parse('{"__proto__": {"admin": true}}') as object,
+      { data: JSON.parse('{"__proto__": {"admin": true}}') as object },
+    ],
     ['constructor', { constructor: 'x', toString: 'y' }, { data: { constructor: 'x', toString: 'y' } }],
   ];
   it.each(events)('keeps of an event %s', async (_what, event, expected) => {
@@ -119,25 +131,31 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
       [300, 1, 402, 0, 1],
       [300, 2, 402, 0, 2],
     ];
-    it.each(batches)('of which %i are used, of %i: %i, %i taken, %i dropped', async (used, sent, status, accepted, dropped) => {
-      const own = await ofFreePlan(used);
-      const batch = Array.from({ length: sent }, (_, index) => ({ message: 'sent', reference_id: `n-${index}` }));
-      const answer = await own.client.call('POST', '/events', batch);
-      expect(answer.status).toBe(status);
-      if (status === 202) {
-        expect(Number(answer.headers.get('x-crossfade-accepted'))).toBe(accepted);
-        expect(Number(answer.headers.get('x-crossfade-dropped'))).toBe(dropped);
-      }
-      const { usage } = await admin.json<{ usage: object }>('GET', `/organizations/${own.organization}`);
-      expect(usage).toEqual({
-        hour: { total: used + accepted, limit: 300, dropped },
-        month: { total: used + accepted, limit: 3000, dropped },
-      });
-      // The first ones, and no other.
-      const kept = (await own.events()).flatMap(({ reference_id }) => reference_id ?? []);
-      expect(kept.length).toBe(Math.min(100, accepted));
-      for (const reference of kept) expect(Number(reference.slice(2))).toBeLessThan(accepted);
-    });
+    it.each(batches)(
+      'of which %i are used, of %i: %i, %i taken, %i dropped',
+      async (used, sent, status, accepted, dropped) => {
+        const own = await ofFreePlan(used);
+        const batch = Array.from({ length: sent }, (_, index) => ({
+          message: 'sent',
+          reference_id: `n-${index}`,
+        }));
+        const answer = await own.client.call('POST', '/events', batch);
+        expect(answer.status).toBe(status);
+        if (status === 202) {
+          expect(Number(answer.headers.get('x-crossfade-accepted'))).toBe(accepted);
+          expect(Number(answer.headers.get('x-crossfade-dropped'))).toBe(dropped);
+        }
+        const { usage } = await admin.json<{ usage: object }>('GET', `/organizations/${own.organization}`);
+        expect(usage).toEqual({
+          hour: { total: used + accepted, limit: 300, dropped },
+          month: { total: used + accepted, limit: 3000, dropped },
+        });
+        // The first ones, and no other.
+        const kept = (await own.events()).flatMap(({ reference_id }) => reference_id ?? []);
+        expect(kept.length).toBe(Math.min(100, accepted));
+        for (const reference of kept) expect(Number(reference.slice(2))).toBeLessThan(accepted);
+      },
+    );
 
     it('leaves room to others for what is no event, and needs it for what is dropped by a stack', async () => {
       const own = await ofFreePlan(298);
@@ -145,12 +163,24 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
       const answer = await own.client.call('POST', '/events', mixed);
       expect(answer.headers.get('x-crossfade-accepted')).toBe('2');
       expect(answer.headers.get('x-crossfade-dropped')).toBe('1');
-      expect((await own.events()).slice(0, 2).map(({ message }) => message).sort()).toEqual(['first', 'second']);
+      expect(
+        (await own.events())
+          .slice(0, 2)
+          .map(({ message }) => message)
+          .sort(),
+      ).toEqual(['first', 'second']);
     });
 
     it('is told in a browser, too', async () => {
-      const answer = await project.client.call('POST', '/events', { message: 'from a page' }, { Origin: 'https://shop.example' });
-      expect(answer.headers.get('access-control-expose-headers')).toMatch(/X-Crossfade-Accepted.*X-Crossfade-Dropped/);
+      const answer = await project.client.call(
+        'POST',
+        '/events',
+        { message: 'from a page' },
+        { Origin: 'https://shop.example' },
+      );
+      expect(answer.headers.get('access-control-expose-headers')).toMatch(
+        /X-Crossfade-Accepted.*X-Crossfade-Dropped/,
+      );
     });
   });
 
@@ -178,20 +208,26 @@ onEachDatabase('administrators who know the field', {}, (gateway) => {
     expect(shown).toMatchObject({ message, level, target });
     expect(await admin.json('GET', '/notifications/system')).toMatchObject({ message, level, target });
     if (!('level' in body))
-      expect(await admin.json('POST', '/notifications/release?critical=false', body)).toMatchObject({ message });
+      expect(await admin.json('POST', '/notifications/release?critical=false', body)).toMatchObject({
+        message,
+      });
   });
 
-  it.each([{}, { message: ' ' }, { level: 'Info' }, { message: null }, { value: 1 }, { message: 'x'.repeat(1001) }])(
-    'are told what is missing: %o',
-    async (body) => {
-      for (const path of ['/notifications/system', '/notifications/release']) {
-        const refused = await admin.call('POST', path, body);
-        expect(refused.status).toBe(400);
-        const { errors } = (await refused.json()) as { errors: { path: string }[] };
-        expect(errors.map(({ path: where }) => where)).toContain('message' in body ? 'message' : 'value');
-      }
-    },
-  );
+  it.each([
+    {},
+    { message: ' ' },
+    { level: 'Info' },
+    { message: null },
+    { value: 1 },
+    { message: 'x'.repeat(1001) },
+  ])('are told what is missing: %o', async (body) => {
+    for (const path of ['/notifications/system', '/notifications/release']) {
+      const refused = await admin.call('POST', path, body);
+      expect(refused.status).toBe(400);
+      const { errors } = (await refused.json()) as { errors: { path: string }[] };
+      expect(errors.map(({ path: where }) => where)).toContain('message' in body ? 'message' : 'value');
+    }
+  });
 
   it('let a load balancer look at /health', async () => {
     const answer = await fetch(`${gateway().url}/health`);

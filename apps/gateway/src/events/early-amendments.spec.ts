@@ -32,7 +32,10 @@ describe('what is said of an event that has not come', () => {
     await amendments.describe(projectId, 'described', { description: 'It broke.' }, at('10:00:00'));
     await amendments.noteActivity(projectId, 'there', false, at('12:00:00'));
     await early.prune(new Date('2026-03-02T09:59:59Z'));
-    expect(await waiting('described')).toMatchObject({ kind: 'description', said: { description: 'It broke.' } });
+    expect(await waiting('described')).toMatchObject({
+      kind: 'description',
+      said: { description: 'It broke.' },
+    });
     await early.prune(new Date('2026-03-02T10:00:01Z'));
     expect(await waiting('described')).toBeUndefined();
     expect(await waiting('there')).toMatchObject({ kind: 'heartbeat', closed: false });

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { and, desc, eq, inArray, lt, or, sql, type SQL } from 'drizzle-orm';
+import { and, desc, eq, lt, lte, or, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { earlyAmendments, events } from '../database/schema.js';
@@ -66,7 +66,8 @@ export class EarlyAmendments {
         ...(isDue === undefined ? {} : { setWhere: isDue }),
       })
       .returning({ isNew: sql<boolean>`(xmax = 0)` });
-    if (written?.isNew === true) await this.#makeRoom(projectId, kind);
+    if (written === undefined) return;
+    if (written.isNew) await this.#makeRoom(projectId, kind);
     // The event may have come meanwhile, and looked before this was kept.
     await this.#give(projectId, kind, [reference]);
   }
@@ -92,17 +93,20 @@ export class EarlyAmendments {
   /** Forgets those whose event did not come. */
   async prune(now: Date): Promise<void> {
     const oldest = new Date(now.getTime() - HOURS * 3_600_000);
-    await this.database.delete(earlyAmendments).where(lt(earlyAmendments.noted, oldest));
+    await this.#forget(lt(earlyAmendments.noted, oldest));
   }
 
-  /** Those that have an event go to it, in one statement; the others wait on. */
+  /**
+   * Those that have an event go to it, in one statement; the others wait on. Whoever gives the same at once waits, and looks
+   * at events that have come meanwhile.
+   */
   async #give(projectId: string, kind: Kind, references: readonly string[]): Promise<void> {
     const { eventOf, change } = amendmentOf[kind];
     await this.database.execute(sql`
       WITH found AS MATERIALIZED (
         SELECT early.*, ${eventOf(projectId, sql`early.reference`)} AS event_id FROM ${earlyAmendments} AS early
         WHERE project_id = ${projectId} AND kind = ${kind} AND reference = ANY(${sql.param([...references])}::text[])
-        FOR UPDATE SKIP LOCKED
+        ORDER BY reference FOR UPDATE
       ), given AS (
         DELETE FROM ${earlyAmendments} AS early USING found
         WHERE early.project_id = found.project_id AND early.kind = found.kind AND early.reference = found.reference
@@ -113,14 +117,24 @@ export class EarlyAmendments {
 
   async #makeRoom(projectId: string, kind: Kind): Promise<void> {
     const own = and(eq(earlyAmendments.projectId, projectId), eq(earlyAmendments.kind, kind));
-    const surplus = this.database
-      .select({ reference: earlyAmendments.reference })
+    const last = this.database
+      .select({ noted: earlyAmendments.noted })
       .from(earlyAmendments)
       .where(own)
       .orderBy(desc(earlyAmendments.noted))
+      .limit(1)
       .offset(MOST_WAITING);
-    await this.database
-      .delete(earlyAmendments)
-      .where(and(own, inArray(earlyAmendments.reference, surplus)));
+    await this.#forget(and(own, lte(earlyAmendments.noted, last)));
+  }
+
+  /** But for those that somebody works on at the moment, so that no two wait for each other. */
+  async #forget(which: SQL | undefined): Promise<void> {
+    const { projectId, kind, reference } = earlyAmendments;
+    const free = this.database
+      .select({ projectId, kind, reference })
+      .from(earlyAmendments)
+      .where(which)
+      .for('update', { skipLocked: true });
+    await this.database.delete(earlyAmendments).where(sql`(${projectId}, ${kind}, ${reference}) IN ${free}`);
   }
 }

@@ -146,7 +146,9 @@ export class IngestController {
   @Get('events/session/heartbeat')
   @Allow('client')
   @CountsAgainst('side')
-  @Answers("Notes activity with the event of the session, or of the user, or until there is one", { also: noRoom })
+  @Answers('Notes activity with the event of the session, or of the user, or until there is one', {
+    also: noRoom,
+  })
   async heartbeat(
     @Calling() caller: Caller,
     @Query({ schema: heartbeat }) { close }: z.output<typeof heartbeat>,
@@ -172,12 +174,7 @@ export class IngestController {
     return { version: CONFIG_VERSION, settings: {} };
   }
 
-  async #accept(
-    { tokenId }: Caller,
-    target: IngestTarget,
-    body: unknown,
-    response: Response,
-  ): Promise<void> {
+  async #accept({ tokenId }: Caller, target: IngestTarget, body: unknown, response: Response): Promise<void> {
     const batch = batchOf(body);
     await this.throttle.countEvents(tokenId, batch.length);
     const { accepted, dropped } = await this.ingest.accept(target, batch, new Date());
@@ -208,10 +205,7 @@ const MOST_EVENTS = 50_000;
 function batchOf(body: unknown): readonly unknown[] {
   const batch = typeof body === 'string' ? linesOf(body) : listOf(body);
   if (batch.length > MOST_EVENTS)
-    throw new ProblemException(
-      413,
-      `The batch has more than ${MOST_EVENTS} events; send fewer at once.`,
-    );
+    throw new ProblemException(413, `The batch has more than ${MOST_EVENTS} events; send fewer at once.`);
   return batch;
 }
 
@@ -225,7 +219,7 @@ function listOf(body: unknown): readonly unknown[] {
 /** Each line of a text is an event, up to one more than are taken. */
 function linesOf(text: string): readonly unknown[] {
   const batch: { message: string }[] = [];
-  for (let at = 0; at < text.length && batch.length <= MOST_EVENTS; ) {
+  for (let at = 0; at < text.length && batch.length <= MOST_EVENTS;) {
     const end = text.indexOf('\n', at);
     const message = text.slice(at, end < 0 ? text.length : end).trim();
     if (message !== '') batch.push({ message });

@@ -45,11 +45,13 @@ export class AccountsController {
       .where(query.q === undefined ? undefined : sql`strpos(${users.email}, ${query.q}) > 0`)
       .orderBy(asc(users.email))
       .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map((row): z.input<typeof accountView> => ({
-      ...toUserView(row),
-      created_utc: row.created,
-      locked_utc: row.locked,
-    }));
+    return (await readPage(this.database, found, query, request, response)).map(
+      (row): z.input<typeof accountView> => ({
+        ...toUserView(row),
+        created_utc: row.created,
+        locked_utc: row.locked,
+      }),
+    );
   }
 
   @Post(':id/lock')

@@ -45,5 +45,7 @@ function tokenOfBasic(encoded: string): string {
 function tokenOfQuery(target: string): string {
   const [, query = ''] = target.split('?');
   const given = [...new URLSearchParams(query)].map(([name, value]) => [name.toLowerCase(), value] as const);
-  return PARAMETERS.map((name) => given.find((one) => one[0] === name && one[1] !== '')?.[1]).find(Boolean) ?? '';
+  return (
+    PARAMETERS.map((name) => given.find((one) => one[0] === name && one[1] !== '')?.[1]).find(Boolean) ?? ''
+  );
 }

@@ -130,10 +130,12 @@ export class TokensController {
       .where(isOfService)
       .orderBy(desc(tokens.created), tokens.id)
       .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map((row): z.input<typeof serviceTokenView> => ({
-      ...toTokenView(row),
-      last_used_utc: row.lastUsed,
-    }));
+    return (await readPage(this.database, found, query, request, response)).map(
+      (row): z.input<typeof serviceTokenView> => ({
+        ...toTokenView(row),
+        last_used_utc: row.lastUsed,
+      }),
+    );
   }
 
   @Post('tokens')

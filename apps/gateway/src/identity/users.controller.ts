@@ -55,14 +55,16 @@ export class UsersController {
       .where(and(eq(tokens.userId, userId), eq(tokens.kind, 'login'), notExpired))
       .orderBy(desc(tokens.created), tokens.id)
       .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map((row): z.input<typeof sessionView> => ({
-      id: row.id,
-      created_utc: row.created,
-      last_used_utc: row.lastUsed,
-      expires_utc: row.expires,
-      user_agent: row.userAgent,
-      is_current: row.id === tokenId,
-    }));
+    return (await readPage(this.database, found, query, request, response)).map(
+      (row): z.input<typeof sessionView> => ({
+        id: row.id,
+        created_utc: row.created,
+        last_used_utc: row.lastUsed,
+        expires_utc: row.expires,
+        user_agent: row.userAgent,
+        is_current: row.id === tokenId,
+      }),
+    );
   }
 }
 

@@ -111,11 +111,13 @@ export class InvitationsController {
     @Res({ passthrough: true }) response: Response,
   ) {
     const found = this.invitations.ofAccount(userId);
-    return (await readPage(this.database, found, query, request, response)).map((row): z.input<typeof receivedView> => ({
-      ...toOfferView(row),
-      id: row.invitation.id,
-      organization_id: row.invitation.organizationId,
-    }));
+    return (await readPage(this.database, found, query, request, response)).map(
+      (row): z.input<typeof receivedView> => ({
+        ...toOfferView(row),
+        id: row.invitation.id,
+        organization_id: row.invitation.organizationId,
+      }),
+    );
   }
 
   @Post('users/me/invitations/:id/accept')

@@ -59,7 +59,11 @@ export class OrganizationsController {
       .where(eq(memberships.userId, userId))
       .orderBy(asc(organizations.name), organizations.id)
       .$dynamic();
-    return this.#view((await readPage(this.database, found, query, request, response)).map(({ organization }) => organization));
+    return this.#view(
+      (await readPage(this.database, found, query, request, response)).map(
+        ({ organization }) => organization,
+      ),
+    );
   }
 
   @Post()
@@ -113,7 +117,9 @@ export class OrganizationsController {
       .where(eq(memberships.organizationId, id))
       .orderBy(asc(users.email))
       .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map(({ user }) => toUserView(user));
+    return (await readPage(this.database, found, query, request, response)).map(({ user }) =>
+      toUserView(user),
+    );
   }
 
   @Delete(':id/users/:email')

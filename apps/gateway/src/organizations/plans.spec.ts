@@ -17,26 +17,31 @@ describe('a share', () => {
   it('is the first events up to the limit, and names the periods that have no room for the rest', () => {
     const used = fc.record({ hour: fc.nat(4000), month: fc.nat(20_000) });
     fc.assert(
-      fc.property(fc.constantFrom(...planIds), used, fc.integer({ min: 1, max: 50_000 }), (id, total, events) => {
-        const { fits, over } = shareOf(id, total, events);
-        const { hour, month } = plans[id];
-        expect(fits).toBeGreaterThanOrEqual(0);
-        expect(fits).toBeLessThanOrEqual(events);
-        expect(over.length > 0).toBe(fits < events);
-        // One event more would be over one of them, and what fits is over none.
-        for (const [period, limit] of [
-          ['hour', hour],
-          ['month', month],
-        ] as const) {
-          const after = total[period] + fits;
-          if (fits > 0) expect(after).toBeLessThanOrEqual(limit ?? Infinity);
-          expect(over.includes(period)).toBe(total[period] + events > (limit ?? Infinity));
-        }
-        if (fits < events)
-          expect(total.hour + fits + 1 > (hour ?? Infinity) || total.month + fits + 1 > (month ?? Infinity)).toBe(
-            true,
-          );
-      }),
+      fc.property(
+        fc.constantFrom(...planIds),
+        used,
+        fc.integer({ min: 1, max: 50_000 }),
+        (id, total, events) => {
+          const { fits, over } = shareOf(id, total, events);
+          const { hour, month } = plans[id];
+          expect(fits).toBeGreaterThanOrEqual(0);
+          expect(fits).toBeLessThanOrEqual(events);
+          expect(over.length > 0).toBe(fits < events);
+          // One event more would be over one of them, and what fits is over none.
+          for (const [period, limit] of [
+            ['hour', hour],
+            ['month', month],
+          ] as const) {
+            const after = total[period] + fits;
+            if (fits > 0) expect(after).toBeLessThanOrEqual(limit ?? Infinity);
+            expect(over.includes(period)).toBe(total[period] + events > (limit ?? Infinity));
+          }
+          if (fits < events)
+            expect(
+              total.hour + fits + 1 > (hour ?? Infinity) || total.month + fits + 1 > (month ?? Infinity),
+            ).toBe(true);
+        },
+      ),
     );
   });
 
