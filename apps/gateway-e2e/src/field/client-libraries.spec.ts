@@ -110,7 +110,7 @@ onEachDatabase('client libraries', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) =
   });
 
   it('describe an event while it is on its way, and nothing is lost', async () => {
-    const references = Array.from({ length: 50 }, (_, index) => `on-its-way-${index}`);
+    const references = Array.from({ length: 20 }, (_, index) => `on-its-way-${index}`);
     await Promise.all(
       references.flatMap((reference) => [
         post({ message: 'on its way', reference_id: reference }),
@@ -211,7 +211,7 @@ const ingestRoutes: readonly (readonly [string, string, unknown, number])[] = ['
     ['POST', `/api/${version}/events`, { message: 'sent in an old way' }, 202],
     ['POST', `/api/${version}/events/submit`, { message: 'sent in an old way' }, 202],
     ['POST', `/api/${version}/projects/PROJECT/events`, [{ message: 'sent in an old way' }], 202],
-    ['POST', `/api/${version}/events/by-ref/abc/user-description`, { description: 'It broke.' }, 202],
+    ['POST', `/api/${version}/events/by-ref/REFERENCE/user-description`, { description: 'It broke.' }, 202],
     ['GET', `/api/${version}/events/session/heartbeat`, undefined, 200],
     ['GET', `/api/${version}/projects/config`, undefined, 200],
   ],
@@ -238,7 +238,7 @@ onEachDatabase(
     });
 
     const call = async (method: string, path: string, { headers = {}, query = '' }: Way, body?: unknown) => {
-      const place = path.replace('PROJECT', project.id);
+      const place = path.replace('PROJECT', project.id).replace('REFERENCE', crypto.randomUUID());
       const response = await fetch(`${gateway().url}${place}?${query}`, {
         method,
         headers: { ...headers, 'Content-Type': 'application/json' },

@@ -65,12 +65,14 @@ async function old({ url, token, reference, identity }: Order): Promise<Report> 
     client.submitLog('app', 'The last words', 'Info');
     process.exit();
   });
-  const [settings] = config.storage.settings.get() as [{ value: { version: number } }?];
-  return { posted, left: config.storage.queue.get().length, errors, settings: settings?.value.version };
+  const [settings] = config.storage.settings.get();
+  const { version } = settings?.value as { version: number };
+  return { posted, left: config.storage.queue.get().length, errors, settings: version };
 }
 
 const libraries = { modern, old };
 
-process.once('message', (order: Order) => {
+// Listens on, so that it lives until it is told to end.
+process.on('message', (order: Order) => {
   void libraries[order.library](order).then((report) => process.send?.(report));
 });

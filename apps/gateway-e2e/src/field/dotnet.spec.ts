@@ -87,9 +87,9 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
     ['a name that the data has, too', { x: 1, data: { x: 2 } }, { data: { x: 2, x1: 1 } }],
     ['that name, and the next', { x: 1, x1: 'one', data: { x: 2 } }, { data: { x: 2, x1: 1, x11: 'one' } }],
     [
-      '__proto__',
-      JSON.parse('{"__proto__": {"admin": true}}') as object,
-      { data: JSON.parse('{"__proto__": {"admin": true}}') as object },
+      '__proto__ nothing',
+      JSON.parse('{"__proto__": {"admin": true}, "other": 1}') as object,
+      { data: { other: 1 } },
     ],
     ['constructor', { constructor: 'x', toString: 'y' }, { data: { constructor: 'x', toString: 'y' } }],
   ];

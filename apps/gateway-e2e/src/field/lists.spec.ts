@@ -14,7 +14,7 @@ onEachDatabase('lists', env, (gateway) => {
   let project: Project;
   beforeAll(async () => {
     admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
-    project = await newProject(gateway().url, admin);
+    project = await newProject(gateway().url, admin, 'Globex');
     await project.client.json(
       'POST',
       '/events',

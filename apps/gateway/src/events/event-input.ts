@@ -30,22 +30,23 @@ const MAX_COUNT = 1_000_000;
 const MAX_AHEAD_MS = 86_400_000;
 const OLDEST = Date.UTC(2000, 0, 1);
 
+const isThere = (value: string): boolean => value.trim() !== '';
 const text = (most: number) =>
   z
     .string()
     .transform((value) => value.slice(0, most).toWellFormed())
-    .refine((value) => value.trim() !== '')
+    .refine(isThere)
     .optional()
     .catch(undefined);
 
-const reference = z
-  .string()
-  .transform(readReference)
-  .refine((value) => value.trim() !== '')
-  .optional()
-  .catch(undefined);
+const reference = z.string().transform(readReference).refine(isThere).optional().catch(undefined);
 /** Whose event it is. Programs give numbers, too. */
-const user = z.object({ identity: z.union([z.string(), z.number().transform(String)]).pipe(reference) });
+const user = z.object({
+  identity: z
+    .union([z.string(), z.number()])
+    .transform((identity) => readReference(String(identity)))
+    .refine(isThere),
+});
 
 /** What client libraries send; nothing of it is required, and a field that is not valid counts as absent. */
 export const eventSchema = z.object({
