@@ -7,7 +7,7 @@ interface Organization {
   id: string;
   name: string;
   plan_id: string;
-  usage: { month: { total: number; limit: number | null }; hour: { total: number; limit: number | null } };
+  usage: Record<'month' | 'hour', { total: number; limit: number | null; dropped: number }>;
   is_over_monthly_limit: boolean;
   is_over_hourly_limit: boolean;
 }
@@ -22,25 +22,32 @@ onEachDatabase('plans', {}, (gateway) => {
     return found;
   };
   const batch = (size: number) => Array.from({ length: size }, () => ({ message: 'counted' }));
+  const takenOf = ({ headers }: Response) =>
+    `${headers.get('x-crossfade-accepted')}, ${headers.get('x-crossfade-dropped')} dropped`;
   beforeAll(async () => {
     await hourWithRoom(20);
     admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
   });
 
-  it('count each event once, and never more than fit, however many senders there are at once', async () => {
+  it('count each event once, and exactly those that fit, however many senders there are at once', async () => {
     const probe = await SseProbe.open(gateway().url, { token: admin.token });
     await probe.message('Connected');
-    // 40 batches of 9 are 360; 33 of them fit into 300.
+    // 40 batches of 9 are 360; 33 of them fit into 300, and the beginning of one more.
     const answers = await Promise.all(
       Array.from({ length: 40 }, () => intranet().call('POST', '/events', batch(9))),
     );
     const statuses = answers.map(({ status }) => status);
-    expect(statuses.filter((status) => status === 202)).toHaveLength(33);
-    expect(statuses.filter((status) => status === 402)).toHaveLength(7);
+    expect(statuses.filter((status) => status === 202)).toHaveLength(34);
+    expect(statuses.filter((status) => status === 402)).toHaveLength(6);
+    expect(answers.map(takenOf).filter((taken) => taken === '9, 0 dropped')).toHaveLength(33);
+    expect(answers.map(takenOf).filter((taken) => taken === '3, 6 dropped')).toHaveLength(1);
     const refused = await answers.find(({ status }) => status === 402)?.json();
     expect(refused).toMatchObject({ detail: expect.stringContaining('300 events an hour') as string });
     const { usage, is_over_hourly_limit, is_over_monthly_limit } = await globex();
-    expect(usage).toEqual({ hour: { total: 297, limit: 300 }, month: { total: 297, limit: 3000 } });
+    expect(usage).toEqual({
+      hour: { total: 300, limit: 300, dropped: 60 },
+      month: { total: 300, limit: 3000, dropped: 60 },
+    });
     expect({ is_over_hourly_limit, is_over_monthly_limit }).toEqual({
       is_over_hourly_limit: true,
       is_over_monthly_limit: false,
@@ -49,11 +56,14 @@ onEachDatabase('plans', {}, (gateway) => {
       'GET',
       `/organizations/${(await globex()).id}/stacks`,
     );
-    expect(stack?.total_occurrences).toBe(297);
+    expect(stack?.total_occurrences).toBe(300);
     // Told once, whoever was refused.
     await probe.message('PlanOverage');
-    await intranet().call('POST', '/events', batch(9));
-    expect((await intranet().call('POST', '/events', batch(3))).status).toBe(202);
+    expect((await intranet().call('POST', '/events', batch(9))).status).toBe(402);
+    expect((await globex()).usage.hour).toEqual({ total: 300, limit: 300, dropped: 69 });
+    await new ApiClient(gateway().url, sampleToken.storefront).json('POST', '/events', {
+      message: 'after it',
+    });
     await eventually('change after the overage', () =>
       probe.received.at(-1)?.type === 'PersistentEventChanged' ? true : undefined,
     );
@@ -71,7 +81,7 @@ onEachDatabase('plans', {}, (gateway) => {
     const changed = await admin.json<Organization>('POST', `/organizations/${id}/change-plan?planId=small`);
     expect(changed).toMatchObject({
       plan_id: 'small',
-      usage: { hour: { total: 300, limit: 1500 } },
+      usage: { hour: { total: 300, limit: 1500, dropped: 69 } },
       is_over_hourly_limit: false,
     });
     expect((await probe.message('PlanChanged')).message).toEqual({ organization_id: id });
@@ -91,14 +101,14 @@ onEachDatabase('plans', {}, (gateway) => {
   it('do not count what a discarded stack drops', async () => {
     const { id } = await globex();
     await admin.json('POST', `/organizations/${id}/change-plan?planId=unlimited`);
-    const before = (await globex()).usage.hour.total;
+    const { total: before, dropped } = (await globex()).usage.hour;
     const [stack] = await admin.json<{ id: string }[]>('GET', `/organizations/${id}/stacks`);
     await admin.json('POST', `/stacks/${stack?.id}/change-status?status=discarded`);
     await intranet().json('POST', '/events', batch(5));
     await intranet().json('POST', '/events', [...batch(5), { message: 'of another kind' }]);
     expect((await globex()).usage).toEqual({
-      hour: { total: before + 1, limit: null },
-      month: { total: before + 1, limit: null },
+      hour: { total: before + 1, limit: null, dropped },
+      month: { total: before + 1, limit: null, dropped },
     });
   });
 

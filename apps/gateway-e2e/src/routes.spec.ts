@@ -16,6 +16,7 @@ const UNKNOWN_TOKEN = 'no-such-token-0000000000000000000000000';
 /** Bytes of a body, by how the route's path ends. */
 const LIMITS: readonly (readonly [string, number])[] = [
   ['/events', 5 * 1024 * 1024],
+  ['/events/submit', 5 * 1024 * 1024],
   ['/push/messages', 2 * 1024 * 1024],
 ];
 const LIMIT = ['', 256 * 1024] as const;
@@ -272,7 +273,13 @@ onEachDatabase(
         expect(operation.statuses.includes(429), operation.name).toBe(operation.isThrottled);
       }
       const exempt = operations.filter(({ isThrottled }) => !isThrottled).map(({ template }) => template);
-      expect(exempt).toEqual(['/health/live', '/health/ready', '/api/v2/projects/config']);
+      expect(exempt).toEqual([
+        '/health',
+        '/health/live',
+        '/health/ready',
+        '/api/v2/projects/config',
+        '/api/v1/projects/config',
+      ]);
       const stream = await fetch(`${world.url}/api/v2/push`, {
         headers: { Authorization: `Bearer ${world.member.token}` },
       });

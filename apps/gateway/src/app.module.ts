@@ -8,6 +8,7 @@ import { DatabaseModule } from './database/database.module.js';
 import type { OpenDatabase } from './database/database.js';
 import { Transactions } from './database/transactions.js';
 import { Amendments } from './events/amendments.js';
+import { EarlyAmendments } from './events/early-amendments.js';
 import { IngestQueues } from './events/ingest-queue.js';
 import { Ingest } from './events/ingest.js';
 import { IngestController } from './events/ingest.controller.js';
@@ -139,6 +140,7 @@ export class AppModule {
         Invitations,
         Ingest,
         Amendments,
+        EarlyAmendments,
         Stacks,
         ServiceMessages,
         ExpiredTokens,

@@ -17,6 +17,8 @@ const ready = z.object({
   checks: z.object({ database: check }),
 });
 
+const notReady = { 503: { why: 'The database does not answer, or the process is ending.', body: ready } };
+
 @Controller('health')
 @Allow('anyone')
 @CountsAgainst('none')
@@ -40,11 +42,16 @@ export class HealthController implements OnModuleDestroy {
     return { status: 'ok' };
   }
 
+  /** Where load balancers that know the field's servers look. */
+  @Get()
+  @Answers('Whether it can serve, as health/ready', { body: ready, also: notReady })
+  @Header('Cache-Control', 'no-store')
+  health(@Res({ passthrough: true }) response: Response) {
+    return this.ready(response);
+  }
+
   @Get('ready')
-  @Answers('Whether it can serve', {
-    body: ready,
-    also: { 503: { why: 'The database does not answer, or the process is ending.', body: ready } },
-  })
+  @Answers('Whether it can serve', { body: ready, also: notReady })
   @Header('Cache-Control', 'no-store')
   async ready(@Res({ passthrough: true }) response: Response) {
     const database = await this.#checkDatabase();

@@ -3,6 +3,7 @@ import { Loop, systemClock } from '@crossfade/push';
 import { NoRoom } from './database/data-room.js';
 import { OPEN } from './database/database.module.js';
 import type { OpenDatabase } from './database/database.js';
+import { EarlyAmendments } from './events/early-amendments.js';
 import { Stacks } from './events/stacks.js';
 import { FaultLog } from './fault-log.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
@@ -24,6 +25,7 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly stacks: Stacks,
+    private readonly early: EarlyAmendments,
     private readonly expiredTokens: ExpiredTokens,
     private readonly journal: DatabaseJournal,
     private readonly serviceMessages: ServiceMessages,
@@ -63,6 +65,7 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
     await this.#due('ending snoozes', () => this.stacks.endSnoozes(now));
     await this.#due('removing expired tokens', () => this.expiredTokens.remove(now));
     await this.#due('forgetting old messages', () => this.journal.prune(oldest));
+    await this.#due('forgetting what was said of events that did not come', () => this.early.prune(now));
     const remembered = new Date(now.getTime() - REMEMBERED_MS);
     await this.#due('forgetting old requests', () => this.serviceMessages.prune(remembered));
   }

@@ -23,6 +23,7 @@ export interface StackEvent {
 interface PeriodUsage {
   total: number;
   limit: number | null;
+  dropped: number;
 }
 
 export interface Organization {

@@ -63,7 +63,9 @@ export const organizationNotices: angular.IComponentOptions = {
       refresh-action="$ctrl.load()" refresh-if="$ctrl.concerns(data)"></div>
     <div class="alert alert-danger py-2" role="status" data-testid="over-limit" ng-if="$ctrl.isOver">
       <strong><span ng-bind="$ctrl.organization.name"></span> is over its {{ $ctrl.period === 'month' ? 'monthly' : 'hourly' }} limit</strong>
-      of {{ $ctrl.organization.usage[$ctrl.period].limit | number }} events: further ones are refused until the
+      of {{ $ctrl.organization.usage[$ctrl.period].limit | number }} events:
+      {{ $ctrl.organization.usage[$ctrl.period].dropped | number }}
+      {{ $ctrl.organization.usage[$ctrl.period].dropped === 1 ? 'was' : 'were' }} dropped, and further ones are until the
       {{ $ctrl.period }} ends. <a ng-href="/next/organizations/{{ $ctrl.organization.id }}">Change the plan</a>
     </div>
     <div class="alert alert-info py-2" role="status" data-testid="no-projects" ng-if="$ctrl.organization && $ctrl.hasNoProject">
@@ -73,6 +75,6 @@ export const organizationNotices: angular.IComponentOptions = {
     <div class="alert alert-secondary py-2" role="status" data-testid="free-plan" ng-if="$ctrl.organization.plan_id === 'free'">
       <span ng-bind="$ctrl.organization.name"></span> has the free plan:
       {{ $ctrl.organization.usage.month.total | number }} of {{ $ctrl.organization.usage.month.limit | number }} events
-      this month.
+      this month<span ng-if="$ctrl.organization.usage.month.dropped">, {{ $ctrl.organization.usage.month.dropped | number }} dropped</span>.
     </div>`,
 };

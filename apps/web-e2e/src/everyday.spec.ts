@@ -167,10 +167,12 @@ describe('both apps side by side', () => {
           '/events',
           tooMany,
         );
-        expect(answer.status).toBe(402);
+        expect(answer.status).toBe(202);
+        expect(answer.headers.get('x-crossfade-dropped')).toBe('1');
       },
       () => Promise.all([modern, legacy].map((page) => appears(page, 'over-limit', 'over its hourly limit'))),
     );
+    for (const page of [modern, legacy]) await appears(page, 'over-limit', '1 was dropped');
     await modern.getByTestId('over-limit').getByRole('link', { name: 'Change the plan' }).click();
     await modern.getByTestId('plan').waitFor();
     await seenAfter(
@@ -183,8 +185,11 @@ describe('both apps side by side', () => {
           disappears(legacy, 'free-plan'),
         ]),
     );
-    await new ApiClient(hosts.gateway.url, sampleToken.intranet).json('POST', '/events', tooMany);
-    await modern.locator('[data-usage="This hour"]').getByText('301 of 1,500').waitFor({ timeout: BOUND_MS });
+    await new ApiClient(hosts.gateway.url, sampleToken.intranet).json('POST', '/events', { message: 'fits' });
+    await modern
+      .locator('[data-usage="This hour"]')
+      .getByText('301 of 1,500 · 1 dropped')
+      .waitFor({ timeout: BOUND_MS });
   });
 
   it('a member who is invited, accepts, and is removed', async () => {

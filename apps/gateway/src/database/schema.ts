@@ -4,6 +4,7 @@ import {
   bigserial,
   boolean,
   check,
+  doublePrecision,
   index,
   integer,
   jsonb,
@@ -57,7 +58,7 @@ export const organizations = pgTable('organizations', {
   created: created(),
 });
 
-/** How many events an organization has sent in each month and hour, and whether some were refused for it. */
+/** How many events an organization has sent in each month and hour, and how many of them its plan had no room for. */
 export const usage = pgTable(
   'usage',
   {
@@ -66,8 +67,11 @@ export const usage = pgTable(
       .references(() => organizations.id, { onDelete: 'cascade' }),
     period: text('period', { enum: ['month', 'hour'] }).notNull(),
     start: instant('start_utc').notNull(),
+    /** Those that were kept. */
     total: bigint('total', { mode: 'number' }).notNull().default(0),
-    /** A batch did not fit, and the organization was told. */
+    /** Those that were not: the plan had no room for them. */
+    dropped: bigint('dropped', { mode: 'number' }).notNull().default(0),
+    /** A batch did not fit, or not all of it, and the organization was told. */
     isOver: boolean('is_over').notNull().default(false),
   },
   (table) => [primaryKey({ columns: [table.organizationId, table.period, table.start] })],
@@ -212,10 +216,14 @@ export const events = pgTable(
       .references(() => stacks.id, { onDelete: 'cascade' }),
     type: text('type').notNull(),
     message: text('message'),
+    value: doublePrecision('value'),
+    geo: text('geo'),
     date: instant('date').notNull(),
     data: jsonb('data').$type<Record<string, unknown>>().notNull(),
     tags: texts('tags'),
     referenceId: text('reference_id'),
+    /** Of its user. */
+    userIdentity: text('user_identity'),
     /** What clients say later stands beside the data, which may be megabytes, and must not be written again for it. */
     sessionLastActivity: instant('session_last_activity_utc'),
     sessionClosed: boolean('session_closed'),
@@ -229,6 +237,31 @@ export const events = pgTable(
     index('events_reference_newest')
       .on(table.projectId, table.referenceId, table.date)
       .where(sql`${table.referenceId} IS NOT NULL`),
+    // A user's sessions before their other events, for the same reason.
+    index('events_session_newest')
+      .on(table.projectId, table.userIdentity, sql`(${table.type} = 'session')`, table.date)
+      .where(sql`${table.userIdentity} IS NOT NULL`),
+  ],
+);
+
+/** What clients said of events that have not come yet. */
+export const earlyAmendments = pgTable(
+  'early_amendments',
+  {
+    projectId: projectId(),
+    kind: text('kind', { enum: ['description', 'heartbeat'] }).notNull(),
+    /** The event's reference, or the identity of its user. */
+    reference: text('reference').notNull(),
+    /** Of a description. */
+    said: jsonb('said').$type<Record<string, unknown>>(),
+    /** Of a heartbeat. */
+    closed: boolean('closed'),
+    noted: instant('noted_utc').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.projectId, table.kind, table.reference] }),
+    index('early_amendments_oldest').on(table.projectId, table.kind, table.noted),
+    index('early_amendments_noted').on(table.noted),
   ],
 );
 

@@ -1,47 +1,55 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { and, desc, eq, isNull, lt, or, sql } from 'drizzle-orm';
+import { and, eq, isNull, lt, or, sql } from 'drizzle-orm';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { events } from '../database/schema.js';
-
-/** How exact a session's last activity is: a write for each heartbeat would cost more than it tells. */
-const ACTIVITY_MS = 60_000;
+import { ACTIVITY_MS, EarlyAmendments } from './early-amendments.js';
+import { newestOf, sessionOf } from './referred-event.js';
 
 /**
  * What client libraries say of an event afterwards: kept beside its data, which may be large, and shown as a part of it.
- * It concerns the newest event with a reference, which may be still on its way: then nothing is kept.
+ * It concerns the newest event with a reference; while there is none, it waits for it.
  */
 @Injectable()
 export class Amendments {
-  constructor(@Inject(DATABASE) private readonly database: Database) {}
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    private readonly early: EarlyAmendments,
+  ) {}
 
-  async describe(projectId: string, referenceId: string, said: Record<string, unknown>): Promise<void> {
-    await this.database
+  async describe(
+    projectId: string,
+    reference: string,
+    said: Record<string, unknown>,
+    now: Date,
+  ): Promise<void> {
+    const described = await this.database
       .update(events)
       .set({ userDescription: said })
-      .where(eq(events.id, this.#newest(projectId, referenceId)));
+      .where(eq(events.id, newestOf(projectId, reference)))
+      .returning({ id: events.id });
+    if (described.length === 0)
+      await this.early.keep({ kind: 'description', projectId, reference, said }, now);
   }
 
-  /** At most one write a minute, and one when it is closed. */
-  async noteActivity(projectId: string, sessionId: string, isClosed: boolean, now: Date): Promise<void> {
+  /**
+   * `id`: a session's, or the identity of its user. At most one write a minute, and one when it is closed.
+   */
+  async noteActivity(projectId: string, id: string, closed: boolean, now: Date): Promise<void> {
+    const [session] = await this.database
+      .select({ id: events.id })
+      .from(events)
+      .where(eq(events.id, sessionOf(projectId, id)));
+    if (session === undefined)
+      return this.early.keep({ kind: 'heartbeat', projectId, reference: id, closed }, now);
     const isDue = or(
       isNull(events.sessionLastActivity),
       lt(events.sessionLastActivity, new Date(now.getTime() - ACTIVITY_MS)),
-      isClosed ? sql`${events.sessionClosed} IS NOT TRUE` : undefined,
+      closed ? sql`${events.sessionClosed} IS NOT TRUE` : undefined,
     );
     await this.database
       .update(events)
-      .set({ sessionLastActivity: now, sessionClosed: isClosed })
-      .where(and(eq(events.id, this.#newest(projectId, sessionId)), isDue));
-  }
-
-  #newest(projectId: string, referenceId: string) {
-    const newest = this.database
-      .select({ id: events.id })
-      .from(events)
-      .where(and(eq(events.projectId, projectId), eq(events.referenceId, referenceId)))
-      .orderBy(desc(events.date))
-      .limit(1);
-    return sql`(${newest})`;
+      .set({ sessionLastActivity: now, sessionClosed: closed })
+      .where(and(eq(events.id, session.id), isDue));
   }
 }

@@ -1,15 +1,20 @@
 import { z } from 'zod';
 import { cleanJson } from '../http/text.js';
+import { readReference } from './referred-event.js';
 
 /** An event as we keep it. Sent by client libraries, so nothing in it may be refused: what is invalid is left out. */
 export interface EventInput {
   readonly type: string;
   readonly source: string | undefined;
   readonly message: string | undefined;
+  readonly value: number | undefined;
+  /** Where it happened: latitude and longitude. */
+  readonly geo: string | undefined;
   readonly date: Date;
   readonly data: Record<string, unknown>;
   readonly tags: string[];
   readonly referenceId: string | undefined;
+  readonly userIdentity: string | undefined;
   /** How many occurrences it stands for: client libraries merge equal errors. */
   readonly count: number;
 }
@@ -25,23 +30,35 @@ const MAX_COUNT = 1_000_000;
 const MAX_AHEAD_MS = 86_400_000;
 const OLDEST = Date.UTC(2000, 0, 1);
 
+const isThere = (value: string): boolean => value.trim() !== '';
 const text = (most: number) =>
   z
     .string()
     .transform((value) => value.slice(0, most).toWellFormed())
-    .refine((value) => value.trim() !== '')
+    .refine(isThere)
     .optional()
     .catch(undefined);
+
+const reference = z.string().transform(readReference).refine(isThere).optional().catch(undefined);
+/** Whose event it is. Programs give numbers, too. */
+const user = z.object({
+  identity: z
+    .union([z.string(), z.number()])
+    .transform((identity) => readReference(String(identity)))
+    .refine(isThere),
+});
 
 /** What client libraries send; nothing of it is required, and a field that is not valid counts as absent. */
 export const eventSchema = z.object({
   type: text(100),
   source: text(2000),
   message: text(2000),
+  value: z.number().optional().catch(undefined),
+  geo: text(100),
   date: z.string().optional().catch(undefined),
   data: z.record(z.string(), z.unknown()).catch({}),
   tags: z.array(z.unknown()).catch([]),
-  reference_id: text(100),
+  reference_id: reference,
   count: z.int().min(1).max(MAX_COUNT).catch(1),
 });
 
@@ -50,18 +67,23 @@ export const isEvent = (raw: unknown): raw is object =>
 
 /** Reads one element of a batch; undefined if it is not even an object. */
 export function readEvent(raw: unknown, now: Date): EventInput | undefined {
-  const parsed = eventSchema.safeParse(cleanJson(raw));
+  const cleaned = cleanJson(raw);
+  const parsed = eventSchema.safeParse(cleaned);
   if (!parsed.success) return undefined;
-  const { type, source, message, date, data, tags, reference_id: referenceId, count } = parsed.data;
+  const { type, source, message, value, geo, date, tags, reference_id: referenceId, count } = parsed.data;
+  const data = withUnknown(parsed.data.data, cleaned as object);
   const hasError = data['@error'] !== undefined || data['@simple_error'] !== undefined;
   return {
     type: type ?? (hasError ? 'error' : 'log'),
     source,
     message,
+    value,
+    geo,
     date: readDate(date, now),
     data: source === undefined ? data : { ...data, '@source': source },
     tags: readTags(tags),
     referenceId,
+    userIdentity: user.safeParse(data['@user']).data?.identity,
     count,
   };
 }
@@ -78,4 +100,21 @@ function readTags(tags: readonly unknown[]): string[] {
     .flatMap((tag) => (typeof tag === 'string' ? [tag.slice(0, LONGEST_TAG).trim().toWellFormed()] : []))
     .filter((tag) => tag !== '');
   return [...new Set(named)].slice(0, MAX_TAGS);
+}
+
+/** Names that one of the data is tried with, if it is taken: `name`, `name1` and so on. */
+const NAMES_TRIED = 10;
+
+/** The data with the event's properties that mean nothing to us, as the field's servers keep them. */
+function withUnknown(data: Record<string, unknown>, event: object): Record<string, unknown> {
+  const unknown = Object.entries(event).filter(([name]) => !Object.hasOwn(eventSchema.shape, name));
+  if (unknown.length === 0) return data;
+  const all = new Map(Object.entries(data));
+  for (const [name, value] of unknown) {
+    const free = Array.from({ length: NAMES_TRIED }, (_, index) => `${name}${index || ''}`).find(
+      (one) => !all.has(one),
+    );
+    if (free !== undefined) all.set(free, value);
+  }
+  return Object.fromEntries(all);
 }

@@ -1,9 +1,9 @@
-import { Body, Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
-import type { Response } from 'express';
+import { Body, Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { ApiBody } from '@nestjs/swagger';
 import { Answers, noRoom } from '../http/answers.js';
-import { TakesBody } from '../http/body-limits.js';
+import { TakesBody, TakesText } from '../http/body-limits.js';
 import { ForClientLibraries } from '../http/client-library-routes.js';
 import { forbidden, invalid, ProblemException } from '../http/problem.js';
 import { idSchema } from '../http/schemas.js';
@@ -15,24 +15,39 @@ import { Amendments } from './amendments.js';
 import { CONFIG_VERSION } from './config-version.js';
 import { eventSchema } from './event-input.js';
 import { Ingest, type IngestTarget } from './ingest.js';
+import { readReference } from './referred-event.js';
 
 const DESCRIPTIONS_PER_MINUTE = 10;
 /** Characters of a description's data, as JSON; larger ones are left out. */
 const MOST_DESCRIBED = 16_384;
 
-const text = (most: number) => z.string().transform((value) => cleanText(value.slice(0, most)));
+/** Client libraries of typed languages send null for what there is not. */
+const text = (most: number) =>
+  z
+    .string()
+    .transform((value) => cleanText(value.slice(0, most)))
+    .nullish()
+    .transform((value) => value ?? undefined);
 const description = z.object({
-  email_address: text(320).optional(),
-  description: text(10_000).optional(),
+  email_address: text(320),
+  description: text(10_000),
   data: z
     .record(z.string(), z.unknown())
     .refine((data) => JSON.stringify(data).length <= MOST_DESCRIBED)
     .transform((data) => cleanJson(data) as Record<string, unknown>)
     .optional()
+    // Null, too.
     .catch(undefined),
 });
-const heartbeat = z.object({ id: text(200).optional(), close: z.string().optional() });
-const reference = z.object({ reference_id: text(100) });
+const heartbeat = z.object({
+  id: z.string().optional(),
+  // Written as in JSON, or as in .NET: `True`.
+  close: z
+    .string()
+    .transform((close) => close.toLowerCase() === 'true')
+    .default(false),
+});
+const reference = z.object({ reference_id: z.string().transform(readReference) });
 const settingsView = z.object({ version: z.int(), settings: z.record(z.string(), z.string()) });
 const version = z.object({ v: z.coerce.number('must be a number').optional() });
 
@@ -45,10 +60,14 @@ const batchBody = (() => {
     ? S
     : never;
 })();
-const overPlan = { 402: 'The batch does not fit the plan; nothing of it was kept.' };
+const overPlan = { 402: 'The plan has no room for any of the batch; nothing of it was kept.' };
+const taken = {
+  'X-Crossfade-Accepted': 'How many events of the batch were taken: the first ones.',
+  'X-Crossfade-Dropped': 'How many the plan had no room for.',
+};
 
-/** What client libraries call with a project's token. */
-@Controller('api/v2')
+/** What client libraries call with a project's token; those of old at `api/v1`, which is the same. */
+@Controller(['api/v2', 'api/v1'])
 export class IngestController {
   /** Of one event: each writes the whole of it again. */
   readonly #descriptions = limiterOf(DESCRIPTIONS_PER_MINUTE);
@@ -60,15 +79,24 @@ export class IngestController {
     private readonly throttle: Throttle,
   ) {}
 
-  @Post('events')
+  @Post(['events', 'events/submit'])
   @Allow('client')
   @ForClientLibraries()
   @CountsAgainst('ingest')
   @TakesBody('events')
+  @TakesText()
   @ApiBody({ schema: batchBody })
-  @Answers("Takes one event or many for the token's project", { status: 202, also: overPlan })
-  async post(@Calling() caller: Caller, @Body() body: unknown): Promise<void> {
-    await this.#accept(caller, targetOf(caller), body);
+  @Answers("Takes one event or many for the token's project", {
+    status: 202,
+    headers: taken,
+    also: overPlan,
+  })
+  async post(
+    @Calling() caller: Caller,
+    @Body() body: unknown,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<void> {
+    await this.#accept(caller, targetOf(caller), body, response);
   }
 
   @Post('projects/:id/events')
@@ -76,27 +104,33 @@ export class IngestController {
   @ForClientLibraries()
   @CountsAgainst('ingest')
   @TakesBody('events')
+  @TakesText()
   @ApiBody({ schema: batchBody })
   @Answers('Takes one event or many for a project', {
     status: 202,
+    headers: taken,
     also: { ...overPlan, 404: 'There is no such project for the caller.' },
   })
   async postToProject(
     @Calling() caller: Caller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Body() body: unknown,
+    @Res({ passthrough: true }) response: Response,
   ): Promise<void> {
     const target = caller.kind === 'user' ? await this.#projectOf(caller, id) : targetOf(caller);
     if (target.projectId !== id) throw forbidden('The token belongs to another project.');
-    await this.#accept(caller, target, body);
+    await this.#accept(caller, target, body, response);
   }
 
-  /** Kept with every event that has the reference, which may be still on its way: then nothing is described. */
+  /** The event may be still on its way: then it waits for it. */
   @Post('events/by-ref/:reference_id/user-description')
   @Allow('client')
   @ForClientLibraries()
   @CountsAgainst('side')
-  @Answers('Keeps what a user said with the newest event of the reference', { status: 202 })
+  @TakesText()
+  @Answers('Keeps what a user said with the newest event of the reference, or until there is one', {
+    status: 202,
+  })
   async describe(
     @Calling() caller: Caller,
     @Param({ schema: reference }) { reference_id: referenceId }: z.output<typeof reference>,
@@ -110,20 +144,24 @@ export class IngestController {
       response,
       'The event was described too often; wait a minute and try again.',
     );
-    await this.amendments.describe(projectId, referenceId, said);
+    await this.amendments.describe(projectId, referenceId, said, new Date());
   }
 
   @Get('events/session/heartbeat')
   @Allow('client')
   @ForClientLibraries()
   @CountsAgainst('side')
-  @Answers("Notes activity with the session's event", { also: noRoom })
+  @Answers('Notes activity with the event of the session, or of the user, or until there is one', {
+    also: noRoom,
+  })
   async heartbeat(
     @Calling() caller: Caller,
-    @Query({ schema: heartbeat }) { id, close }: z.output<typeof heartbeat>,
+    @Query({ schema: heartbeat }) { close }: z.output<typeof heartbeat>,
+    @Req() request: Request,
   ): Promise<void> {
     const { projectId } = targetOf(caller);
-    if (id !== undefined) await this.amendments.noteActivity(projectId, id, close === 'true', new Date());
+    const id = readReference(asSent(request, 'id'));
+    if (id.trim() !== '') await this.amendments.noteActivity(projectId, id, close, new Date());
   }
 
   @Get('projects/config')
@@ -142,16 +180,23 @@ export class IngestController {
     return { version: CONFIG_VERSION, settings: {} };
   }
 
-  async #accept({ tokenId }: Caller, target: IngestTarget, body: unknown): Promise<void> {
+  async #accept({ tokenId }: Caller, target: IngestTarget, body: unknown, response: Response): Promise<void> {
     const batch = batchOf(body);
     await this.throttle.countEvents(tokenId, batch.length);
-    await this.ingest.accept(target, batch, new Date());
+    const { accepted, dropped } = await this.ingest.accept(target, batch, new Date());
+    response.setHeader('X-Crossfade-Accepted', accepted).setHeader('X-Crossfade-Dropped', dropped);
   }
 
   async #projectOf(caller: UserCaller, id: string): Promise<IngestTarget> {
     const { organizationId } = await this.organizations.project(caller, id);
     return { organizationId, projectId: id };
   }
+}
+
+/** Client libraries put an id into a query as it is: a plus in an address is a plus, and no space. */
+function asSent({ originalUrl }: Request, name: string): string {
+  const [, query = ''] = originalUrl.split('?');
+  return new URLSearchParams(query.replaceAll('+', '%2B')).get(name) ?? '';
 }
 
 function targetOf(caller: Caller): IngestTarget {
@@ -164,14 +209,27 @@ function targetOf(caller: Caller): IngestTarget {
 const MOST_EVENTS = 50_000;
 
 function batchOf(body: unknown): readonly unknown[] {
+  const batch = typeof body === 'string' ? linesOf(body) : listOf(body);
+  if (batch.length > MOST_EVENTS)
+    throw new ProblemException(413, `The batch has more than ${MOST_EVENTS} events; send fewer at once.`);
+  return batch;
+}
+
+function listOf(body: unknown): readonly unknown[] {
   if (typeof body !== 'object' || body === null) {
     throw invalid([{ path: '', message: 'must be an event (a JSON object) or an array of events' }]);
   }
-  const batch: readonly unknown[] = Array.isArray(body) ? body : [body];
-  if (batch.length > MOST_EVENTS)
-    throw new ProblemException(
-      413,
-      `The batch has ${batch.length} events; send at most ${MOST_EVENTS} at once.`,
-    );
+  return Array.isArray(body) ? body : [body];
+}
+
+/** Each line of a text is an event, up to one more than are taken. */
+function linesOf(text: string): readonly unknown[] {
+  const batch: { message: string }[] = [];
+  for (let at = 0; at < text.length && batch.length <= MOST_EVENTS;) {
+    const end = text.indexOf('\n', at);
+    const message = text.slice(at, end < 0 ? text.length : end).trim();
+    if (message !== '') batch.push({ message });
+    at = end < 0 ? text.length : end + 1;
+  }
   return batch;
 }

@@ -6,10 +6,12 @@ import type { Transaction } from '../database/database.js';
 import { events, stacks } from '../database/schema.js';
 import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions, type Publish } from '../database/transactions.js';
-import { unauthorized } from '../http/problem.js';
-import type { PlanId } from '../organizations/plans.js';
+import { FaultLog } from '../fault-log.js';
+import { ProblemException, unauthorized } from '../http/problem.js';
 import { Portion } from '../portion.js';
-import { OverPlan, UsageMeter } from '../organizations/usage.js';
+import type { Share } from '../organizations/plans.js';
+import { ShareTaken, UsageMeter } from '../organizations/usage.js';
+import { EarlyAmendments } from './early-amendments.js';
 import { isEvent, readEvent, type EventInput } from './event-input.js';
 import { IngestQueues } from './ingest-queue.js';
 import { signatureOf } from './signature.js';
@@ -18,6 +20,13 @@ import { signatureOf } from './signature.js';
 export interface IngestTarget {
   readonly organizationId: string;
   readonly projectId: string;
+}
+
+/** What became of a batch. */
+interface Taken {
+  readonly accepted: number;
+  /** The plan had no room for them. */
+  readonly dropped: number;
 }
 
 /** An event with the id that it will have, so that it can be told of. */
@@ -45,37 +54,71 @@ const INSERTED_ROWS = 1000;
 /** Characters of one statement, beside its last event's. */
 const INSERTED_CHARACTERS = 512 * 1024;
 const MAX_STACK_TAGS = 50;
+/**
+ * How often a batch that reaches the plan's limit is stored anew because others took the room meanwhile. Each time, one of
+ * them was committed, and few are in work at once.
+ */
+const ATTEMPTS = 8;
+const RETRY_AFTER_SECONDS = 5;
 
 /** Takes events in: groups them into stacks, counts them, and tells of each stack once. */
 @Injectable()
 export class Ingest {
+  readonly #faults = new FaultLog(Ingest.name);
+
   constructor(
     private readonly transactions: Transactions,
     private readonly usage: UsageMeter,
     private readonly queues: IngestQueues,
+    private readonly early: EarlyAmendments,
   ) {}
 
   /**
-   * Takes a batch as a client sent it; what is no event is left out. Resolves after commit.
-   * @throws ProblemException 402 if the batch does not fit the organization's plan, 429 if too many wait
+   * Takes a batch as a client sent it, up to the limit of the organization's plan, in the order sent; what is no event is
+   * left out. Resolves after commit. @throws ProblemException 402 if nothing fits, 429 if too many wait
    */
-  async accept(target: IngestTarget, batch: readonly unknown[], now: Date): Promise<void> {
+  async accept(target: IngestTarget, batch: readonly unknown[], now: Date): Promise<Taken> {
     const events = batch.filter(isEvent);
-    if (events.length === 0) return;
+    if (events.length === 0) return { accepted: 0, dropped: 0 };
     try {
-      await this.queues.run(target.projectId, events.length, async () => {
-        const planId = await this.usage.planWithRoom(target.organizationId, events.length, now);
-        await this.#store(target, await groupBySignature(events, now), planId, now);
-      });
+      return await this.queues.run(target.projectId, events.length, () => this.#take(target, events, now));
     } catch (error) {
-      if (error instanceof OverPlan) throw await this.usage.refuse(target.organizationId, error, now);
       if (error instanceof QueryError && error.code === FOREIGN_KEY_VIOLATION)
         throw unauthorized('The project was deleted, and its tokens with it.');
       throw error;
     }
   }
 
-  #store(target: IngestTarget, groups: readonly Group[], planId: PlanId, now: Date): Promise<void> {
+  async #take(target: IngestTarget, events: readonly object[], now: Date): Promise<Taken> {
+    const { organizationId } = target;
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+      const share = await this.usage.shareOf(organizationId, events.length, now);
+      const dropped = events.length - share.fits;
+      if (share.fits === 0) throw await this.usage.refuse(organizationId, share, dropped, now);
+      try {
+        const groups = await groupBySignature(events.slice(0, share.fits), now);
+        await this.#store(target, groups, share, dropped, now);
+        await this.#amend(target.projectId, groups);
+        return { accepted: share.fits, dropped };
+      } catch (error) {
+        if (!(error instanceof ShareTaken)) throw error;
+      }
+    }
+    throw new ProblemException(
+      429,
+      "Many batches reach the plan's limit at once; send this one again, or fewer at once.",
+      undefined,
+      RETRY_AFTER_SECONDS,
+    );
+  }
+
+  #store(
+    target: IngestTarget,
+    groups: readonly Group[],
+    share: Share,
+    dropped: number,
+    now: Date,
+  ): Promise<void> {
     return this.transactions.run(async (transaction, publish) => {
       let kept = 0;
       const portion = new Portion();
@@ -87,8 +130,21 @@ export class Ingest {
         if (portion.isOver) await portion.next();
         kept += counted.reduce((sum, { events: own }) => sum + own.length, 0);
       }
-      await this.usage.count(transaction, target.organizationId, planId, kept, now);
+      await this.usage.count(transaction, publish, target.organizationId, { share, kept, dropped }, now);
     });
+  }
+
+  /** The events are committed: nobody must be told that they failed, since a client would send them again. */
+  async #amend(projectId: string, groups: readonly Group[]): Promise<void> {
+    const names = new Set<string>();
+    for (const { events: own } of groups)
+      for (const { referenceId, userIdentity } of own)
+        for (const name of [referenceId, userIdentity]) if (name !== undefined) names.add(name);
+    try {
+      await this.early.giveTo(projectId, names);
+    } catch (error) {
+      this.#faults.failure(error, 'amending committed events');
+    }
   }
 
   /** One upsert for many stacks: the row lock makes counts exact, the order makes deadlocks impossible. */
@@ -148,13 +204,49 @@ export class Ingest {
   ): Promise<void> {
     for await (const rows of statementsOf(counted)) {
       await transaction.execute(sql`
-        INSERT INTO ${events} (id, organization_id, project_id, stack_id, type, message, date, data, tags, reference_id)
-        SELECT id, ${organizationId}::uuid, ${projectId}::uuid, stack_id, type, message, date, data, tags, reference_id
-        FROM jsonb_to_recordset(${rows}::jsonb) AS row(
-          id uuid, stack_id uuid, type text, message text, date timestamptz, data jsonb, tags text[], reference_id text
-        )`);
+        INSERT INTO ${events} (organization_id, project_id, ${ROW_NAMES})
+        SELECT ${organizationId}::uuid, ${projectId}::uuid, ${ROW_NAMES}
+        FROM jsonb_to_recordset(${rows}::jsonb) AS row(${ROW_TYPES})`);
     }
   }
+}
+
+/** What of an event has a column, beside whose it is. */
+const columns = {
+  id: 'uuid',
+  stack_id: 'uuid',
+  type: 'text',
+  message: 'text',
+  value: 'double precision',
+  geo: 'text',
+  date: 'timestamptz',
+  data: 'jsonb',
+  tags: 'text[]',
+  reference_id: 'text',
+  user_identity: 'text',
+} as const;
+const ROW_NAMES = sql.raw(Object.keys(columns).join(', '));
+const ROW_TYPES = sql.raw(
+  Object.entries(columns)
+    .map(([name, type]) => `${name} ${type}`)
+    .join(', '),
+);
+
+function rowOf(stackId: string, event: IdentifiedEvent): Record<keyof typeof columns, unknown> {
+  const { id, type, message, value, geo, date, data, tags, referenceId, userIdentity } = event;
+  return {
+    id,
+    stack_id: stackId,
+    type,
+    message,
+    value,
+    geo,
+    date,
+    data,
+    tags,
+    reference_id: referenceId,
+    user_identity: userIdentity,
+  };
 }
 
 /** Events as rows in JSON, so many at once as one statement takes. */
@@ -163,8 +255,8 @@ async function* statementsOf(counted: readonly Counted[]): AsyncGenerator<string
   let rows: string[] = [];
   let characters = 0;
   for (const { stackId, events: own } of counted) {
-    for (const { id, type, message, date, data, tags, referenceId: reference_id } of own) {
-      const row = JSON.stringify({ id, stack_id: stackId, type, message, date, data, tags, reference_id });
+    for (const event of own) {
+      const row = JSON.stringify(rowOf(stackId, event));
       characters += row.length;
       rows.push(row);
       if (portion.isOver) await portion.next();

@@ -7,7 +7,7 @@ import { DATABASE } from '../database/database.token.js';
 import { events, stacks, stackStatuses } from '../database/schema.js';
 import { Answers } from '../http/answers.js';
 import { notFound } from '../http/problem.js';
-import { pageOf, window } from '../http/page.js';
+import { readPage } from '../http/page.js';
 import { futureInstant, idSchema, idsSchema, paging, type Paging } from '../http/schemas.js';
 import { cleanText } from '../http/text.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
@@ -188,8 +188,7 @@ export class StacksController {
   }
 
   async #stacks(of: SQL, query: Listing, request: Request, response: Response) {
-    const { limit, offset } = window(query);
-    const rows = await this.database
+    const found = this.database
       .select()
       .from(stacks)
       .where(
@@ -200,20 +199,17 @@ export class StacksController {
         ),
       )
       .orderBy(...orders[query.sort])
-      .limit(limit)
-      .offset(offset);
-    return pageOf(rows, query, request, response).map(toStackView);
+      .$dynamic();
+    return (await readPage(this.database, found, query, request, response)).map(toStackView);
   }
 
   async #events(of: SQL, query: Paging, request: Request, response: Response) {
-    const { limit, offset } = window(query);
-    const rows = await this.database
+    const found = this.database
       .select()
       .from(events)
       .where(of)
       .orderBy(desc(events.date), desc(events.id))
-      .limit(limit)
-      .offset(offset);
-    return pageOf(rows, query, request, response).map(toEventView);
+      .$dynamic();
+    return (await readPage(this.database, found, query, request, response)).map(toEventView);
   }
 }

@@ -13,6 +13,8 @@ interface Answer {
   readonly status?: 200 | 201 | 202 | 204;
   /** Reads what the handler returns, so that nothing leaves which is not documented. Without it there is no body. */
   readonly body?: z.ZodType;
+  /** Headers of the success that are particular to this route: what they say. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** The body is a list of these, one page of it. */
   readonly list?: true;
   /** Other answers that are particular to this route: why, and what they hold where that is not a problem. */
@@ -23,7 +25,7 @@ interface Answer {
  * What a route does and answers: for the framework, which reads every body with the schema, and for OpenAPI alike.
  * Answers that follow from a route's shape (its right, parameters, body, throttle) are documented in `openapi.ts`.
  */
-export function Answers(summary: string, { status = 200, body, list, also = {} }: Answer = {}) {
+export function Answers(summary: string, { status = 200, body, headers, list, also = {} }: Answer = {}) {
   return applyDecorators(
     HttpCode(status),
     ApiOperation({ summary }),
@@ -31,7 +33,7 @@ export function Answers(summary: string, { status = 200, body, list, also = {} }
       status,
       description: body === undefined ? 'Done; there is no body.' : 'Done.',
       ...(body === undefined ? {} : { standardSchema: body, isArray: list === true }),
-      ...(list === true ? { headers: nextLink } : {}),
+      headers: { ...(list === true ? ofPage : {}), ...described(headers ?? {}) },
     }),
     ...Object.entries(also).map(([code, answer]) =>
       ApiResponse({
@@ -50,9 +52,15 @@ export function Answers(summary: string, { status = 200, body, list, also = {} }
 /** Of a route that is read by its method and writes all the same; the others' follows from their shape. */
 export const noRoom = { 507: 'The disk of an embedded database is nearly full; nothing was stored.' };
 
-const nextLink = {
-  Link: {
-    description: '`<…>; rel="next"` while there is another page.',
-    schema: { type: 'string' as const },
-  },
-};
+const described = (headers: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [
+      name,
+      { description, schema: { type: 'string' as const } },
+    ]),
+  );
+
+const ofPage = described({
+  Link: '`<…>; rel="next"` while there is another page.',
+  'X-Result-Count': 'How many there are on all pages; a longer list says 10000.',
+});

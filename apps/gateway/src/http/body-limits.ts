@@ -11,3 +11,10 @@ export type BodyLimit = keyof typeof bodyLimits;
 export const BODY_LIMIT = 'crossfade:body-limit';
 /** Gives a route a limit of its own. */
 export const TakesBody = (limit: BodyLimit) => SetMetadata(BODY_LIMIT, limit);
+
+export const TEXT_BODY = 'crossfade:text-body';
+/**
+ * A route that client libraries call takes a body as `text/plain` or of no type, too, as old browsers send it. JSON in it is
+ * read as JSON; anything else is handed over as the text that it is.
+ */
+export const TakesText = () => SetMetadata(TEXT_BODY, true);

@@ -11,7 +11,7 @@ import type { Request, Response } from 'express';
 import type { Observable } from 'rxjs';
 import { Portion } from '../portion.js';
 import { SETTINGS, type Settings } from '../settings.js';
-import { BODY_LIMIT, bodyLimits, type BodyLimit } from './body-limits.js';
+import { BODY_LIMIT, bodyLimits, TEXT_BODY, type BodyLimit } from './body-limits.js';
 import { readBytes, refuseByHeaders } from './body-reader.js';
 import { BodyRoom } from './body-room.js';
 import { parseJson, TooManyValues } from './json.js';
@@ -44,21 +44,28 @@ export class BodyInterceptor implements NestInterceptor {
     const request = http.getRequest<Request>();
     const response = http.getResponse<Response>();
     if (!hasBody(request)) return next.handle();
-    if (takesBody(context)) request.body = await this.#read(request, response, this.#limitOf(context));
+    if (takesBody(context)) request.body = await this.#read(request, response, context);
     // A small one came with its headers: it does not matter.
     else if (request.complete) bodyIsRead(request, response);
     return next.handle();
   }
 
-  async #read(request: Request, response: Response, limit: number): Promise<unknown> {
-    if (!request.is('json')) throw new ProblemException(415, 'Send JSON: Content-Type: application/json.');
+  async #read(request: Request, response: Response, context: ExecutionContext): Promise<unknown> {
+    const isText = this.#takesText(context) && isPlain(request);
+    if (!isText && !request.is('json'))
+      throw new ProblemException(415, 'Send JSON: Content-Type: application/json.');
+    const limit = this.#limitOf(context);
     refuseByHeaders(request, limit);
     const held = this.#room.hold(networkOf(request.ip));
     response.once('close', held.release);
     askForBody(request, response);
     const chunks = await readBytes(request, { limit, seconds: this.#seconds, held });
     if (request.complete) bodyIsRead(request, response);
-    return read(chunks);
+    return read(chunks, isText);
+  }
+
+  #takesText(context: ExecutionContext): boolean {
+    return this.reflector.get<true | undefined>(TEXT_BODY, context.getHandler()) === true;
   }
 
   #limitOf(context: ExecutionContext): number {
@@ -90,18 +97,24 @@ function hasBodyParameter(context: ExecutionContext): boolean {
 /** Bytes that are made a text at once; more wait for a turn of their own. */
 const AT_ONCE = 256 * 1024;
 
-async function read(chunks: readonly Buffer[]): Promise<object> {
+const isPlain = (request: Request): boolean =>
+  (request.headers['content-type'] ?? '') === '' || request.is('text/plain') !== false;
+
+async function read(chunks: readonly Buffer[], isText: boolean): Promise<object | string> {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   if (length === 0) return {};
   if (length > AT_ONCE) await new Portion().next();
   const text = Buffer.concat(chunks, length)
     .toString('utf8')
     .replace(/^\ufeff/, '');
+  // A line of a log may begin with a bracket, too.
+  if (isText && !/^\s*[[{]/.test(text)) return text;
   const value = await parseJson(text).catch((error: unknown) => {
     if (error instanceof TooManyValues)
       throw new ProblemException(413, `The body has ${error.message} part; send smaller parts.`);
   });
   if (typeof value === 'object' && value !== null) return value;
+  if (isText) return text;
   throw new ProblemException(400, 'The body is not valid JSON; send a JSON object or array.', [
     { path: '', message: 'not valid JSON' },
   ]);

@@ -5,8 +5,14 @@ import { isForClientLibraries } from './client-library-routes.js';
 
 type CorsDelegate = Extract<NonNullable<NestApplicationOptions['cors']>, (...args: never) => unknown>;
 
-const EXPOSED = ['X-Exceptionless-ConfigVersion', 'X-RateLimit-Remaining', 'Retry-After'];
-const EXPOSED_TO_APPS = [...EXPOSED, 'X-RateLimit-Limit', 'X-RateLimit-Reset', 'Link'];
+const EXPOSED = [
+  'X-Exceptionless-ConfigVersion',
+  'X-Crossfade-Accepted',
+  'X-Crossfade-Dropped',
+  'X-RateLimit-Remaining',
+  'Retry-After',
+];
+const EXPOSED_TO_APPS = [...EXPOSED, 'X-RateLimit-Limit', 'X-RateLimit-Reset', 'Link', 'X-Result-Count'];
 
 /**
  * Which pages of other origins may call. Tokens are headers: no cookie is involved. Whoever may call may do so with any

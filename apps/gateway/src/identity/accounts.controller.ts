@@ -6,7 +6,7 @@ import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { users } from '../database/schema.js';
 import { Answers } from '../http/answers.js';
-import { pageOf, window } from '../http/page.js';
+import { readPage } from '../http/page.js';
 import { idSchema, instant, paging } from '../http/schemas.js';
 import { cleanText } from '../http/text.js';
 import { Accounts } from './accounts.js';
@@ -39,19 +39,19 @@ export class AccountsController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
-    const { limit, offset } = window(query);
-    const rows = await this.database
+    const found = this.database
       .select()
       .from(users)
       .where(query.q === undefined ? undefined : sql`strpos(${users.email}, ${query.q}) > 0`)
       .orderBy(asc(users.email))
-      .limit(limit)
-      .offset(offset);
-    return pageOf(rows, query, request, response).map((row): z.input<typeof accountView> => ({
-      ...toUserView(row),
-      created_utc: row.created,
-      locked_utc: row.locked,
-    }));
+      .$dynamic();
+    return (await readPage(this.database, found, query, request, response)).map(
+      (row): z.input<typeof accountView> => ({
+        ...toUserView(row),
+        created_utc: row.created,
+        locked_utc: row.locked,
+      }),
+    );
   }
 
   @Post(':id/lock')

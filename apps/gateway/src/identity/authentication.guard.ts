@@ -5,10 +5,11 @@ import type { Response } from 'express';
 import { unauthorized } from '../http/problem.js';
 import { networkOf, Throttle } from '../http/throttle.js';
 import { RIGHT, type CalledRequest, type Caller, type Right } from './caller.js';
+import { credentialOf, type Credential } from './credential.js';
 import { RefusedTokens } from './refused-tokens.js';
 import { Tokens } from './tokens.js';
 
-/** Reads the bearer token of every route that needs one. */
+/** Reads the token of every route that needs one. */
 @Injectable()
 export class AuthenticationGuard implements CanActivate {
   readonly #refused = new RefusedTokens();
@@ -22,18 +23,15 @@ export class AuthenticationGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     // The push library has an admission of its own, with budgets of its own.
     if (context.getType() !== 'http' || isPushRoute(context)) return true;
-    if (this.#rightOf(context) === 'anyone') return true;
+    const right = this.#rightOf(context);
+    if (right === 'anyone') return true;
     const http = context.switchToHttp();
     const request = http.getRequest<CalledRequest>();
-    const token = bearerOf(request.headers.authorization);
-    const caller = token === undefined ? undefined : await this.#callerOf(token);
-    if (caller === undefined) {
+    const credential = credentialOf(request, right === 'client');
+    const caller = credential === undefined ? undefined : await this.#callerOf(credential.token);
+    if (caller === undefined || !mayBeSentSo(credential, caller)) {
       await this.throttle.count('api', `refused ${networkOf(request.ip)}`, http.getResponse<Response>());
-      throw unauthorized(
-        token === undefined
-          ? 'Send a token: "Authorization: Bearer TOKEN".'
-          : 'The token is unknown, expired or revoked; log in again.',
-      );
+      throw unauthorized(refusal(credential, caller));
     }
     request.caller = caller;
     return true;
@@ -54,12 +52,13 @@ export class AuthenticationGuard implements CanActivate {
   }
 }
 
-/** Longer ones are none of ours, and are not worth a hash. */
-const LONGEST_TOKEN = 500;
+/** What client libraries of old send anywhere, in an address too, is public: a project's token is, and no other. */
+const mayBeSentSo = (credential: Credential | undefined, caller: Caller): boolean =>
+  credential?.isOld !== true || caller.kind === 'project';
 
-/** The token of a header; undefined if there is none that could be ours. */
-function bearerOf(header = ''): string | undefined {
-  if (!/^bearer /i.test(header)) return undefined;
-  const token = header.slice('bearer '.length).trimStart();
-  return token === '' || token.length > LONGEST_TOKEN || /\s/.test(token) ? undefined : token;
+function refusal(credential: Credential | undefined, caller: Caller | undefined): string {
+  if (credential === undefined) return 'Send a token: "Authorization: Bearer TOKEN".';
+  return caller === undefined
+    ? 'The token is unknown, expired or revoked; log in again.'
+    : 'Only the token of a project may be sent in this way; send "Authorization: Bearer TOKEN".';
 }

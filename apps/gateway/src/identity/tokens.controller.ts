@@ -8,7 +8,7 @@ import { DATABASE } from '../database/database.token.js';
 import { projects, tokens } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';
 import { Answers } from '../http/answers.js';
-import { pageOf, window } from '../http/page.js';
+import { readPage } from '../http/page.js';
 import { notFound } from '../http/problem.js';
 import { idSchema, idsSchema, instant, line, paging, type Paging } from '../http/schemas.js';
 import { Organizations } from '../organizations/organizations.js';
@@ -71,15 +71,13 @@ export class TokensController {
     @Res({ passthrough: true }) response: Response,
   ) {
     const project = await this.organizations.project(caller, id);
-    const { limit, offset } = window(query);
-    const rows = await this.database
+    const found = this.database
       .select()
       .from(tokens)
       .where(eq(tokens.projectId, project.id))
       .orderBy(desc(tokens.created), tokens.id)
-      .limit(limit)
-      .offset(offset);
-    return pageOf(rows, query, request, response).map(toTokenView);
+      .$dynamic();
+    return (await readPage(this.database, found, query, request, response)).map(toTokenView);
   }
 
   @Post('projects/:id/tokens')
@@ -126,18 +124,18 @@ export class TokensController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
-    const { limit, offset } = window(query);
-    const rows = await this.database
+    const found = this.database
       .select()
       .from(tokens)
       .where(isOfService)
       .orderBy(desc(tokens.created), tokens.id)
-      .limit(limit)
-      .offset(offset);
-    return pageOf(rows, query, request, response).map((row): z.input<typeof serviceTokenView> => ({
-      ...toTokenView(row),
-      last_used_utc: row.lastUsed,
-    }));
+      .$dynamic();
+    return (await readPage(this.database, found, query, request, response)).map(
+      (row): z.input<typeof serviceTokenView> => ({
+        ...toTokenView(row),
+        last_used_utc: row.lastUsed,
+      }),
+    );
   }
 
   @Post('tokens')

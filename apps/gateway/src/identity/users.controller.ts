@@ -6,7 +6,7 @@ import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { tokens, users } from '../database/schema.js';
 import { Answers } from '../http/answers.js';
-import { pageOf, window } from '../http/page.js';
+import { readPage } from '../http/page.js';
 import { notFound } from '../http/problem.js';
 import { instant, paging, type Paging } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from './caller.js';
@@ -49,22 +49,22 @@ export class UsersController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
-    const { limit, offset } = window(query);
-    const rows = await this.database
+    const found = this.database
       .select()
       .from(tokens)
       .where(and(eq(tokens.userId, userId), eq(tokens.kind, 'login'), notExpired))
       .orderBy(desc(tokens.created), tokens.id)
-      .limit(limit)
-      .offset(offset);
-    return pageOf(rows, query, request, response).map((row): z.input<typeof sessionView> => ({
-      id: row.id,
-      created_utc: row.created,
-      last_used_utc: row.lastUsed,
-      expires_utc: row.expires,
-      user_agent: row.userAgent,
-      is_current: row.id === tokenId,
-    }));
+      .$dynamic();
+    return (await readPage(this.database, found, query, request, response)).map(
+      (row): z.input<typeof sessionView> => ({
+        id: row.id,
+        created_utc: row.created,
+        last_used_utc: row.lastUsed,
+        expires_utc: row.expires,
+        user_agent: row.userAgent,
+        is_current: row.id === tokenId,
+      }),
+    );
   }
 }
 

@@ -11,12 +11,21 @@ import { flag, instant, line } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
 
 const release = z.object({ critical: flag });
-const releaseText = z.object({ value: line(1000) });
-const systemText = z.object({
-  value: line(1000),
-  level: z.enum(notificationLevels, `must be one of ${notificationLevels.join(', ')}`).default('Info'),
-  target: z.enum(notificationTargets, `must be one of ${notificationTargets.join(', ')}`).default('Both'),
-});
+/** What is said, in either of two fields: existing clients know both. */
+const said = z.object({ value: line(1000).optional(), message: line(1000).optional() });
+const textOf = <Body extends z.output<typeof said>>(body: Body, context: z.RefinementCtx<Body>) => {
+  const text = body.value ?? body.message;
+  if (text !== undefined) return { ...body, text };
+  context.addIssue({ code: 'custom', path: ['value'], message: 'must be given, or message' });
+  return z.NEVER;
+};
+const releaseText = said.transform(textOf);
+const systemText = said
+  .extend({
+    level: z.enum(notificationLevels, `must be one of ${notificationLevels.join(', ')}`).default('Info'),
+    target: z.enum(notificationTargets, `must be one of ${notificationTargets.join(', ')}`).default('Both'),
+  })
+  .transform(textOf);
 
 const releaseView = z.object({ critical: z.boolean(), date: instant, message: z.string() });
 const systemView = z.object({
@@ -42,19 +51,19 @@ export class NotificationsController {
   async release(
     @CallingUser() { userId }: UserCaller,
     @Query({ schema: release }) { critical }: z.output<typeof release>,
-    @Body({ schema: releaseText }) { value }: z.output<typeof releaseText>,
+    @Body({ schema: releaseText }) { text }: z.output<typeof releaseText>,
   ) {
     const date = new Date();
     await this.transactions.run(async (transaction, publish) => {
       await transaction
         .insert(notifications)
-        .values({ kind: 'release', message: value, critical, date, createdBy: userId });
+        .values({ kind: 'release', message: text, critical, date, createdBy: userId });
       publish({
         type: 'ReleaseNotification',
-        message: { critical, date: date.toISOString(), message: value },
+        message: { critical, date: date.toISOString(), message: text },
       });
     });
-    return { critical, date, message: value };
+    return { critical, date, message: text };
   }
 
   @Get('system')
@@ -77,26 +86,26 @@ export class NotificationsController {
   @Answers('Shows a notification in the apps, in place of the one that stands', { body: systemView })
   async announce(
     @CallingUser() { userId }: UserCaller,
-    @Body({ schema: systemText }) { value, level, target }: z.output<typeof systemText>,
+    @Body({ schema: systemText }) { text, level, target }: z.output<typeof systemText>,
   ) {
     const date = new Date();
     await this.transactions.run(async (transaction, publish) => {
       await clear(transaction, date);
       await transaction
         .insert(notifications)
-        .values({ kind: 'system', message: value, level, target, date, createdBy: userId })
+        .values({ kind: 'system', message: text, level, target, date, createdBy: userId })
         // Another administrator was first by a moment.
         .onConflictDoUpdate({
           target: notifications.kind,
           targetWhere: isStanding,
-          set: { message: value, level, target, date, createdBy: userId },
+          set: { message: text, level, target, date, createdBy: userId },
         });
       publish({
         type: 'SystemNotification',
-        message: { date: date.toISOString(), message: value, level, target },
+        message: { date: date.toISOString(), message: text, level, target },
       });
     });
-    return { date, message: value, level, target };
+    return { date, message: text, level, target };
   }
 
   @Delete('system')

@@ -1,8 +1,10 @@
 import { Body, Controller, Delete, Get, Header, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
+import type { Database } from '../database/database.js';
+import { DATABASE } from '../database/database.token.js';
 import { Answers } from '../http/answers.js';
-import { pageOf, window } from '../http/page.js';
+import { readPage } from '../http/page.js';
 import { emailAddress, idSchema, instant, paging, type Paging } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
 import { linkTo } from '../identity/link.js';
@@ -44,6 +46,7 @@ const noPlace = {
 @Allow('user')
 export class InvitationsController {
   constructor(
+    @Inject(DATABASE) private readonly database: Database,
     @Inject(SETTINGS) private readonly settings: Settings,
     private readonly organizations: Organizations,
     private readonly invitations: Invitations,
@@ -82,8 +85,8 @@ export class InvitationsController {
     @Res({ passthrough: true }) response: Response,
   ) {
     this.organizations.requireMember(caller, id);
-    const rows = await this.invitations.ofOrganization(id, window(query));
-    return pageOf(rows, query, request, response).map(toSentView);
+    const found = this.invitations.ofOrganization(id);
+    return (await readPage(this.database, found, query, request, response)).map(toSentView);
   }
 
   @Delete('organizations/:id/invitations/:invitation_id')
@@ -107,12 +110,14 @@ export class InvitationsController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
-    const rows = await this.invitations.ofAccount(userId, window(query));
-    return pageOf(rows, query, request, response).map((row): z.input<typeof receivedView> => ({
-      ...toOfferView(row),
-      id: row.invitation.id,
-      organization_id: row.invitation.organizationId,
-    }));
+    const found = this.invitations.ofAccount(userId);
+    return (await readPage(this.database, found, query, request, response)).map(
+      (row): z.input<typeof receivedView> => ({
+        ...toOfferView(row),
+        id: row.invitation.id,
+        organization_id: row.invitation.organizationId,
+      }),
+    );
   }
 
   @Post('users/me/invitations/:id/accept')

@@ -21,11 +21,6 @@ export interface Invitation {
   readonly inviterName: string | null;
 }
 
-interface Window {
-  readonly limit: number;
-  readonly offset: number;
-}
-
 /**
  * Nobody becomes a member without having said so. An invitation is for the account that has its address when it is made,
  * and for whoever has its link. Whether the address has an account, or is a member's, changes nothing of what members
@@ -81,24 +76,24 @@ export class Invitations {
   }
 
   /** The open ones of an organization, newest first. Those that were declined are open to whoever has the link. */
-  ofOrganization(organizationId: string, window: Window): Promise<Invitation[]> {
-    return this.#read(eq(invitations.organizationId, organizationId), window);
+  ofOrganization(organizationId: string) {
+    return this.#those(eq(invitations.organizationId, organizationId));
   }
 
   /** Those that an account may accept in its app, newest first. */
-  ofAccount(accountId: string, window: Window): Promise<Invitation[]> {
+  ofAccount(accountId: string) {
     const own = this.database
       .select({ one: sql`1` })
       .from(memberships)
       .where(
         and(eq(memberships.organizationId, invitations.organizationId), eq(memberships.userId, accountId)),
       );
-    return this.#read(and(isShownTo(accountId), notExists(own)), window);
+    return this.#those(and(isShownTo(accountId), notExists(own)));
   }
 
   /** What a link is for. @throws ProblemException 404 */
   async ofSecret(secret: string): Promise<Invitation> {
-    const [found] = await this.#read(eq(invitations.hash, hashToken(secret)), { limit: 1, offset: 0 });
+    const [found] = await this.#those(eq(invitations.hash, hashToken(secret))).limit(1);
     if (found === undefined) throw linkEnded();
     return found;
   }
@@ -167,7 +162,7 @@ export class Invitations {
     return accepted && this.organizations.join(transaction, publish, accepted.organizationId, accountId);
   }
 
-  #read(which: SQL | undefined, { limit, offset }: Window): Promise<Invitation[]> {
+  #those(which: SQL | undefined) {
     return this.database
       .select({
         invitation: invitations,
@@ -179,8 +174,7 @@ export class Invitations {
       .leftJoin(users, eq(users.id, invitations.invitedBy))
       .where(and(which, isOpen))
       .orderBy(desc(invitations.created), asc(invitations.id))
-      .limit(limit)
-      .offset(offset);
+      .$dynamic();
   }
 }
 

@@ -6,7 +6,7 @@ import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { memberships, organizations, users } from '../database/schema.js';
 import { Answers } from '../http/answers.js';
-import { pageOf, window } from '../http/page.js';
+import { readPage } from '../http/page.js';
 import { emailAddress, idSchema, instant, line, paging, type Paging } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
 import { toUserView, userView } from '../identity/users.controller.js';
@@ -21,6 +21,7 @@ const planChoice = z.object({ planId: z.enum(planIds, `must be one of ${planIds.
 const periodUsageView = z.object({
   total: z.int(),
   limit: z.int().nullable().meta({ description: 'null: any number' }),
+  dropped: z.int().meta({ description: 'events that the plan had no room for' }),
 });
 const organizationView = z.object({
   id: z.uuid(),
@@ -51,16 +52,18 @@ export class OrganizationsController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
-    const { limit, offset } = window(query);
-    const rows = await this.database
+    const found = this.database
       .select({ organization: organizations })
       .from(organizations)
       .innerJoin(memberships, eq(memberships.organizationId, organizations.id))
       .where(eq(memberships.userId, userId))
       .orderBy(asc(organizations.name), organizations.id)
-      .limit(limit)
-      .offset(offset);
-    return this.#view(pageOf(rows, query, request, response).map(({ organization }) => organization));
+      .$dynamic();
+    return this.#view(
+      (await readPage(this.database, found, query, request, response)).map(
+        ({ organization }) => organization,
+      ),
+    );
   }
 
   @Post()
@@ -107,16 +110,16 @@ export class OrganizationsController {
     @Res({ passthrough: true }) response: Response,
   ) {
     this.organizations.requireMember(caller, id);
-    const { limit, offset } = window(query);
-    const rows = await this.database
+    const found = this.database
       .select({ user: users })
       .from(memberships)
       .innerJoin(users, eq(users.id, memberships.userId))
       .where(eq(memberships.organizationId, id))
       .orderBy(asc(users.email))
-      .limit(limit)
-      .offset(offset);
-    return pageOf(rows, query, request, response).map(({ user }) => toUserView(user));
+      .$dynamic();
+    return (await readPage(this.database, found, query, request, response)).map(({ user }) =>
+      toUserView(user),
+    );
   }
 
   @Delete(':id/users/:email')
@@ -164,4 +167,4 @@ export class OrganizationsController {
   }
 }
 
-const toPeriodView = ({ total, limit }: PeriodUsage) => ({ total, limit });
+const toPeriodView = ({ total, limit, dropped }: PeriodUsage) => ({ total, limit, dropped });

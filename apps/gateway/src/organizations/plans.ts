@@ -25,3 +25,21 @@ export function endOf(period: Period, now: Date): Date {
   else start.setUTCMonth(start.getUTCMonth() + 1);
   return start;
 }
+
+/** What a plan has room for of a batch: its first events, up to the limit. */
+export interface Share {
+  readonly planId: PlanId;
+  readonly fits: number;
+  /** The periods that have no room for all of the batch. */
+  readonly over: readonly Period[];
+}
+
+/** `used`: events of the current periods. A plan that was made smaller may have less than no room. */
+export function shareOf(planId: PlanId, used: Readonly<Record<Period, number>>, events: number): Share {
+  const roomOf = (period: Period): number => (plans[planId][period] ?? Infinity) - used[period];
+  return {
+    planId,
+    fits: Math.max(0, Math.min(events, ...periods.map(roomOf))),
+    over: periods.filter((period) => events > roomOf(period)),
+  };
+}

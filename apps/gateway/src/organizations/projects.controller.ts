@@ -8,7 +8,7 @@ import { DATABASE } from '../database/database.token.js';
 import { memberships, projects, tokens } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';
 import { Answers } from '../http/answers.js';
-import { pageOf, window } from '../http/page.js';
+import { readPage } from '../http/page.js';
 import { idSchema, instant, line, paging, type Paging } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
 import { tokenChanged } from '../identity/token-changed.js';
@@ -103,15 +103,13 @@ export class ProjectsController {
   }
 
   async #page(where: SQL, query: Paging, request: Request, response: Response) {
-    const { limit, offset } = window(query);
-    const rows = await this.database
+    const found = this.database
       .select()
       .from(projects)
       .where(where)
       .orderBy(asc(projects.name), projects.id)
-      .limit(limit)
-      .offset(offset);
-    return pageOf(rows, query, request, response).map(toProjectView);
+      .$dynamic();
+    return (await readPage(this.database, found, query, request, response)).map(toProjectView);
   }
 }
 

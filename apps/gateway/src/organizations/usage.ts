@@ -1,32 +1,31 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { and, eq, inArray, or, sql } from 'drizzle-orm';
+import { and, eq, inArray, or, sql, type SQL } from 'drizzle-orm';
 import type { Database, Queries, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { organizations, usage } from '../database/schema.js';
-import { Transactions } from '../database/transactions.js';
+import { Transactions, type Publish } from '../database/transactions.js';
 import { ProblemException, unauthorized } from '../http/problem.js';
-import { endOf, periods, plans, startOf, type Period, type PlanId } from './plans.js';
+import { endOf, periods, plans, shareOf, startOf, type Period, type PlanId, type Share } from './plans.js';
 
 /** What an organization has sent in the current period. */
 export interface PeriodUsage {
   readonly total: number;
   readonly limit: number | null;
-  /** Events were refused in this period, or more were sent than the plan allows. */
+  /** Events that the plan had no room for. */
+  readonly dropped: number;
+  /** Events were dropped in this period, or more were sent than the plan allows. */
   readonly isOver: boolean;
 }
 export type Usage = Readonly<Record<Period, PeriodUsage>>;
 
-/** A batch that does not fit. Nothing of it is kept. */
-export class OverPlan extends Error {
-  constructor(
-    readonly planId: PlanId,
-    readonly over: readonly Period[],
-    /** The batch alone is larger than the limit, so waiting does not help. */
-    readonly neverFits = false,
-  ) {
-    super(`over the ${over.join(' and ')} limit of the plan ${planId}`);
-  }
+/** What becomes of a batch. */
+interface Outcome {
+  readonly kept: number;
+  readonly dropped: number;
 }
+
+/** The share was looked up before others took the room: it has to be looked up again. */
+export class ShareTaken extends Error {}
 
 /** Counts events by month and hour, exactly: the count and the events are committed together. */
 @Injectable()
@@ -37,79 +36,114 @@ export class UsageMeter {
   ) {}
 
   /**
-   * The plan that a batch is counted against, if so many events still fit: a batch that does not is refused before there
-   * is any work on it. Others may be on their way, so the count at commit decides.
-   * @throws OverPlan, or ProblemException 401 if the organization is gone
+   * What the plan has room for of so many events, so that there is no work on those that do not fit. Others may be on
+   * their way, so the count at commit decides. @throws ProblemException 401 if the organization is gone
    */
-  async planWithRoom(organizationId: string, events: number, now: Date): Promise<PlanId> {
+  async shareOf(organizationId: string, events: number, now: Date): Promise<Share> {
     const current = (await this.of([organizationId], now)).get(organizationId);
     if (current === undefined) throw unauthorized('The organization was deleted, and its tokens with it.');
-    const { planId, usage: used } = current;
-    const over = periods.filter((period) => events > roomOf(used[period]));
-    if (over.length > 0) throw new OverPlan(planId, over, events > smallestOf(planId));
-    return planId;
+    const { hour, month } = current.usage;
+    return shareOf(current.planId, { hour: hour.total, month: month.total }, events);
   }
 
   /**
-   * Counts events of a batch that is being stored. Last in its transaction, since organizations wait here for each
-   * other's commit. @throws OverPlan, and then the transaction must fail
+   * Counts events of a batch that is being stored, and tells the organization of those that are not. Last in its
+   * transaction, since organizations wait here for each other's commit. @throws ShareTaken, and then the transaction must fail
    */
   async count(
     transaction: Transaction,
+    publish: Publish,
     organizationId: string,
-    planId: PlanId,
-    events: number,
+    { share: { planId, over }, kept, dropped }: Outcome & { readonly share: Share },
     now: Date,
   ): Promise<void> {
-    if (events === 0) return;
+    if (kept === 0 && dropped === 0) return;
     const { hour, month } = plans[planId];
-    const counted = await transaction
-      .insert(usage)
-      .values(
-        periods.map((period) => ({ organizationId, period, start: startOf(period, now), total: events })),
-      )
-      .onConflictDoUpdate({
-        target: [usage.organizationId, usage.period, usage.start],
-        set: { total: sql`${usage.total} + excluded.total` },
-        setWhere: sql`(${usage.total} + excluded.total
-          <= CASE excluded.period WHEN 'hour' THEN ${hour}::bigint ELSE ${month}::bigint END) IS NOT FALSE`,
-      })
-      .returning({ period: usage.period });
-    const over = periods.filter((period) => !counted.some((one) => one.period === period));
-    if (over.length > 0) throw new OverPlan(planId, over);
+    const fits = sql`(${usage.total} + excluded.total
+      <= CASE excluded.period WHEN 'hour' THEN ${hour}::bigint ELSE ${month}::bigint END) IS NOT FALSE`;
+    const counted = await this.#add(transaction, organizationId, { kept, dropped }, now, fits);
+    if (counted < periods.length) throw new ShareTaken();
+    await this.#tell(transaction, publish, organizationId, over, now);
   }
 
-  /** Tells the organization, once in each period, and answers with the refusal. */
+  /** Counts a batch of which nothing fits, tells the organization, and answers with the refusal. */
   async refuse(
     organizationId: string,
-    { planId, over, neverFits }: OverPlan,
+    { planId, over }: Share,
+    dropped: number,
     now: Date,
   ): Promise<ProblemException> {
     await this.transactions.run(async (transaction, publish) => {
-      for (const period of over) {
-        const told = await transaction
-          .insert(usage)
-          .values({ organizationId, period, start: startOf(period, now), isOver: true })
-          .onConflictDoUpdate({
-            target: [usage.organizationId, usage.period, usage.start],
-            set: { isOver: true },
-            setWhere: eq(usage.isOver, false),
-          })
-          .returning({ period: usage.period });
-        if (told.length === 0) continue;
-        publish({
-          type: 'PlanOverage',
-          message: { organization_id: organizationId, is_hourly: period === 'hour' },
-        });
-      }
+      await this.#add(transaction, organizationId, { kept: 0, dropped }, now);
+      await this.#tell(transaction, publish, organizationId, over, now);
     });
     const longest = over.includes('month') ? 'month' : 'hour';
     const limit = `The plan "${planId}" allows ${plans[planId][longest]} events ${longest === 'hour' ? 'an hour' : 'a month'}`;
-    const remedy = neverFits ? 'Send fewer at once' : `Send again after ${endOf(longest, now).toISOString()}`;
     return new ProblemException(
       402,
-      `${limit}, and this batch does not fit; nothing of it was kept. ${remedy}, or change the plan.`,
+      `${limit}, which are used up; nothing of this batch was kept. Send again after ${endOf(longest, now).toISOString()}, or change the plan.`,
     );
+  }
+
+  /** Adds to both periods, if `fits` holds for both. Resolves with how many it held for. */
+  async #add(
+    transaction: Transaction,
+    organizationId: string,
+    { kept, dropped }: Outcome,
+    now: Date,
+    fits?: SQL,
+  ): Promise<number> {
+    const counted = await transaction
+      .insert(usage)
+      .values(
+        periods.map((period) => ({
+          organizationId,
+          period,
+          start: startOf(period, now),
+          total: kept,
+          dropped,
+        })),
+      )
+      .onConflictDoUpdate({
+        target: [usage.organizationId, usage.period, usage.start],
+        set: {
+          total: sql`${usage.total} + excluded.total`,
+          dropped: sql`${usage.dropped} + excluded.dropped`,
+        },
+        ...(fits === undefined ? {} : { setWhere: fits }),
+      })
+      .returning({ period: usage.period });
+    return counted.length;
+  }
+
+  /** Once in each period. */
+  async #tell(
+    transaction: Transaction,
+    publish: Publish,
+    organizationId: string,
+    over: readonly Period[],
+    now: Date,
+  ): Promise<void> {
+    if (over.length === 0) return;
+    const told = await transaction
+      .update(usage)
+      .set({ isOver: true })
+      .where(
+        and(
+          eq(usage.organizationId, organizationId),
+          isCurrent(now),
+          inArray(usage.period, [...over]),
+          eq(usage.isOver, false),
+        ),
+      )
+      .returning({ period: usage.period });
+    for (const period of over) {
+      if (!told.some((one) => one.period === period)) continue;
+      publish({
+        type: 'PlanOverage',
+        message: { organization_id: organizationId, is_hourly: period === 'hour' },
+      });
+    }
   }
 
   /** Plans and current usage of organizations, by id. */
@@ -124,6 +158,7 @@ export class UsageMeter {
         planId: organizations.planId,
         period: usage.period,
         total: usage.total,
+        dropped: usage.dropped,
         isOver: usage.isOver,
       })
       .from(organizations)
@@ -135,15 +170,15 @@ export class UsageMeter {
         const planId = own[0]?.planId;
         if (planId === undefined) return [];
         const [hour, month] = periods.map((period) => {
-          const { total, isOver } = own.find((row) => row.period === period) ?? {};
-          return usageOf(planId, period, total ?? 0, isOver ?? false);
+          const { total, dropped, isOver } = own.find((row) => row.period === period) ?? {};
+          return usageOf(planId, period, total ?? 0, dropped ?? 0, isOver ?? false);
         }) as [PeriodUsage, PeriodUsage];
         return [[id, { planId, usage: { hour, month } }] as const];
       }),
     );
   }
 
-  /** A new plan begins with nothing refused. */
+  /** A new plan begins with nobody told. What was dropped stays counted. */
   async forgive(queries: Queries, organizationId: string, now: Date): Promise<void> {
     // In the order in which they are counted, so that neither waits for the other.
     await queries
@@ -162,13 +197,13 @@ export class UsageMeter {
 const isCurrent = (now: Date) =>
   or(...periods.map((period) => and(eq(usage.period, period), eq(usage.start, startOf(period, now)))));
 
-function usageOf(planId: PlanId, period: Period, total: number, wasRefused: boolean): PeriodUsage {
+function usageOf(
+  planId: PlanId,
+  period: Period,
+  total: number,
+  dropped: number,
+  wasTold: boolean,
+): PeriodUsage {
   const limit = plans[planId][period];
-  return { total, limit, isOver: wasRefused || (limit !== null && total > limit) };
+  return { total, limit, dropped, isOver: wasTold || (limit !== null && total > limit) };
 }
-
-const roomOf = ({ total, limit }: PeriodUsage): number => (limit === null ? Infinity : limit - total);
-
-/** What no batch may exceed, however long it waits. */
-const smallestOf = (planId: PlanId): number =>
-  Math.min(...periods.map((period) => plans[planId][period] ?? Infinity));

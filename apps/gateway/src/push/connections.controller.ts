@@ -3,7 +3,7 @@ import { Connections, type OpenConnection } from '@crossfade/push';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { Answers } from '../http/answers.js';
-import { pageOf, window } from '../http/page.js';
+import { answerPage } from '../http/page.js';
 import { notFound } from '../http/problem.js';
 import { idSchema, instant, paging, type Paging } from '../http/schemas.js';
 import { Allow } from '../identity/caller.js';
@@ -30,9 +30,9 @@ export class ConnectionsController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
-    const { limit, offset } = window(query);
-    const rows = this.connections.list().slice(offset, offset + limit);
-    return pageOf(rows, query, request, response).map(toConnectionView);
+    const open = this.connections.list();
+    const rows = open.slice((query.page - 1) * query.limit);
+    return answerPage(rows, open.length, query, request, response).map(toConnectionView);
   }
 
   @Delete(':id')

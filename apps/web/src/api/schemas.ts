@@ -32,7 +32,7 @@ export const event = z.object({
 });
 export type Event = z.infer<typeof event>;
 
-const periodUsage = z.object({ total: z.number(), limit: z.nullable(z.number()) });
+const periodUsage = z.object({ total: z.number(), limit: z.nullable(z.number()), dropped: z.number() });
 export const organization = z.object({
   id: z.string(),
   name: z.string(),

@@ -1,0 +1,1 @@
+ALTER TABLE "usage" ADD COLUMN "dropped" bigint DEFAULT 0 NOT NULL;
