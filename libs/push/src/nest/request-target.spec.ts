@@ -65,9 +65,11 @@ const unreadable: readonly (readonly [kind: string, targets: readonly string[], 
 ];
 
 describe('a target', () => {
-  it.each(readable)('%j has the path %j', (target, path, query = '', host = undefined) => {
-    expect(readTarget(target)).toEqual({ path, query, ...(host === undefined ? {} : { host }) });
-  });
+  for (const [target, path, query = '', host] of readable) {
+    it(`${JSON.stringify(target)} has the path ${path}`, () => {
+      expect(readTarget(target)).toEqual({ path, query, ...(host === undefined ? {} : { host }) });
+    });
+  }
 
   it.each(unreadable)('is refused for %s, in a sentence', (_kind, targets, says) => {
     for (const target of targets) {
