@@ -58,12 +58,21 @@ const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(reso
 async function start(client: OtherClient, token: string) {
   const proxy = await RecordingProxy.before(host.url);
   const heard: { id: string | undefined; type: string; text: string | undefined }[] = [];
-  const stop = await client.open(proxy.url, token, (id, { type, message }) => {
-    heard.push({ id, type, text: (message as { message?: string }).message });
+  let blanks = 0;
+  const stop = await client.open(proxy.url, token, (id, envelope) => {
+    if (envelope === undefined) blanks += 1;
+    else
+      heard.push({
+        id,
+        type: envelope.type,
+        text: (envelope.message as { message?: string }).message,
+      });
   });
   return {
     heard,
+    blanks: () => blanks,
     attempts: proxy.attempts,
+    breakOff: () => proxy.breakOff(),
     times: (text: string) => heard.filter((one) => one.text === text).length,
     async stop() {
       await stop();
@@ -76,11 +85,12 @@ async function start(client: OtherClient, token: string) {
 function afterRefusal([first, second]: readonly Attempt[], status: number): string {
   expect(first?.status).toBe(status);
   if (first === undefined || second === undefined) return 'gives up';
-  return second.at - first.at < RETRY_AFTER_MS - 200 ? 'comes back too soon' : 'comes back when told';
+  const { retryAfterMs = RETRY_AFTER_MS } = first;
+  return second.at - first.at < retryAfterMs - 200 ? 'comes back too soon' : 'comes back when told';
 }
 
-/** What all do when their streams end in order, and with the cursors that they were given. */
-async function afterCleanEnd(): Promise<string[][]> {
+/** All of them, that have heard a message, and after it signs of life that moved the head. */
+async function startAll() {
   const tokens = await Promise.all(otherClients.map(() => newToken()));
   const running = await Promise.all(
     otherClients.map((client, index) => start(client, tokens[index]?.token ?? '')),
@@ -93,31 +103,57 @@ async function afterCleanEnd(): Promise<string[][]> {
   // What they may not see moves the head, which comes with the signs of life.
   await new ApiClient(host.url, sampleToken.intranet).json('POST', '/events', { message: 'unseen' });
   await pause(2500);
-  const before = running.map(({ heard, attempts }) => ({ id: heard.at(-1)?.id, attempts: attempts.length }));
+  return running.map((one, index) => {
+    const last = one.heard.at(-1)?.id;
+    const before = one.attempts.length;
+    return {
+      ...one,
+      tokenId: tokens[index]?.id,
+      comesBack: () => (one.attempts.length > before ? 'comes back' : 'ends'),
+      /** The cursor with which it came back. */
+      brought: () => one.attempts[before]?.cursor,
+      idOnlyBlock(): string {
+        if (one.blanks() > 0) return 'an event without data';
+        const cursor = one.attempts[before]?.cursor;
+        return cursor === undefined || cursor === last ? 'ignored' : 'moves the cursor';
+      },
+    };
+  });
+}
+
+/** What all do when their streams end in order, and with the cursors that they were given. */
+async function afterCleanEnd() {
+  const running = await startAll();
   const streams = await admin.json<{ id: string; token_id: string }[]>('GET', '/push/connections?limit=100');
   for (const { id, token_id } of streams) {
-    if (tokens.some((token) => token.id === token_id)) await admin.call('DELETE', `/push/connections/${id}`);
+    if (running.some(({ tokenId }) => tokenId === token_id)) {
+      await admin.call('DELETE', `/push/connections/${id}`);
+    }
   }
   // They are told to reconnect in a second, and their streams end a second after that.
   await pause(2200);
   await announce('away');
   await pause(OBSERVE_MS - 2200);
-  return Promise.all(
-    running.map(async ({ attempts, times, stop }, index) => {
-      const back = attempts[before[index]?.attempts ?? 0];
-      await stop();
-      const cursor = back?.cursor;
-      return [
-        back === undefined ? 'ends' : 'comes back',
-        cursor === undefined ? 'no' : times('away') === 1 ? 'yes' : `heard ${times('away')} times`,
-        cursor === undefined || cursor === before[index]?.id ? 'ignored' : 'moves the cursor',
-      ];
-    }),
-  );
+  for (const { stop } of running) await stop();
+  return running.map(({ comesBack, brought, times, idOnlyBlock }) => ({
+    end: comesBack(),
+    resumes: brought() === undefined ? 'no' : times('away') === 1 ? 'yes' : `heard ${times('away')} times`,
+    idOnlyBlock: idOnlyBlock(),
+  }));
+}
+
+/** What all do when their connections are reset. Nothing was said after the signs of life. */
+async function afterBreak() {
+  const running = await startAll();
+  for (const { breakOff } of running) breakOff();
+  await pause(OBSERVE_MS);
+  for (const { stop } of running) await stop();
+  return running.map(({ comesBack, idOnlyBlock }) => ({ end: comesBack(), idOnlyBlock: idOnlyBlock() }));
 }
 
 it('do what docs/clients.md says', async () => {
   const ends = await afterCleanEnd();
+  const breaks = await afterBreak();
 
   const at429 = await Promise.all(
     otherClients.map(async (client) => {
@@ -149,9 +185,11 @@ it('do what docs/clients.md says', async () => {
   );
   runSql(postgres, `ALTER DATABASE "${database.name}" ALLOW_CONNECTIONS true`);
 
+  // A clean end is announced by a message with an id, so it shows less; but one may come back from nothing else.
+  const idOnly = (index: number) => (breaks[index]?.end === 'comes back' ? breaks : ends)[index]?.idOnlyBlock;
   const seen = otherClients.map(({ name }, index) => [
     name,
-    [...(ends[index] ?? []), at429[index], at503[index]],
+    [breaks[index]?.end, ends[index]?.end, ends[index]?.resumes, idOnly(index), at429[index], at503[index]],
   ]);
   expect(seen).toEqual(otherClients.map(({ name }) => [name, rows.get(name)]));
 });

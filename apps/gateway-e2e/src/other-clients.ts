@@ -2,16 +2,20 @@ import { spawn } from 'node:child_process';
 import { decodeSseData, decodeWebSocketFrame, PUSH_PATH, type Envelope } from '@crossfade/protocol';
 import { chromiumArguments, chromiumPath } from '@crossfade/test-hosts';
 import { fetchEventSource } from '@microsoft/fetch-event-source';
+import { EventSourcePolyfill } from 'event-source-polyfill';
 import { EventSource } from 'eventsource';
 import { createEventSource } from 'eventsource-client';
+import { JSDOM, VirtualConsole } from 'jsdom';
 import { chromium } from 'playwright-core';
+import reactNative from 'react-native-sse';
 import reconnecting from 'reconnecting-websocket';
 
-// Its types tell of an ES module; what Node loads is the class itself.
+// Their types tell of an ES module; what is loaded is the class itself.
 const ReconnectingWebSocket = reconnecting as unknown as typeof reconnecting.default;
+const ReactNativeEventSource = reactNative as unknown as typeof reactNative.default;
 
-/** What a client reports of what it hears. */
-type Hear = (id: string | undefined, envelope: Envelope) => void;
+/** What a client reports of what it hears; undefined: an event in which there is nothing to read. */
+type Hear = (id: string | undefined, envelope: Envelope | undefined) => void;
 
 /** Somebody else's client, as its documentation says to use it. */
 export interface OtherClient {
@@ -25,10 +29,7 @@ export interface OtherClient {
 const endpoint = (url: string, token: string): string =>
   `${url}${PUSH_PATH}?${new URLSearchParams({ access_token: token })}`;
 
-function hearData(hear: Hear, id: string | undefined, data: string): void {
-  const envelope = decodeSseData(data);
-  if (envelope !== undefined) hear(id, envelope);
-}
+const hearData = (hear: Hear, id: string | undefined, data: string): void => hear(id, decodeSseData(data));
 
 async function openInChromium(url: string, address: string, hear: Hear): Promise<() => Promise<void>> {
   const browser = await chromium.launch({ executablePath: chromiumPath(), args: [...chromiumArguments] });
@@ -61,6 +62,34 @@ export const otherClients: readonly OtherClient[] = [
       });
       source.onmessage = ({ lastEventId, data }) => hearData(hear, lastEventId, String(data));
       return () => source.close();
+    },
+  },
+  {
+    name: 'event-source-polyfill 1.0.31',
+    async open(url, token, hear) {
+      const source = new EventSourcePolyfill(`${url}${PUSH_PATH}`, {
+        headers: { Authorization: `Bearer ${token}` },
+      });
+      source.onmessage = ({ lastEventId, data }) => hearData(hear, lastEventId, String(data));
+      return () => source.close();
+    },
+  },
+  {
+    name: 'react-native-sse 1.2.1',
+    async open(url, token, hear) {
+      // React Native has an XMLHttpRequest of its own; a page's here does what it asks of one.
+      const { window } = new JSDOM('', { url, virtualConsole: new VirtualConsole() });
+      Object.assign(globalThis, { XMLHttpRequest: window.XMLHttpRequest });
+      const source = new ReactNativeEventSource(`${url}${PUSH_PATH}`, {
+        headers: { Authorization: `Bearer ${token}` },
+      });
+      source.addEventListener('message', ({ lastEventId, data }) =>
+        hearData(hear, lastEventId ?? undefined, data ?? ''),
+      );
+      return () => {
+        source.close();
+        window.close();
+      };
     },
   },
   {

@@ -8,6 +8,8 @@ export interface Attempt {
   readonly cursor: string | undefined;
   /** The status that it got. */
   status: number | undefined;
+  /** The time that it was told to wait. */
+  retryAfterMs: number | undefined;
 }
 
 /** Stands between a client and the gateway, and notes each attempt. It changes nothing. */
@@ -34,6 +36,11 @@ export class RecordingProxy {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** Ends all connections with a reset; new ones are taken. */
+  breakOff(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
   close(): void {
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
@@ -45,15 +52,20 @@ export class RecordingProxy {
       const head = chunk.toString('latin1');
       if (/^GET \/api\/v2\/push[? ]/.test(head)) {
         const cursor =
-          /^last-event-id: *(\S+)/im.exec(head)?.[1] ?? /[?&]last_event_id=([^& ]+)/.exec(head)?.[1];
-        current = { at: Date.now(), cursor, status: undefined };
+          /^last-event-id: *(\S+)/im.exec(head)?.[1] ??
+          /[?&](?:last_event_id|lastEventId)=([^& ]+)/.exec(head)?.[1];
+        current = { at: Date.now(), cursor, status: undefined, retryAfterMs: undefined };
         this.attempts.push(current);
       }
     });
     gateway.on('data', (chunk) => {
       if (current === undefined || current.status !== undefined) return;
-      const status = /^HTTP\/1\.1 (\d{3})/.exec(chunk.toString('latin1'))?.[1];
-      if (status !== undefined) current.status = Number(status);
+      const head = chunk.toString('latin1');
+      const status = /^HTTP\/1\.1 (\d{3})/.exec(head)?.[1];
+      if (status === undefined) return;
+      current.status = Number(status);
+      const seconds = /^retry-after: *(\d+)/im.exec(head)?.[1];
+      if (seconds !== undefined) current.retryAfterMs = Number(seconds) * 1000;
     });
     client.pipe(gateway);
     gateway.pipe(client);

@@ -81,6 +81,7 @@ export class AppModule {
             enabled: settings.enablePush,
             allowedOrigins: settings.CORS_ORIGINS,
             writeQueueCapacity: settings.PUSH_WRITE_QUEUE_CAPACITY,
+            maxMessageBytes: settings.PUSH_MAX_MESSAGE_BYTES,
             keepAliveSeconds: settings.PUSH_KEEP_ALIVE_SECONDS,
             maxConnectionsPerOwner: settings.PUSH_MAX_CONNECTIONS_PER_USER,
             maxConnectionsPerTenant: settings.PUSH_MAX_CONNECTIONS_PER_ORGANIZATION,

@@ -103,6 +103,8 @@ const environment = z.object({
     })
     .default('info'),
   PUSH_WRITE_QUEUE_CAPACITY: whole(1, 100_000).default(64),
+  // Not so few that the gateway's own do not fit: a notification has a thousand characters, which may be escaped.
+  PUSH_MAX_MESSAGE_BYTES: whole(8192, 2_097_152).default(2_097_152),
   PUSH_STALL_SECONDS: whole(1, 3600).default(30),
   PUSH_KEEP_ALIVE_SECONDS: whole(1, 3600).default(15),
   PUSH_MAX_CONNECTIONS_PER_USER: whole(1, 100_000).default(10),

@@ -11,6 +11,7 @@ export const closeTable = {
   replaced: { farewell: undefined, webSocket: 1000, comeBack: false },
   slow: { farewell: undefined, webSocket: 1013, comeBack: true },
   unconfirmed: { farewell: undefined, webSocket: 1013, comeBack: true },
+  stale: { farewell: undefined, webSocket: 1013, comeBack: true },
   flooding: { farewell: undefined, webSocket: 1008, comeBack: false },
   lease_lost: { farewell: undefined, webSocket: 1011, comeBack: true },
   internal_error: { farewell: undefined, webSocket: 1011, comeBack: true },
@@ -21,13 +22,14 @@ export type CloseReason = keyof typeof closeTable;
  * How a stream is refused, one row a reason.
  * - `http`: the status, as problem+json; on an upgrade, before it.
  * - `webSocket`: the close code for a client that offers the subprotocol `crossfade.1`.
- * - `old`: for a client that does not: `accept` sends the close code after accepting, `status` the HTTP status.
+ * - `old`: for a client that does not: `accept` sends the close code after accepting, `status` the HTTP status. Old
+ *   clients come back every second after a status, whatever it is: what would be refused for ever is accepted and closed.
  */
 export const refusalTable = {
   disabled: { http: 404, webSocket: undefined, old: 'status' },
   websocket_off: { http: 426, webSocket: undefined, old: 'status' },
   unauthorized: { http: 401, webSocket: 4401, old: 'accept' },
-  forbidden: { http: 403, webSocket: 4403, old: 'status' },
+  forbidden: { http: 403, webSocket: 4403, old: 'accept' },
   origin: { http: 403, webSocket: undefined, old: 'status' },
   limit: { http: 429, webSocket: 4290, old: 'status' },
   unavailable: { http: 503, webSocket: 4503, old: 'status' },

@@ -10,7 +10,7 @@ export const control = {
   }),
   /** What was missed cannot be replayed: refetch after `delay_ms`. */
   Resync: z.object({
-    reason: z.enum(['unknown_cursor', 'gap', 'log_lost', 'lagging']),
+    reason: z.enum(['unknown_cursor', 'gap', 'log_lost', 'too_large', 'lagging']),
     delay_ms: z.number(),
     criticals: z.enum(['complete', 'truncated']),
   }),

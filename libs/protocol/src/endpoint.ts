@@ -10,6 +10,8 @@ export const PUSH_SETTINGS_PATH = '/api/v2/push/settings';
 export const parameter = {
   token: 'access_token',
   cursor: 'last_event_id',
+  /** The same, as the npm package event-source-polyfill adds it when it comes back. */
+  polyfilledCursor: 'lastEventId',
   client: 'client',
   types: 'types',
   replaces: 'replaces',

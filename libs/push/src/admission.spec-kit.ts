@@ -54,6 +54,7 @@ export const request = (over: Partial<ConnectRequest> = {}): ConnectRequest => (
   address: '192.0.2.1',
   cursor: undefined,
   client: 'test/1',
+  knowsResync: true,
   types: undefined,
   replaces: undefined,
   wantsStream: false,

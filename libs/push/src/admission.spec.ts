@@ -21,6 +21,8 @@ const stackChanged = {
   message: { type: 'Stack', organization_id: 'o', change_type: 0, data: {} },
 } as const;
 
+const LARGE = 'x'.repeat(5000);
+
 describe('admission', () => {
   it.each([
     [{ credential: undefined }, 'unauthorized'],
@@ -166,6 +168,95 @@ describe('admission', () => {
     expect(fresh.transport?.types).toEqual(['Connected']);
     expect(back.transport?.types).toEqual(['Connected', 'Resync']);
     expect(back.transport?.frames[0]?.envelope?.message).toMatchObject({ resumed: 'gap' });
+  });
+});
+
+describe('a client that knows no Resync', () => {
+  const missMany = async (publisher: Awaited<ReturnType<typeof make>>['publisher']) => {
+    for (let id = 0; id < 500; id += 1)
+      await publisher.publish({ ...stackChanged, message: { ...stackChanged.message, id: String(id) } });
+    for (let turn = 0; turn < 20; turn += 1) await settled();
+  };
+
+  it('is ended when it lags, once: whether it brings its cursor or not, its next stream goes on', async () => {
+    for (const bringsCursor of [false, true]) {
+      const { connect, publisher } = await make({ logCapacity: 50 });
+      const { transport } = await connect({ knowsResync: false });
+      await settled();
+      if (transport !== undefined) transport.writable = false;
+      await missMany(publisher);
+      transport?.drain();
+      await settled();
+      expect([transport?.ended, transport?.types]).toEqual(['stale', ['Connected']]);
+      const cursor = bringsCursor ? transport?.frames.at(-1)?.id : undefined;
+      const next = await connect({ knowsResync: false, cursor });
+      for (let turn = 0; turn < 20; turn += 1) await settled();
+      await publisher.publish(stackChanged);
+      await settled();
+      expect([next.transport?.ended, next.transport?.types]).toEqual([
+        undefined,
+        ['Connected', ...(bringsCursor ? ['Resync'] : []), 'StackChanged'],
+      ]);
+    }
+  });
+
+  it('is ended once when it turns out what it has joined, and not by the rounds after', async () => {
+    const { connect, accounts, reauthorization } = await make();
+    const { transport } = await connect({ knowsResync: false });
+    accounts.organizations.add('p');
+    await reauthorization.round();
+    expect(transport?.ended).toBe('stale');
+    const next = await connect({ knowsResync: false });
+    await reauthorization.round();
+    accounts.organizations.delete('o');
+    await settled();
+    expect(next.transport?.ended).toBeUndefined();
+    await reauthorization.round();
+    expect(next.transport?.ended).toBe('stale');
+  });
+});
+
+describe('a client that cannot read a large message', () => {
+  it.each([
+    ['an invalidation', { ...stackChanged, message: { ...stackChanged.message, data: { text: LARGE } } }],
+    [
+      'critical',
+      { type: 'SystemNotification', message: { date: '2026-01-01T00:00:00Z', message: LARGE } } as const,
+    ],
+  ])('is led past it, told to fetch, and hears what comes after, if it is %s', async (what, message) => {
+    for (const knowsResync of [true, false]) {
+      const { connect, publisher } = await make({ limit: 10 });
+      const { transport } = await connect();
+      await settled();
+      const cursor = transport?.frames[0]?.id;
+      await publisher.publish(message);
+      const overage = { organization_id: 'o', is_hourly: false };
+      await publisher.publish({ type: 'PlanOverage', message: overage });
+      await settled();
+      const [, large, after] = transport?.frames ?? [];
+      for (let time = 0; time < 3; time += 1) {
+        const stuck = await connect({ cursor, knowsResync });
+        await settled();
+        expect(stuck.transport?.types).toEqual(['Connected', message.type, 'PlanOverage']);
+        stuck.transport?.close();
+      }
+      const led = await connect({ cursor, knowsResync });
+      for (let turn = 0; turn < 5; turn += 1) await settled();
+      await publisher.publish(stackChanged);
+      await settled();
+      const heard = led.transport?.frames.map(({ id, envelope }) => [id, envelope?.type]) ?? [];
+      expect(heard.slice(0, 3)).toEqual([
+        [large?.id, 'Connected'],
+        [large?.id, 'Resync'],
+        [after?.id, 'PlanOverage'],
+      ]);
+      expect(heard.at(-1)?.[1]).toBe('StackChanged');
+      expect(led.transport?.frames[0]?.envelope?.message).toMatchObject({ resumed: 'gap' });
+      expect(led.transport?.frames[1]?.envelope?.message).toMatchObject({
+        reason: 'too_large',
+        criticals: what === 'critical' ? 'truncated' : 'complete',
+      });
+    }
   });
 });
 

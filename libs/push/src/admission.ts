@@ -17,6 +17,7 @@ import { PushMetrics, type ResyncReason } from './metrics.js';
 import type { ResolvedPushOptions } from './options.js';
 import { isAllowedOrigin, isOwnOrigin } from './origin.js';
 import { ownerOf, type OwnerId, type Principal } from './principal.js';
+import { Replays } from './replays.js';
 import type { Transport, TransportName } from './transport.js';
 import type { Turn } from './turn.js';
 
@@ -31,6 +32,8 @@ export interface ConnectRequest {
   /** The cursor that it brings; undefined: a fresh stream. */
   readonly cursor: Cursor | undefined;
   readonly client: string;
+  /** It is told to fetch by `Resync`; else by the end of its stream. */
+  readonly knowsResync: boolean;
   readonly types: ReadonlySet<string> | undefined;
   readonly replaces: ConnectionId | undefined;
   /** The client gives up on an error status: it is told to come back by a stream that ends at once. */
@@ -88,6 +91,7 @@ export class Admission {
   readonly #leases: Leases;
   readonly #random: () => number;
   readonly #metrics: PushMetrics;
+  readonly #replays: Replays;
   /** What every connection shares. */
   readonly #shared: ConnectionParts;
   #isDraining = false;
@@ -100,6 +104,7 @@ export class Admission {
     this.#metrics = parts.metrics ?? new PushMetrics();
     this.#leases = new Leases(options, parts);
     const { hub, keepAlive, delivery, catchUp, turn, clock } = parts;
+    this.#replays = new Replays((id) => hub.get(id) !== undefined);
     this.#shared = {
       limits: { messages: options.writeQueueCapacity, characters: QUEUE_CHARACTERS },
       history: delivery,
@@ -299,11 +304,11 @@ export class Admission {
   #open(ticket: Ticket, transport: Transport): Connection {
     const { connectionId, request, principal, owner } = ticket;
     const { hub, keepAlive } = this.parts;
-    const begin = this.#begin(request.cursor, principal);
+    const begin = this.#begin(ticket);
     const tally = this.#metrics.streamsOf(request.transport, request.client);
     tally.opened += 1;
     tally.resumes[begin.resumed] += 1;
-    const { client, types } = request;
+    const { client, types, knowsResync } = request;
     const connection = new Connection(
       {
         id: connectionId,
@@ -311,6 +316,7 @@ export class Admission {
         transport,
         client,
         types,
+        knowsResync,
         position: begin.position,
         reading: begin.resumed === 'fresh' ? 'live' : 'behind',
         tally,
@@ -336,10 +342,11 @@ export class Admission {
   }
 
   /** Where a stream begins: at the head, where its cursor left off, or after a gap, with what is left. */
-  #begin(
-    cursor: Cursor | undefined,
-    principal: Principal,
-  ):
+  #begin({
+    connectionId,
+    principal,
+    request: { cursor, types },
+  }: Ticket):
     | { resumed: 'fresh' | 'resumed'; position: Position }
     | { resumed: 'gap'; position: Position; isKnown: boolean; reason: ResyncReason } {
     const { window, head } = this.parts.delivery;
@@ -351,7 +358,14 @@ export class Admission {
       const reason = place === 'lost' ? 'log_lost' : 'unknown_cursor';
       return { resumed: 'gap', position: window.criticalFloor(audiences), isKnown: false, reason };
     }
-    if (window.covers(place, audiences)) return { resumed: 'resumed', position: { cursor, place } };
+    if (window.covers(place, audiences)) {
+      const { tokenId } = principal;
+      const after = window.after(place, audiences);
+      const unreadable = this.#replays.begin({ connectionId, tokenId, cursor, types }, after);
+      if (unreadable === undefined) return { resumed: 'resumed', position: { cursor, place } };
+      const isKnown = unreadable.record.delivery !== 'critical';
+      return { resumed: 'gap', position: unreadable.position, isKnown, reason: 'too_large' };
+    }
     const reason = place < window.start.place ? 'log_lost' : 'gap';
     return { resumed: 'gap', position: { cursor, place }, isKnown: true, reason };
   }

@@ -4,7 +4,7 @@ import { MarkFrame, type LoggedFrame } from './frame.js';
 import { ScriptedTransport, at, connectionParts, logged, settled } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
-function open(capacity = 3, types?: ReadonlySet<string>) {
+function open(capacity = 3, types?: ReadonlySet<string>, knowsResync = true) {
   const transport = new ScriptedTransport();
   const clock = new VirtualClock();
   const advance = (milliseconds: number): void => clock.advance(milliseconds);
@@ -15,6 +15,7 @@ function open(capacity = 3, types?: ReadonlySet<string>) {
     clock,
     limits: { messages: capacity, characters: QUEUE_CHARACTERS },
     types,
+    knowsResync,
     metrics: { waited: (appendedAt) => waited.push(appendedAt) },
     onLeave: () => ended.push('left'),
     onClose: () => ended.push('closed'),
@@ -112,6 +113,58 @@ describe('a connection', () => {
       envelope: { message: { reason: 'lagging', criticals: 'truncated' } },
     });
     expect(rest.map(({ id }) => id)).toEqual(frames(51, 150).map(({ cursor }) => cursor));
+  });
+
+  it('ends where it would say Resync, if its client does not know that, and says nothing of it', async () => {
+    const { connection, transport, publish, ended } = open(2, undefined, false);
+    transport.writable = false;
+    publish(logged(1, { type: 'Critical', delivery: 'critical' }), ...frames(2, 200));
+    transport.drain();
+    for (let turn = 0; turn < 10; turn += 1) await settled();
+    expect([transport.types, transport.ended, ended]).toEqual([[], 'stale', ['closed', 'left']]);
+    // Its next stream begins where this one was.
+    expect(connection.position).toBe('0');
+  });
+
+  it.each([
+    ['has missed a membership', (connection: Connection) => connection.confirm(1, true)],
+    [
+      'may have missed one, and somebody can say at last',
+      (connection: Connection) => {
+        connection.doubt();
+        connection.confirm(1);
+      },
+    ],
+  ])('tells a client that it %s, or ends, after what waits', async (_why, act) => {
+    for (const knowsResync of [true, false]) {
+      const { connection, transport, publish } = open(3, undefined, knowsResync);
+      publish(frame(1));
+      await settled();
+      publish(frame(2));
+      act(connection);
+      act(connection);
+      await settled();
+      expect([transport.types, transport.ended]).toEqual(
+        knowsResync ? [expect.arrayContaining(['T1', 'Resync']), undefined] : [['T1', 'T2'], 'stale'],
+      );
+      expect(connection.position).toBe('2');
+    }
+  });
+
+  it('does not end an old client that is only confirmed, or whose socket is slow, or that was told to move', async () => {
+    const { connection, transport, publish, advance } = open(2, undefined, false);
+    connection.confirm(1);
+    transport.writable = false;
+    publish(...frames(1, 20));
+    transport.drain();
+    for (let turn = 0; turn < 10; turn += 1) await settled();
+    expect(transport.types).toHaveLength(20);
+    connection.leave(500);
+    advance(1499);
+    expect(transport.ended).toBeUndefined();
+    advance(1);
+    connection.confirm(2, true);
+    expect(transport.ended).toBe('draining');
   });
 
   it('hands the socket a bounded piece at a time', async () => {

@@ -56,6 +56,8 @@ export interface ConnectionInit {
   readonly client: string;
   /** Only these types, or all. Control messages always come. */
   readonly types: ReadonlySet<string> | undefined;
+  /** Whether `Resync` makes its client fetch. Any other client fetches when its stream has ended. */
+  readonly knowsResync: boolean;
   /** Where it begins, and whether that is the head. */
   readonly position: Position;
   readonly reading: 'live' | 'behind';
@@ -85,6 +87,7 @@ export class Connection implements TransportEvents {
   readonly #identity: Omit<Principal, 'organizationIds'>;
   readonly #queue: WriteQueue;
   readonly #types: ReadonlySet<string> | undefined;
+  readonly #knowsResync: boolean;
   readonly #tally: StreamTally;
   #state: State = 'open';
   #isFlushScheduled = false;
@@ -101,6 +104,7 @@ export class Connection implements TransportEvents {
     this.openedAt = parts.clock.now();
     this.#confirmedAt = init.confirmedAt;
     this.#types = init.types;
+    this.#knowsResync = init.knowsResync;
     this.#tally = init.tally;
     this.#queue = new WriteQueue(parts.limits, init.position, init.reading, init.tally);
     this.transport.listen(this);
@@ -142,7 +146,7 @@ export class Connection implements TransportEvents {
   confirm(at: Tenths, hasMissed = false): void {
     if (this.#state === 'held') return;
     this.#confirmedAt = at;
-    if (hasMissed || this.#isInDoubt) this.resync('gap');
+    if (hasMissed || this.#isInDoubt) this.#makeFetch('gap');
     this.#isInDoubt = false;
   }
 
@@ -165,6 +169,14 @@ export class Connection implements TransportEvents {
     if (!this.#isOpen) return;
     this.#queue.say(word);
     this.#scheduleFlush();
+  }
+
+  /** In the middle of the stream: something was missed that cannot be replayed. */
+  #makeFetch(reason: ResyncReason): void {
+    if (!this.#isOpen) return;
+    if (this.#knowsResync) return this.resync(reason);
+    this.#tally.resyncs[reason] += 1;
+    this.close('stale');
   }
 
   /**
@@ -210,7 +222,7 @@ export class Connection implements TransportEvents {
       after: ({ place }, only) => window.after(place, audiences, only),
     };
     const read = this.#queue.readOn(source, (frame) => this.#wants(frame));
-    if (read === 'gap') this.resync('lagging');
+    if (read === 'gap') this.#makeFetch('lagging');
     if (read === 'live') this.#tally.caughtUp += 1;
     this.#write();
     return this.#isOpen && !this.isLive && this.transport.writable;

@@ -14,7 +14,7 @@ export {
 } from './principal.js';
 export { type Acquired, type ConnectionId, type LeaseOwner, type LeaseStore } from './lease.js';
 export { MemoryLeaseStore } from './memory/lease-store.js';
-export { MAX_MESSAGE_CHARACTERS, PushPublisher, type Prepared, type Publishable } from './publisher.js';
+export { PushPublisher, type Prepared, type Publishable } from './publisher.js';
 export {
   type Cursor,
   type LogRecord,

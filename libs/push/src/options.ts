@@ -7,6 +7,7 @@ import type { MessageLog } from './log.js';
 import { MemoryLeaseStore } from './memory/lease-store.js';
 import { MemoryMessageLog } from './memory/log.js';
 import type { Authenticator } from './principal.js';
+import { MAX_MESSAGE_BYTES } from './publisher.js';
 
 /** What a program that uses the library decides. Only the authenticator has no default. */
 export interface PushOptions {
@@ -19,6 +20,11 @@ export interface PushOptions {
   readonly allowedOrigins?: readonly string[];
   /** Frames that wait for one slow socket. Default 64. */
   readonly writeQueueCapacity?: number;
+  /**
+   * Bytes of a message with its type, as JSON: what a client reads at once, less its cursor. The publisher refuses more.
+   * Lower it to what your clients' buffers hold. Default 2097152.
+   */
+  readonly maxMessageBytes?: number;
   /** Seconds between signs of life on a quiet stream. Default 15. */
   readonly keepAliveSeconds?: number;
   /** Seconds in which a socket must take a byte that waits for it. Default 30. */
@@ -73,6 +79,7 @@ export type ResolvedPushOptions = Required<PushOptions>;
 
 const WHOLE = [
   'writeQueueCapacity',
+  'maxMessageBytes',
   'maxConnectionsPerOwner',
   'maxConnectionsPerTenant',
   'logCapacity',
@@ -99,6 +106,7 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
     enabled: options.enabled ?? true,
     allowedOrigins: options.allowedOrigins ?? [],
     writeQueueCapacity: options.writeQueueCapacity ?? 64,
+    maxMessageBytes: options.maxMessageBytes ?? MAX_MESSAGE_BYTES,
     keepAliveSeconds: options.keepAliveSeconds ?? 15,
     stallSeconds: options.stallSeconds ?? 30,
     maxConnectionsPerOwner: options.maxConnectionsPerOwner ?? 10,

@@ -1,5 +1,6 @@
 import {
   catalogEntry,
+  encodeSseData,
   type Audience,
   type Catalog,
   type CatalogEntry,
@@ -36,8 +37,8 @@ interface Held {
   readonly audience: readonly Audience[];
 }
 
-/** The largest message, as JSON. Larger things are fetched, not pushed. */
-export const MAX_MESSAGE_CHARACTERS = 2 * 1024 * 1024;
+/** Of the largest message with its type, as JSON. Larger things are fetched, not pushed. */
+export const MAX_MESSAGE_BYTES = 2 * 1024 * 1024;
 
 /**
  * The one way in. Validates a message against its catalog, stamps it and appends it to the log.
@@ -56,6 +57,7 @@ export class PushPublisher<C extends Catalog = Catalog> {
     /** Hears of a conflated message that could not be appended later: nobody awaits it any more. */
     private readonly onLateFailure: (error: unknown) => void,
     private readonly metrics = new PushMetrics(),
+    private readonly maxMessageBytes = MAX_MESSAGE_BYTES,
   ) {}
 
   /**
@@ -128,14 +130,15 @@ export class PushPublisher<C extends Catalog = Catalog> {
         issues,
       );
     }
-    const characters = lengthAsJson(type, parsed.data);
-    if (characters > MAX_MESSAGE_CHARACTERS) {
+    const envelope = { type, message: parsed.data };
+    const bytes = bytesOf(envelope);
+    if (bytes > this.maxMessageBytes) {
       throw new PushError(
         'message_too_large',
-        `${type} has ${characters} characters as JSON; a message may have ${MAX_MESSAGE_CHARACTERS}`,
+        `${type} has ${bytes} bytes as JSON; a message may have ${this.maxMessageBytes}`,
       );
     }
-    return { entry, envelope: { type, message: parsed.data } };
+    return { entry, envelope };
   }
 
   #keyOf(entry: CatalogEntry, { type, message }: Envelope): string {
@@ -195,10 +198,10 @@ export class PushPublisher<C extends Catalog = Catalog> {
   }
 }
 
-function lengthAsJson(type: string, message: unknown): number {
+function bytesOf(envelope: Envelope): number {
   try {
-    return JSON.stringify(message).length;
+    return Buffer.byteLength(encodeSseData(envelope));
   } catch (error) {
-    throw new PushError('invalid_message', `${type} cannot be written as JSON: ${String(error)}`);
+    throw new PushError('invalid_message', `${envelope.type} cannot be written as JSON: ${String(error)}`);
   }
 }

@@ -95,6 +95,7 @@ export function connectionParts(over: Partial<ConnectionInit & ConnectionParts> 
     transport: new ScriptedTransport(),
     client: 'test/1',
     types: undefined,
+    knowsResync: true,
     position: at(0),
     reading: 'live',
     tally: new StreamTally('sse', 'test'),

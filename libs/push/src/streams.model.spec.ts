@@ -24,6 +24,8 @@ import { Turn } from './turn.js';
 /*
  * Random histories of everything that happens to streams, against a plain model: what was published, in order; who
  * belonged to what, and when; what each client got. It knows nothing of windows, queues, merging or turns.
+ *
+ * Half of the clients are old: a `Resync` means nothing to them, and they fetch whenever they have connected again.
  */
 
 const RUNS = Number(process.env['MODEL_RUNS'] ?? 3000);
@@ -32,7 +34,7 @@ const SEED = Number(process.env['MODEL_SEED'] ?? randomInt(2 ** 31));
 const USERS = ['ann', 'ben'] as const;
 /** `steady` never changes hands; `moving` does. */
 const ORGANIZATIONS = ['steady', 'moving'] as const;
-const CLIENTS = 4;
+const CLIENTS = 6;
 const UNCONFIRMED_SECONDS = 120;
 /** Between two looks for those whose time is over. */
 const LOOK_MS = 1000;
@@ -43,6 +45,8 @@ const EXPECTED = new Set([
   'running reauthorization',
   'confirming a membership; it is granted by the next reauthorization',
 ]);
+/** What some clients cannot read. */
+const LARGE = 'x'.repeat(5000);
 const LIMITS = { logCapacity: 16, criticalCapacity: 6, writeQueueCapacity: 3 };
 
 const who = fc.constantFrom(...USERS);
@@ -85,6 +89,10 @@ const step = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cut' as const), client }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('stumble' as const), client, isCritical: fc.boolean() }),
+  },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('block' as const), client, after: fc.nat(3) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('unblock' as const), client }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), client }) },
@@ -114,6 +122,7 @@ class LimitedTransport extends ScriptedTransport {
 
 interface Client {
   readonly user: (typeof USERS)[number];
+  readonly isOld: boolean;
   readonly token: string;
   transport: LimitedTransport | undefined;
   gone: AbortController;
@@ -183,9 +192,14 @@ class World implements Authenticator {
   /** Whether the authenticator cannot be asked, and when it was last asked about a token and answered. */
   isOut = false;
   unconfirmed = 0;
+  /** Ends of old clients' streams where others get `Resync`. */
+  stale = 0;
+  /** Messages that somebody could not read, and was led past. */
+  tooLarge = 0;
   readonly confirmed = new Map<string, number>();
   readonly clients: Client[] = Array.from({ length: CLIENTS }, (_, index) => ({
     user: USERS[index % USERS.length] ?? 'ann',
+    isOld: index >= CLIENTS / 2,
     token: `t${index}`,
     transport: undefined,
     gone: new AbortController(),
@@ -307,6 +321,8 @@ class World implements Authenticator {
       }
       case 'connect':
         return this.#connect(this.#client(one.client), one.cursor);
+      case 'stumble':
+        return this.#stumble(this.#client(one.client), one.isCritical);
       case 'cut':
         return this.#cut(this.#client(one.client));
       case 'block': {
@@ -366,6 +382,7 @@ class World implements Authenticator {
       address: who.token,
       cursor: brought,
       client: 'c/1',
+      knowsResync: !who.isOld,
       types: undefined,
       replaces: undefined,
       wantsStream: false,
@@ -385,8 +402,25 @@ class World implements Authenticator {
     await this.admission.register(admitted.ticket, transport, gone.signal);
   }
 
+  /** Comes back with the same cursor until it is led past a message that it cannot read. */
+  async #stumble(who: Client, isCritical: boolean): Promise<void> {
+    await this.settle();
+    this.#cut(who);
+    this.publish(
+      isCritical
+        ? { type: 'SystemNotification', message: { date: '2026-01-01T00:00:00Z', message: LARGE } }
+        : {
+            type: 'WebHookChanged',
+            message: { type: 'WebHook', organization_id: 'steady', change_type: 1, data: { text: LARGE } },
+          },
+    );
+    await this.settle();
+    for (let time = 0; time < 4; time += 1) await this.#connect(who, 'last');
+  }
+
   #cut(who: Client): void {
     if (who.transport?.ended === 'unconfirmed') this.unconfirmed += 1;
+    if (who.transport?.ended === 'stale') this.stale += 1;
     who.transport?.close();
     who.gone.abort();
     who.transport = undefined;
@@ -408,17 +442,23 @@ class World implements Authenticator {
       who.older = who.last ?? frame.id;
       who.last = frame.id;
     }
-    if (frame.envelope?.type === 'Connected' && who.since === undefined) {
+    if (frame.envelope?.type === 'Connected') {
+      // An old client that is connected again fetches all that has happened by now.
+      if (who.isOld && who.since !== undefined) who.refetched = this.delivery.window.head.place;
       const place = this.log.locate(frame.id ?? '');
-      if (typeof place === 'bigint') who.since = place;
+      if (typeof place === 'bigint') who.since ??= place;
     }
     const unconfirmedFor = this.clock.elapsed() - (this.confirmed.get(who.token) ?? 0);
     if (frame instanceof LoggedFrame && unconfirmedFor > UNCONFIRMED_SECONDS * 1000 + LOOK_MS)
       throw new Error(`${who.token} was handed a message ${unconfirmedFor} ms after its rights were known`);
     if (frame instanceof LoggedFrame) who.heard.push({ record: frame.record, tick: this.tick });
     if (frame.envelope?.type === 'Resync') {
-      who.isResyncing = true;
-      if ((frame.envelope.message as { criticals: string }).criticals === 'truncated') who.isTruncated = true;
+      const { criticals, reason } = frame.envelope.message as { criticals: string; reason: string };
+      if (who.isOld && transport.frames.indexOf(frame) !== 1)
+        throw new Error(`${who.token}, an old client, was told to fetch in the middle of its stream`);
+      who.isResyncing = !who.isOld;
+      if (criticals === 'truncated') who.isTruncated = true;
+      if (reason === 'too_large') this.tooLarge += 1;
     }
     // What it fetches is at least as new as the Resync, and all that comes between it and the mark behind it.
     const place = this.log.locate(frame.id ?? '');
@@ -490,6 +530,8 @@ it(`keeps every promise through ${RUNS} random histories (seed ${SEED})`, async 
   let resyncs = 0;
   let unconfirmed = 0;
   let merged = 0;
+  let stale = 0;
+  let tooLarge = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }), async (history) => {
       const world = new World();
@@ -511,6 +553,9 @@ it(`keeps every promise through ${RUNS} random histories (seed ${SEED})`, async 
       for (const one of history) await world.do(one);
       await world.finish();
       check(world);
+      // Nothing happens any more: whoever came back because of an end is not ended again.
+      const here = world.clients.filter(({ token }) => !world.revoked.has(token));
+      expect(here.map(({ transport }) => transport?.ended)).not.toContain('stale');
       // On each stream, in the log's order.
       for (const { transport } of world.clients) {
         const places = (transport?.written.flat() ?? []).flatMap((frame) =>
@@ -521,7 +566,9 @@ it(`keeps every promise through ${RUNS} random histories (seed ${SEED})`, async 
         }
       }
       unconfirmed += world.unconfirmed;
-      resyncs += world.clients.filter(({ refetched }) => refetched >= 0n).length;
+      resyncs += world.clients.filter(({ isOld, refetched }) => !isOld && refetched >= 0n).length;
+      stale += world.stale;
+      tooLarge += world.tooLarge;
       merged += world.published.length;
       world.leaveAll();
       await settled();
@@ -536,4 +583,6 @@ it(`keeps every promise through ${RUNS} random histories (seed ${SEED})`, async 
   expect(resyncs).toBeGreaterThan(RUNS / 50);
   expect(merged).toBeGreaterThan(RUNS);
   expect(unconfirmed).toBeGreaterThan(RUNS / 50);
+  expect(stale).toBeGreaterThan(RUNS / 50);
+  expect(tooLarge).toBeGreaterThan(RUNS / 50);
 }, 600_000);

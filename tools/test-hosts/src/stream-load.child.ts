@@ -32,6 +32,7 @@ class Client {
   open(url: string): Promise<boolean> {
     const query = new URLSearchParams({
       access_token: this.token,
+      client: 'load/1',
       ...(this.#cursor === undefined ? {} : { last_event_id: this.#cursor }),
     });
     const address = `${url}${PUSH_PATH}?${query}`;

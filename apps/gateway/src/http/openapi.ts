@@ -99,6 +99,7 @@ function describePush(paths: OpenAPIObject['paths']): void {
       parameter('query', 'access_token', 'The token, where a client cannot set headers.'),
       parameter('header', 'Last-Event-ID', 'The cursor to go on from.'),
       parameter('query', 'last_event_id', 'The same, where a client cannot set headers.'),
+      parameter('query', 'lastEventId', 'The same, as some libraries write it.'),
       parameter('query', 'client', 'Which app and build this is: NAME/VERSION.'),
       parameter('query', 'types', 'Only these message types, separated by commas.'),
       parameter('query', 'replaces', 'The `connection_id` of the stream whose place this one takes.'),

@@ -118,12 +118,12 @@ export interface OpenStream {
 export function openStream(
   transport: 'sse' | 'websocket',
   port: number,
-  token: string,
-  cursor: string | undefined,
+  { token, cursor, isOld }: { token: string; cursor: string | undefined; isOld: boolean },
   hear: Hear,
 ): OpenStream {
   const query = new URLSearchParams({
     access_token: token,
+    ...(isOld ? {} : { client: 'chaos/1' }),
     ...(cursor === undefined ? {} : { last_event_id: cursor }),
   });
   const address = `127.0.0.1:${port}${PUSH_PATH}?${query}`;

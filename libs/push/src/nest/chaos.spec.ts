@@ -14,6 +14,7 @@ import { KeepAlive } from '../keep-alive.js';
 import type { Place } from '../log.js';
 import { MemoryLeaseStore } from '../memory/lease-store.js';
 import { MemoryMessageLog } from '../memory/log.js';
+import { PushMetrics } from '../metrics.js';
 import type { Authentication, Authenticator, Principal } from '../principal.js';
 import { PushPublisher } from '../publisher.js';
 import { openStream, Wires, type OpenStream } from './chaos.spec-kit.js';
@@ -78,7 +79,10 @@ class Accounts implements Authenticator {
   }
 }
 
-/** A client as PROTOCOL.md wants it, that writes down what it hears. */
+/**
+ * A client that writes down what it hears: one as PROTOCOL.md wants it, or an old one, which knows neither cursors nor
+ * `Resync`, and fetches whenever it is connected again.
+ */
 class Client {
   token: string;
   stream: OpenStream | undefined;
@@ -103,6 +107,7 @@ class Client {
   constructor(
     readonly user: string,
     readonly transport: 'sse' | 'websocket',
+    readonly isOld: boolean,
     number: number,
     private readonly world: World,
   ) {
@@ -113,8 +118,9 @@ class Client {
     while (!this.isStopped) {
       this.#last = -1n;
       this.#isResyncing = false;
-      const { token } = this;
-      const stream = openStream(this.transport, port(), token, this.cursor, (id, envelope) => {
+      const { token, isOld, cursor } = this;
+      const asked = { token, isOld, cursor: isOld ? undefined : cursor };
+      const stream = openStream(this.transport, port(), asked, (id, envelope) => {
         if (this.stream === stream && this.token === token) this.#hear(id, envelope?.type, envelope?.message);
       });
       this.stream = stream;
@@ -140,10 +146,12 @@ class Client {
     if (typeof place !== 'bigint') return;
     if (type === 'Connected') {
       const { resumed } = message as { resumed: string };
+      if (this.isOld && this.since !== undefined) this.refetched = place;
       if (resumed === 'fresh') this.since ??= place;
       return;
     }
     if (type === 'Resync') {
+      if (this.isOld) this.faults.push(`Resync ${id} came to an old client`);
       this.resyncs += 1;
       this.#isResyncing = true;
       if ((message as { criticals: string }).criticals === 'truncated') this.truncated += 1;
@@ -183,7 +191,7 @@ class Client {
       .filter(({ user }) => user === undefined || user === this.user)
       .filter(({ isCritical, cursor, place, key }) =>
         isCritical
-          ? !this.heard.has(cursor)
+          ? !this.heard.has(cursor) && (!this.isOld || this.refetched < place)
           : (this.newest.get(key) ?? -1n) < place && this.refetched < place,
       )
       .map(({ cursor, isCritical }) => `${isCritical ? 'critical' : 'invalidation'} ${cursor}`);
@@ -260,7 +268,8 @@ it(
     const publisher = app.get(PushPublisher);
     const clients = Array.from(
       { length: CLIENTS },
-      (_, index) => new Client(`u${index % USERS}`, index % 2 === 0 ? 'sse' : 'websocket', index, world),
+      (_, index) =>
+        new Client(`u${index % USERS}`, index % 2 === 0 ? 'sse' : 'websocket', index % 3 === 0, index, world),
     );
     const running = clients.map((client) => client.run(() => wires.port));
     let behind = 0;
@@ -374,7 +383,8 @@ it(
     console.log(
       `Chaos of ${SECONDS} s: ${world.published.size} messages, ${sum(({ messages }) => messages)} deliveries, ` +
         `${sum(({ streams }) => streams)} streams, ${sum(({ resyncs }) => resyncs)} resyncs, ` +
-        `${sum(({ repeats }) => repeats)} repeats, behind in ${behind} looks; ` +
+        `${sum(({ repeats }) => repeats)} repeats, behind in ${behind} looks, ` +
+        `${app.get(PushMetrics).totals.closed.stale} ends in place of a Resync; ` +
         `lost: ${missing.length}; without the right: ${faults.length}`,
     );
     expect(faults.slice(0, 20)).toEqual([]);

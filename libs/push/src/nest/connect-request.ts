@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { parameter } from '@crossfade/protocol';
+import { SUBPROTOCOL, parameter } from '@crossfade/protocol';
 import type { ConnectRequest, Refusal, Ticket } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
 import type { TransportName } from '../transport.js';
@@ -40,7 +40,12 @@ export function takeDecision(request: IncomingMessage): Decision | undefined {
 const CLIENT = /^[\w.-]{1,64}\/[\w.+-]{1,64}$/;
 const MAX_TYPES = 64;
 
-/** Reads what either transport's client asks for. Headers win over the query: EventSource repeats a stale query. */
+/** Whether a WebSocket client offers the subprotocol by which it is told more than an old one. */
+export function offersSubprotocol({ headers }: IncomingMessage): boolean {
+  return (headers['sec-websocket-protocol'] ?? '').split(',').some((one) => one.trim() === SUBPROTOCOL);
+}
+
+/** Reads what either transport's client asks for. */
 export function readConnectRequest(
   transport: TransportName,
   request: IncomingMessage,
@@ -54,12 +59,24 @@ export function readConnectRequest(
     origin: request.headers.origin,
     host: request.headers.host,
     address: addressOf(request),
-    cursor: header(request, 'last-event-id') || query.get(parameter.cursor) || undefined,
+    cursor: readCursor(request, query),
     client: CLIENT.test(client) ? client : 'unknown',
+    // Whoever says its name has read the protocol, however it spells it.
+    knowsResync: client !== '' || offersSubprotocol(request),
     types: readTypes(query.get(parameter.types)),
     replaces: query.get(parameter.replaces) || undefined,
     wantsStream: query.get(parameter.refusal) === 'stream',
   };
+}
+
+/** What a library adds when it comes back wins over what a program has written into its URL, which is stale by then. */
+function readCursor(request: IncomingMessage, query: URLSearchParams): string | undefined {
+  return (
+    header(request, 'last-event-id') ||
+    query.get(parameter.polyfilledCursor) ||
+    query.get(parameter.cursor) ||
+    undefined
+  );
 }
 
 function bearerOf(request: IncomingMessage): string | undefined {

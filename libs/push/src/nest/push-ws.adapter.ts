@@ -14,7 +14,7 @@ import type { VerifyClientCallbackAsync, WebSocket, WebSocketServer } from 'ws';
 import { Admission, type Refusal } from '../admission.js';
 import type { ResolvedPushOptions } from '../options.js';
 import { InboundWebSocket, inboundOptions, type InboundLimits } from '../transports/inbound.js';
-import { listenForLeaving, putDecision, readConnectRequest } from './connect-request.js';
+import { listenForLeaving, offersSubprotocol, putDecision, readConnectRequest } from './connect-request.js';
 import { Door, enter } from './door.js';
 import { answerOn, answerWith, problemAnswer, type HttpAnswer } from './http-answer.js';
 import { PUSH_OPTIONS } from './options.token.js';
@@ -182,8 +182,7 @@ export class PushWsAdapter extends WsAdapter {
   /** A browser cannot see this status, so whoever can be told by a close code is told by that. */
   #answerBeforeUpgrade(request: IncomingMessage, refusal: Refusal): HttpAnswer | undefined {
     const row = refusalTable[refusal.reason];
-    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
-    const byCode = row.webSocket !== undefined && (row.old === 'accept' || offered.includes(SUBPROTOCOL));
+    const byCode = row.webSocket !== undefined && (row.old === 'accept' || offersSubprotocol(request));
     return byCode ? undefined : toHttp(refusal);
   }
 }

@@ -150,7 +150,7 @@ describe.each(interceptors)('the push module on real sockets, %s', (_title, inte
     await expect(publish(text + text)).rejects.toMatchObject({
       code: 'message_too_large',
       message: expect.stringMatching(
-        /StackChanged has \d+ characters as JSON; a message may have 2097152/,
+        /StackChanged has \d+ bytes as JSON; a message may have 2097152/,
       ) as string,
     });
     stream.stop();

@@ -143,13 +143,18 @@ export class PushModule {
         {
           provide: PushPublisher,
           inject: [PUSH_OPTIONS, PushLog, PushMetrics],
-          useFactory: ({ log, catalog, clock }: ResolvedPushOptions, lines: PushLog, metrics: PushMetrics) =>
+          useFactory: (
+            { log, catalog, clock, maxMessageBytes }: ResolvedPushOptions,
+            lines: PushLog,
+            metrics: PushMetrics,
+          ) =>
             new PushPublisher(
               log,
               catalog,
               clock,
               (error) => lines.failure(error, 'publishing a conflated message'),
               metrics,
+              maxMessageBytes,
             ),
         },
         { provide: Connections, inject: [Hub], useFactory: (hub: Hub) => new Connections(hub) },
