@@ -5,8 +5,7 @@ import { ApiBody } from '@nestjs/swagger';
 import { Answers, noRoom } from '../http/answers.js';
 import { TakesBody } from '../http/body-limits.js';
 import { forbidden, invalid, ProblemException } from '../http/problem.js';
-import { idSchema } from '../http/schemas.js';
-import { cleanJson, cleanText } from '../http/text.js';
+import { beginning, idSchema, jsonObject } from '../http/schemas.js';
 import { countWithin, CountsAgainst, limiterOf, Throttle } from '../http/throttle.js';
 import { Allow, Calling, type Caller, type UserCaller } from '../identity/caller.js';
 import { Organizations } from '../organizations/organizations.js';
@@ -19,19 +18,16 @@ const DESCRIPTIONS_PER_MINUTE = 10;
 /** Characters of a description's data, as JSON; larger ones are left out. */
 const MOST_DESCRIBED = 16_384;
 
-const text = (most: number) => z.string().transform((value) => cleanText(value.slice(0, most)));
 const description = z.object({
-  email_address: text(320).optional(),
-  description: text(10_000).optional(),
-  data: z
-    .record(z.string(), z.unknown())
+  email_address: beginning(320).optional(),
+  description: beginning(10_000).optional(),
+  data: jsonObject
     .refine((data) => JSON.stringify(data).length <= MOST_DESCRIBED)
-    .transform((data) => cleanJson(data) as Record<string, unknown>)
     .optional()
     .catch(undefined),
 });
-const heartbeat = z.object({ id: text(200).optional(), close: z.string().optional() });
-const reference = z.object({ reference_id: text(100) });
+const heartbeat = z.object({ id: beginning(200).optional(), close: z.string().optional() });
+const reference = z.object({ reference_id: beginning(100) });
 const settingsView = z.object({ version: z.int(), settings: z.record(z.string(), z.string()) });
 const version = z.object({ v: z.coerce.number('must be a number').optional() });
 
@@ -159,7 +155,8 @@ const MOST_EVENTS = 50_000;
 
 function batchOf(body: unknown): readonly unknown[] {
   if (typeof body !== 'object' || body === null) {
-    throw invalid([{ path: '', message: 'must be an event (a JSON object) or an array of events' }]);
+    const found = body === undefined ? 'is empty, and ' : '';
+    throw invalid([{ path: '', message: `${found}must be an event (a JSON object) or an array of events` }]);
   }
   const batch: readonly unknown[] = Array.isArray(body) ? body : [body];
   if (batch.length > MOST_EVENTS)

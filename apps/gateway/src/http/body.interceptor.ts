@@ -15,7 +15,8 @@ import { BODY_LIMIT, bodyLimits, type BodyLimit } from './body-limits.js';
 import { readBytes, refuseByHeaders } from './body-reader.js';
 import { BodyRoom } from './body-room.js';
 import { parseJson, TooManyValues } from './json.js';
-import { ProblemException } from './problem.js';
+import { invalid, ProblemException } from './problem.js';
+import { isDocument } from './text.js';
 import { networkOf } from './throttle.js';
 import { askForBody, bodyIsRead, hasBody } from './unread-body.js';
 
@@ -90,9 +91,10 @@ function hasBodyParameter(context: ExecutionContext): boolean {
 /** Bytes that are made a text at once; more wait for a turn of their own. */
 const AT_ONCE = 256 * 1024;
 
-async function read(chunks: readonly Buffer[]): Promise<object> {
+/** Nothing is no body, whether its length was announced or not. */
+async function read(chunks: readonly Buffer[]): Promise<object | undefined> {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  if (length === 0) return {};
+  if (length === 0) return undefined;
   if (length > AT_ONCE) await new Portion().next();
   const text = Buffer.concat(chunks, length)
     .toString('utf8')
@@ -100,9 +102,10 @@ async function read(chunks: readonly Buffer[]): Promise<object> {
   const value = await parseJson(text).catch((error: unknown) => {
     if (error instanceof TooManyValues)
       throw new ProblemException(413, `The body has ${error.message} part; send smaller parts.`);
+    throw new ProblemException(400, 'The body is not valid JSON; send a JSON object or array.', [
+      { path: '', message: 'is not valid JSON' },
+    ]);
   });
-  if (typeof value === 'object' && value !== null) return value;
-  throw new ProblemException(400, 'The body is not valid JSON; send a JSON object or array.', [
-    { path: '', message: 'not valid JSON' },
-  ]);
+  if (isDocument(value)) return value;
+  throw invalid([{ path: '', message: 'must be a JSON object or array' }]);
 }

@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { Answers } from '../http/answers.js';
 import { pageOf, window } from '../http/page.js';
-import { emailAddress, idSchema, instant, paging, type Paging } from '../http/schemas.js';
+import { emailAddress, idSchema, instant, paging, uuid, type Paging } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
 import { linkTo } from '../identity/link.js';
 import { OutgoingMail } from '../identity/mailer.js';
@@ -12,7 +12,7 @@ import { Invitations, type Invitation } from './invitations.js';
 import { Organizations, type Organization } from './organizations.js';
 
 const invited = idSchema.extend({ email: emailAddress });
-const ofOrganization = idSchema.extend({ invitation_id: z.uuid('must be a UUID') });
+const ofOrganization = idSchema.extend({ invitation_id: uuid });
 const bySecret = z.object({ secret: z.string().max(200) });
 
 const offerView = z.object({

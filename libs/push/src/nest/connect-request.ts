@@ -57,7 +57,8 @@ export function readConnectRequest(
     cursor: header(request, 'last-event-id') || query.get(parameter.cursor) || undefined,
     client: CLIENT.test(client) ? client : 'unknown',
     types: readTypes(query.get(parameter.types)),
-    replaces: query.get(parameter.replaces) || undefined,
+    // Ids of connections are our own, in small letters.
+    replaces: query.get(parameter.replaces)?.toLowerCase() || undefined,
     wantsStream: query.get(parameter.refusal) === 'stream',
   };
 }
