@@ -13,7 +13,8 @@ export class StackController {
     private readonly api: Api,
     $routeParams: angular.route.IRouteParamsService,
   ) {
-    this.id = String($routeParams['id']);
+    // As messages write it, whoever made the link.
+    this.id = String($routeParams['id']).toLowerCase();
     this.load();
   }
 

@@ -96,6 +96,28 @@ describe('an error comes in', () => {
     await Promise.all(pages.map((page) => page.context().close()));
   });
 
+  it('a link with the id in capitals shows the same stack, live', async () => {
+    const pages = await both('member@crossfade.test');
+    const title = 'Unexpected end of JSON input';
+    for (const page of pages) {
+      await page.getByRole('link', { name: title }).click();
+      await page.waitForURL(/stacks\/[0-9a-f-]{36}$/);
+      const shouted = page.url().replace(/[0-9a-f-]{36}$/, (id) => id.toUpperCase());
+      await page.goto('about:blank');
+      await page.goto(shouted);
+      await page.getByRole('heading', { level: 1, name: title }).waitFor();
+      await connection(page, 'open');
+    }
+    const occurrences = (page: Page) => page.locator('[data-testid=stack] [data-occurrences]').textContent();
+    const before = await Promise.all(pages.map(occurrences));
+    await sendError(hosts.gateway.url, 'search');
+    for (const [index, page] of pages.entries())
+      await expect
+        .poll(() => occurrences(page), { timeout: BOUND_MS })
+        .toBe(String(Number(before[index]) + 1));
+    await Promise.all(pages.map((page) => page.context().close()));
+  });
+
   it('someone who is taken out of the organization no longer sees it, and sees it again when added', async () => {
     const pages = await both('member@crossfade.test');
     const admin = await ApiClient.login(hosts.gateway.url, 'admin@crossfade.test');

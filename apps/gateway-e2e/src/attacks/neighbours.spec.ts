@@ -107,19 +107,24 @@ describe("an organization's project tokens", () => {
   });
 
   it('that are very many and light do not push out what everyone is to hear', async () => {
+    const organizations: string[] = [];
+    while (organizations.length < 90) {
+      const made = await world.admin.json<{ id: string }>('POST', '/organizations', { name: 'New' });
+      organizations.push(made.id);
+    }
     const before = await SseProbe.open(gateway.url, { token: world.member.token });
     const cursor = (await before.message('Connected')).id ?? '';
     before.close();
     for (let told = 0; told < 8; told += 1) {
       await world.admin.call('POST', '/notifications/release?critical=false', { value: `told ${told}` });
     }
-    // As if so many new organizations had one critical message each: more than all the room there is.
+    // Each of them has a critical message: more than all the room there is.
     await world.service.json(
       'POST',
       '/push/messages',
-      Array.from({ length: 90 }, () => ({
+      organizations.map((id) => ({
         type: 'PlanOverage',
-        message: { organization_id: crypto.randomUUID(), is_hourly: false },
+        message: { organization_id: id, is_hourly: false },
       })),
     );
     const after = await SseProbe.open(gateway.url, {

@@ -161,6 +161,9 @@ describe('text at its limit takes time in proportion to its length', () => {
     }
     const deep = (levels: number) => `{"data":{"deep":${'['.repeat(levels)}${']'.repeat(levels)}}}`;
     await hold(asStorefront, deep(90_000), deep(45_000), 'deep');
+    const numbers = (count: number) =>
+      `{"data":{"numbers":[${Array.from({ length: count }, () => '9007199254740993').join(',')}]}}`;
+    await hold(asStorefront, numbers(90_000), numbers(45_000), 'numbers with many digits');
   });
 
   it.each<[string, Ask]>([

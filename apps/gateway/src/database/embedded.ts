@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { PGlite, type QueryOptions } from '@electric-sql/pglite';
+import { PGlite, types, type QueryOptions } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { Logger } from '@nestjs/common';
 import { drizzle } from 'drizzle-orm/pglite';
+import { parseExactly } from '../exact-number.js';
 import { StartupError } from '../startup-error.js';
 import { holdDataFolder, tighten } from './data-folder.js';
 import { DataRoom } from './data-room.js';
@@ -108,7 +109,10 @@ export class EmbeddedDatabase {
 
 async function openClient(own: string, folder: string, room: DataRoom): Promise<PGlite> {
   try {
-    const client = await PGlite.create(own, { extensions: { pg_trgm } });
+    const client = await PGlite.create(own, {
+      extensions: { pg_trgm },
+      parsers: { [types.JSONB]: parseExactly },
+    });
     await client.transaction((transaction) =>
       applyMigrations((statement, values) => transaction.query(statement, values)),
     );

@@ -2,8 +2,12 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { DeadlineError, LogBudget } from '@crossfade/push';
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
+import { parseExactly } from '../exact-number.js';
 import { onlyReads, plainErrors, type Database, type Transaction } from './queries.js';
 import { isRefusal, NoConnection, QueryError, queryError } from './query-error.js';
+
+// drizzle leaves JSON to the driver, and the driver has one list of readers.
+pg.types.setTypeParser(pg.types.builtins.JSONB, parseExactly);
 
 /** For a connection: to open one, or to get one that others use. */
 const CONNECT_MS = 3000;

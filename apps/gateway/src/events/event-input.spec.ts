@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readEvent } from './event-input.js';
+import { parseExactly } from '../exact-number.js';
+import { isEvent, readEvent } from './event-input.js';
 
 const now = new Date('2026-06-01T12:00:00Z');
 
@@ -55,6 +56,48 @@ describe('an event from a client library', () => {
       expect(readEvent({ date }, now)?.date).toEqual(now);
     },
   );
+
+  it.each([
+    ['2026-05-31T12:00:00', '2026-05-31T12:00:00Z'],
+    ['2026-05-31', '2026-05-31T00:00:00Z'],
+    ['2026-05-31T12:00:00+0200', '2026-05-31T10:00:00Z'],
+    ['5', undefined],
+    ['build 2013', undefined],
+    ['2026-05-31 12:00:00', undefined],
+  ])('of "%s" is of %s, or of now', (date, instant) => {
+    expect(readEvent({ date }, now)?.date).toEqual(instant === undefined ? now : new Date(instant));
+  });
+
+  it('loses no half of a character where a text is cut', () => {
+    const text = (most: number) => `${'x'.repeat(most - 1)}\u{1f600}`;
+    const event = readEvent(
+      {
+        type: text(100),
+        source: text(2000),
+        message: text(2000),
+        reference_id: text(100),
+        tags: [text(100)],
+      },
+      now,
+    );
+    expect(event).toMatchObject({
+      type: 'x'.repeat(99),
+      source: 'x'.repeat(1999),
+      message: 'x'.repeat(1999),
+      referenceId: 'x'.repeat(99),
+      tags: ['x'.repeat(99)],
+    });
+  });
+
+  it('keeps numbers that JavaScript would change, and takes none of them for an event', () => {
+    const batch = parseExactly(
+      '[9007199254740993,{"data":{"a":[9007199254740993]}},{"data":9007199254740993}]',
+    );
+    const [number, event, without] = batch as unknown[];
+    expect(isEvent(number)).toBe(false);
+    expect(JSON.stringify(readEvent(event, now)?.data)).toBe('{"a":[9007199254740993]}');
+    expect(readEvent(without, now)?.data).toEqual({});
+  });
 
   it('has text that PostgreSQL takes, at any depth', () => {
     const event = readEvent({ message: 'a\0b\uD800', data: { 'k\0': ['\0', { deep: '\uDC00' }] } }, now);

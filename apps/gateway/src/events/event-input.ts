@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { cleanJson } from '../http/text.js';
+import { readInstant } from '../http/instant.js';
+import { beginning } from '../http/schemas.js';
+import { cleanJson, cutText, isDocument } from '../http/text.js';
 import { readReference } from './referred-event.js';
 
 /** An event as we keep it. Sent by client libraries, so nothing in it may be refused: what is invalid is left out. */
@@ -23,8 +25,6 @@ const MAX_TAGS = 50;
 const LONGEST_TAG = 100;
 /** Elements that are looked at for them. */
 const TAGS_LOOKED_AT = 200;
-/** Longer texts are no date. */
-const LONGEST_DATE = 100;
 const MAX_COUNT = 1_000_000;
 /** Clocks differ; a date further ahead than this is not believed. */
 const MAX_AHEAD_MS = 86_400_000;
@@ -32,9 +32,7 @@ const OLDEST = Date.UTC(2000, 0, 1);
 
 const isThere = (value: string): boolean => value.trim() !== '';
 const text = (most: number) =>
-  z
-    .string()
-    .transform((value) => value.slice(0, most).toWellFormed())
+  beginning(most)
     .refine(isThere)
     .optional()
     .catch(undefined);
@@ -62,8 +60,7 @@ export const eventSchema = z.object({
   count: z.int().min(1).max(MAX_COUNT).catch(1),
 });
 
-export const isEvent = (raw: unknown): raw is object =>
-  typeof raw === 'object' && raw !== null && !Array.isArray(raw);
+export const isEvent = (raw: unknown): raw is object => isDocument(raw) && !Array.isArray(raw);
 
 /** Reads one element of a batch; undefined if it is not even an object. */
 export function readEvent(raw: unknown, now: Date): EventInput | undefined {
@@ -89,15 +86,16 @@ export function readEvent(raw: unknown, now: Date): EventInput | undefined {
 }
 
 function readDate(date: string | undefined, now: Date): Date {
-  const time = date === undefined || date.length > LONGEST_DATE ? Number.NaN : Date.parse(date);
-  const believed = time >= OLDEST && time <= now.getTime() + MAX_AHEAD_MS;
-  return believed ? new Date(time) : now;
+  const read = date === undefined ? undefined : readInstant(date);
+  if (read === undefined) return now;
+  const believed = read.getTime() >= OLDEST && read.getTime() <= now.getTime() + MAX_AHEAD_MS;
+  return believed ? read : now;
 }
 
 function readTags(tags: readonly unknown[]): string[] {
   const named = tags
     .slice(0, TAGS_LOOKED_AT)
-    .flatMap((tag) => (typeof tag === 'string' ? [tag.slice(0, LONGEST_TAG).trim().toWellFormed()] : []))
+    .flatMap((tag) => (typeof tag === 'string' ? [cutText(tag, LONGEST_TAG).trim()] : []))
     .filter((tag) => tag !== '');
   return [...new Set(named)].slice(0, MAX_TAGS);
 }

@@ -6,8 +6,7 @@ import { Answers, noRoom } from '../http/answers.js';
 import { TakesBody, TakesText } from '../http/body-limits.js';
 import { ForClientLibraries } from '../http/client-library-routes.js';
 import { forbidden, invalid, ProblemException } from '../http/problem.js';
-import { idSchema } from '../http/schemas.js';
-import { cleanJson, cleanText } from '../http/text.js';
+import { beginning, idSchema, jsonObject } from '../http/schemas.js';
 import { countWithin, CountsAgainst, limiterOf, Throttle } from '../http/throttle.js';
 import { Allow, Calling, type Caller, type UserCaller } from '../identity/caller.js';
 import { Organizations } from '../organizations/organizations.js';
@@ -23,18 +22,14 @@ const MOST_DESCRIBED = 16_384;
 
 /** Client libraries of typed languages send null for what there is not. */
 const text = (most: number) =>
-  z
-    .string()
-    .transform((value) => cleanText(value.slice(0, most)))
+  beginning(most)
     .nullish()
     .transform((value) => value ?? undefined);
 const description = z.object({
   email_address: text(320),
   description: text(10_000),
-  data: z
-    .record(z.string(), z.unknown())
+  data: jsonObject
     .refine((data) => JSON.stringify(data).length <= MOST_DESCRIBED)
-    .transform((data) => cleanJson(data) as Record<string, unknown>)
     .optional()
     // Null, too.
     .catch(undefined),
@@ -217,7 +212,8 @@ function batchOf(body: unknown): readonly unknown[] {
 
 function listOf(body: unknown): readonly unknown[] {
   if (typeof body !== 'object' || body === null) {
-    throw invalid([{ path: '', message: 'must be an event (a JSON object) or an array of events' }]);
+    const found = body === undefined ? 'is empty, and ' : '';
+    throw invalid([{ path: '', message: `${found}must be an event (a JSON object) or an array of events` }]);
   }
   return Array.isArray(body) ? body : [body];
 }

@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { events } from '../database/schema.js';
-import { cleanText } from '../http/text.js';
+import { cutText } from '../http/text.js';
 
 /** Characters of an id that a client gives. */
 const LONGEST_REFERENCE = 200;
@@ -9,7 +9,7 @@ const LONGEST_REFERENCE = 200;
  * An id that a client gives: of an event, a session or a user. It is cut in one way wherever it comes, so that what is said
  * of an event finds it.
  */
-export const readReference = (text: string): string => cleanText(text.slice(0, LONGEST_REFERENCE));
+export const readReference = (text: string): string => cutText(text, LONGEST_REFERENCE);
 
 /** The id of the newest event with a reference; null if there is none. */
 export const newestOf = (projectId: string, reference: string | SQL): SQL =>

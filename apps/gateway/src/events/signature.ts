@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { beginning } from '../http/schemas.js';
+import { cutText } from '../http/text.js';
 import type { EventInput } from './event-input.js';
 
 /** What tells one stack from another, and what it is called. Described in docs/stacks.md. */
@@ -15,12 +17,7 @@ const LOOKED_AT = { name: 500, message: 2000, file: 2000, trace: 16_384, manual:
 /** Entries of a signature that the client made. */
 const MOST_PARTS = 50;
 
-const text = (most: number) =>
-  z
-    .string()
-    .transform((value) => value.slice(0, most))
-    .optional()
-    .catch(undefined);
+const text = (most: number) => beginning(most).optional().catch(undefined);
 const frame = z
   .object({
     name: text(LOOKED_AT.name),
@@ -92,8 +89,8 @@ function readParts(data: unknown): unknown {
   return firstOf(data, MOST_PARTS)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([name, value]) => [
-      name.slice(0, LOOKED_AT.manual),
-      typeof value === 'string' ? value.slice(0, LOOKED_AT.manual) : value,
+      cutText(name, LOOKED_AT.manual),
+      typeof value === 'string' ? cutText(value, LOOKED_AT.manual) : value,
     ]);
 }
 
@@ -135,5 +132,5 @@ function titleOf({ message, source, type }: EventInput): string {
 
 function signature(parts: readonly string[], title: string): Signature {
   const hash = createHash('sha256').update(JSON.stringify(parts)).digest('hex');
-  return { hash, title: title.slice(0, MAX_TITLE).toWellFormed() };
+  return { hash, title: cutText(title, MAX_TITLE) };
 }

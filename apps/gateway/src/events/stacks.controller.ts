@@ -8,8 +8,7 @@ import { events, stacks, stackStatuses } from '../database/schema.js';
 import { Answers } from '../http/answers.js';
 import { notFound } from '../http/problem.js';
 import { readPage } from '../http/page.js';
-import { futureInstant, idSchema, idsSchema, paging, type Paging } from '../http/schemas.js';
-import { cleanText } from '../http/text.js';
+import { futureInstant, idSchema, idsSchema, lookedFor, paging, type Paging } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
 import { Organizations } from '../organizations/organizations.js';
 import { eventView, stackView, toEventView, toStackView } from './stack-view.js';
@@ -21,10 +20,8 @@ const MOST_WORDS = 10;
 const status = z.enum(stackStatuses, `must be one of ${stackStatuses.join(', ')}`);
 const listing = paging.extend({
   status: status.optional(),
-  q: z
-    .string()
-    .max(200, 'must have at most 200 characters')
-    .transform((text) => cleanText(text).split(/\s+/).filter(Boolean).slice(0, MOST_WORDS))
+  q: lookedFor(200)
+    .transform((text) => text.split(/\s+/).filter(Boolean).slice(0, MOST_WORDS))
     .optional(),
   sort: z.enum(['last', 'first', 'occurrences'], 'must be last, first or occurrences').default('last'),
 });

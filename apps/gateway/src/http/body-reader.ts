@@ -42,12 +42,15 @@ export async function readBytes(
   return chunks;
 }
 
+/** By its name, by what many call it, or a part of it: a text in ASCII is one in UTF-8. */
+const READ_AS_UTF8 = /^(?:utf-?8|(?:us-)?ascii)$/i;
+
 /** What can be said of a body before it is read. @throws ProblemException 413 or 415 */
 export function refuseByHeaders({ headers }: IncomingMessage, limit: number): void {
   const encoding = (headers['content-encoding'] ?? 'identity').toLowerCase();
   if (encoding !== 'identity' && decompressors[encoding] === undefined) throw notRead();
   const charset = /charset="?([^\s";]{1,40})/i.exec(headers['content-type'] ?? '')?.[1] ?? 'utf-8';
-  if (!/^utf-?8$/i.test(charset)) throw notRead();
+  if (!READ_AS_UTF8.test(charset)) throw notRead();
   if (Number(headers['content-length'] ?? 0) > limit) throw tooLarge();
 }
 

@@ -15,7 +15,8 @@ import { BODY_LIMIT, bodyLimits, TEXT_BODY, type BodyLimit } from './body-limits
 import { readBytes, refuseByHeaders } from './body-reader.js';
 import { BodyRoom } from './body-room.js';
 import { parseJson, TooManyValues } from './json.js';
-import { ProblemException } from './problem.js';
+import { invalid, ProblemException } from './problem.js';
+import { isDocument } from './text.js';
 import { networkOf } from './throttle.js';
 import { askForBody, bodyIsRead, hasBody } from './unread-body.js';
 
@@ -100,9 +101,10 @@ const AT_ONCE = 256 * 1024;
 const isPlain = (request: Request): boolean =>
   (request.headers['content-type'] ?? '') === '' || request.is('text/plain') !== false;
 
-async function read(chunks: readonly Buffer[], isText: boolean): Promise<object | string> {
+/** Nothing is no body, whether its length was announced or not. */
+async function read(chunks: readonly Buffer[], isText: boolean): Promise<object | string | undefined> {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  if (length === 0) return {};
+  if (length === 0) return undefined;
   if (length > AT_ONCE) await new Portion().next();
   const text = Buffer.concat(chunks, length)
     .toString('utf8')
@@ -112,10 +114,12 @@ async function read(chunks: readonly Buffer[], isText: boolean): Promise<object 
   const value = await parseJson(text).catch((error: unknown) => {
     if (error instanceof TooManyValues)
       throw new ProblemException(413, `The body has ${error.message} part; send smaller parts.`);
+    if (isText) return undefined;
+    throw new ProblemException(400, 'The body is not valid JSON; send a JSON object or array.', [
+      { path: '', message: 'is not valid JSON' },
+    ]);
   });
-  if (typeof value === 'object' && value !== null) return value;
+  if (isDocument(value)) return value;
   if (isText) return text;
-  throw new ProblemException(400, 'The body is not valid JSON; send a JSON object or array.', [
-    { path: '', message: 'not valid JSON' },
-  ]);
+  throw invalid([{ path: '', message: 'must be a JSON object or array' }]);
 }

@@ -1,4 +1,5 @@
 import { Portion } from '../portion.js';
+import { parseExactly } from '../exact-number.js';
 
 /** Characters that are parsed at once, some milliseconds' worth. */
 const AT_ONCE = 256 * 1024;
@@ -15,12 +16,12 @@ export class TooManyValues extends Error {
 }
 
 /**
- * `JSON.parse`, except that a long array is parsed in portions that let others run: text between two commas of the
- * outermost array, each piece by `JSON.parse`. The pieces together are the text, so that the whole is valid exactly if
- * every piece is. @throws SyntaxError or TooManyValues
+ * `parseExactly`, except that a long array is parsed in portions that let others run: text between two commas of the
+ * outermost array, each piece on its own. The pieces together are the text, so that the whole is valid exactly if every
+ * piece is. @throws SyntaxError or TooManyValues
  */
 export async function parseJson(text: string): Promise<unknown> {
-  if (text.length <= AT_ONCE) return JSON.parse(text);
+  if (text.length <= AT_ONCE) return parseExactly(text);
   const isArray = /^[\t\n\r ]*\[/.test(text.slice(0, 100));
   const items: unknown[] = [];
   const pieces = new Pieces(text, isArray);
@@ -28,14 +29,14 @@ export async function parseJson(text: string): Promise<unknown> {
   for (;;) {
     const piece = pieces.next();
     if (piece === undefined) return items;
-    if (piece === 'whole') return JSON.parse(text);
+    if (piece === 'whole') return parseExactly(text);
     if (piece !== 'searching') for (const item of listOf(piece)) items.push(item);
     if (portion.isOver) await portion.next();
   }
 }
 
 function listOf({ text, isOnly }: { text: string; isOnly: boolean }): unknown[] {
-  const list = JSON.parse(`[${text}]`) as unknown[];
+  const list = parseExactly(`[${text}]`) as unknown[];
   // Nothing between two commas is no element; nothing between the brackets is an empty array.
   if (list.length === 0 && !isOnly) throw new SyntaxError('an element is missing');
   return list;

@@ -37,8 +37,12 @@ export class ProblemException extends HttpException {
   }
 }
 
+/** Of the whole, where it says no place. */
+const sentenceOf = ({ path, message }: Fault): string =>
+  path === '' ? `The body ${message}` : `${path}: ${message}`;
+
 export const invalid = (errors: readonly Fault[]): ProblemException =>
-  new ProblemException(400, errors.map(({ path, message }) => `${path}: ${message}`).join('; '), errors);
+  new ProblemException(400, errors.map(sentenceOf).join('; '), errors);
 export const unauthorized = (detail: string): ProblemException => new ProblemException(401, detail);
 export const forbidden = (detail: string): ProblemException => new ProblemException(403, detail);
 /** Also for what the caller may not see: the two must not differ. */

@@ -1,5 +1,23 @@
 import { z } from 'zod';
-import { cleanText } from './text.js';
+import { readInstant } from './instant.js';
+import { cleanJson, cleanText, cutText } from './text.js';
+
+/*
+ * Whatever comes from outside and may end in the database, or in a question to it, is read by one of these: text by
+ * `line` (a person is told what is wrong with it) or `beginning` (a program is not), JSON by `jsonObject`, an id by
+ * `uuid`.
+ */
+
+/** What a program sends: the beginning of it that fits. */
+export const beginning = (most: number) => z.string().transform((value) => cutText(value, most));
+
+/** A JSON object that a program sends. */
+export const jsonObject = z
+  .record(z.string(), z.unknown())
+  .transform((value) => cleanJson(value) as Record<string, unknown>);
+
+/** Many programs write ids in capitals; here they are read once, and everything compares what the database has. */
+export const uuid = z.uuid('must be a UUID').toLowerCase();
 
 /** What a person types: no NUL, no lone surrogates, no spaces around it. */
 export const line = (most: number) =>
@@ -8,6 +26,13 @@ export const line = (most: number) =>
     .transform((text) => cleanText(text).trim())
     .refine((text) => text.length > 0, 'must not be empty')
     .refine((text) => text.length <= most, `must have at most ${most} characters`);
+
+/** What is looked for, and kept nowhere. */
+export const lookedFor = (most: number) =>
+  z
+    .string()
+    .max(most, `must have at most ${most} characters`)
+    .transform((text) => cleanText(text).trim());
 
 /** An address as accounts have it: in lower case. */
 export const emailAddress = z
@@ -25,9 +50,16 @@ export const instant = z
 const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** An instant from outside, after now. Without an offset it is UTC. */
-export const futureInstant = z.iso
-  .datetime({ offset: true, local: true, error: 'must be a date like 2030-01-31T09:00:00Z' })
-  .transform((text) => new Date(/(?:Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`))
+export const futureInstant = z
+  .string()
+  .meta({ format: 'date-time' })
+  .transform((text, context) => {
+    // Many clients write the plus of an offset as it is, and in a query that is a space.
+    const instant = readInstant(text.replace(/ (?=\d\d(?::?\d\d)?$)/, '+'));
+    if (instant !== undefined) return instant;
+    context.addIssue('must be a date of ISO 8601, like 2030-01-31T09:00:00Z');
+    return z.NEVER;
+  })
   .refine((date) => date.getTime() > Date.now(), 'must be in the future')
   .refine((date) => !(date.getTime() > LATEST), 'must be before the year 10000, UTC');
 
@@ -37,12 +69,14 @@ export const flag = z
   .default('false')
   .transform((text) => text === 'true');
 
-export const idSchema = z.object({ id: z.uuid('must be a UUID') });
+export const idSchema = z.object({ id: uuid });
 export const idsSchema = z.object({
   ids: z
     .string()
-    .transform((text) => [...new Set(text.split(','))])
-    .pipe(z.array(z.uuid('must be UUIDs, separated by commas')).max(100, 'must be at most 100')),
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.uuid('must be UUIDs, separated by commas').toLowerCase()))
+    .transform((ids) => [...new Set(ids)])
+    .refine((ids) => ids.length <= 100, 'must be at most 100'),
 });
 
 /**

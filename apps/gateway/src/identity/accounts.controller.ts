@@ -7,17 +7,14 @@ import { DATABASE } from '../database/database.token.js';
 import { users } from '../database/schema.js';
 import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
-import { idSchema, instant, paging } from '../http/schemas.js';
-import { cleanText } from '../http/text.js';
+import { idSchema, instant, lookedFor, paging } from '../http/schemas.js';
 import { Accounts } from './accounts.js';
 import { Allow, CallingUser, type UserCaller } from './caller.js';
 import { toUserView, userView } from './users.controller.js';
 
 const listing = paging.extend({
-  q: z
-    .string()
-    .max(320, 'must have at most 320 characters')
-    .transform((text) => cleanText(text).trim().toLowerCase())
+  q: lookedFor(320)
+    .transform((text) => text.toLowerCase())
     .optional(),
 });
 const accountView = userView.extend({ created_utc: instant, locked_utc: instant.nullable() });

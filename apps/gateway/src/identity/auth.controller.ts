@@ -9,7 +9,7 @@ import { tokens, users } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';
 import { Answers, noRoom } from '../http/answers.js';
 import { conflict, ProblemException, unauthorized } from '../http/problem.js';
-import { emailAddress, line } from '../http/schemas.js';
+import { emailAddress, line, lookedFor } from '../http/schemas.js';
 import { FailedLogins, networkOf } from '../http/throttle.js';
 import { Invitations } from '../organizations/invitations.js';
 import { SETTINGS, type Settings } from '../settings.js';
@@ -19,7 +19,7 @@ import { hashPassword, verifyNobody, verifyPassword } from './passwords.js';
 import { Sessions } from './sessions.js';
 import { tokenChanged } from './token-changed.js';
 
-const credentials = z.object({ email: z.string().max(320), password: z.string().max(1000) });
+const credentials = z.object({ email: lookedFor(320), password: z.string().max(1000) });
 const newAccount = z.object({
   email: emailAddress,
   password: z.string().max(1000),
@@ -52,7 +52,7 @@ export class AuthController {
     @Headers('user-agent') userAgent: string | undefined,
     @Res({ passthrough: true }) response: Response,
   ) {
-    const account = email.trim().toLowerCase().replaceAll('\0', '');
+    const account = email.toLowerCase();
     const attempt = await this.failedLogins.begin(networkOf(address), account, response);
     const [found] = await this.database.select().from(users).where(eq(users.email, account));
     const right =

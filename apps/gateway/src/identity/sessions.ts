@@ -4,11 +4,14 @@ import { and, desc, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
 import type { Transaction } from '../database/database.js';
 import { tokens, users } from '../database/schema.js';
 import { Transactions, type Publish } from '../database/transactions.js';
+import { cutText } from '../http/text.js';
 import { SETTINGS, type Settings } from '../settings.js';
 import { tokenChanged } from './token-changed.js';
 import { hashToken, newToken } from './tokens.js';
 
 const SESSION_DAYS = 30;
+/** Characters that are kept of what a browser says it is. */
+const MOST_USER_AGENT = 500;
 
 /** The login tokens of people: how they begin, and how they end together with their streams. */
 @Injectable()
@@ -57,7 +60,7 @@ export class Sessions {
       hash: hashToken(token),
       kind: 'login',
       userId,
-      userAgent: userAgent?.slice(0, 500),
+      userAgent: userAgent === undefined ? undefined : cutText(userAgent, MOST_USER_AGENT),
       lastUsed: new Date(),
       expires: new Date(Date.now() + SESSION_DAYS * 86_400_000),
     });

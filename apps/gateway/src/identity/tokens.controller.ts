@@ -10,7 +10,7 @@ import { Transactions } from '../database/transactions.js';
 import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
 import { notFound } from '../http/problem.js';
-import { idSchema, idsSchema, instant, line, paging, type Paging } from '../http/schemas.js';
+import { idSchema, idsSchema, instant, line, paging, uuid, type Paging } from '../http/schemas.js';
 import { Organizations } from '../organizations/organizations.js';
 import { requireRoom } from '../organizations/room.js';
 import { SETTINGS, type Settings } from '../settings.js';
@@ -29,7 +29,7 @@ const projectToken = z.object({
 
 const serviceToken = z.object({
   scopes: z.array(z.literal('push:publish', 'must be "push:publish"')).length(1, 'must be ["push:publish"]'),
-  organization_id: z.uuid('must be a UUID').optional(),
+  organization_id: uuid.optional(),
   notes: line(500).optional(),
 });
 

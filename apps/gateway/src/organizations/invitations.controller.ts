@@ -5,7 +5,7 @@ import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
-import { emailAddress, idSchema, instant, paging, type Paging } from '../http/schemas.js';
+import { emailAddress, idSchema, instant, paging, uuid, type Paging } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
 import { linkTo } from '../identity/link.js';
 import { OutgoingMail } from '../identity/mailer.js';
@@ -14,7 +14,7 @@ import { Invitations, type Invitation } from './invitations.js';
 import { Organizations, type Organization } from './organizations.js';
 
 const invited = idSchema.extend({ email: emailAddress });
-const ofOrganization = idSchema.extend({ invitation_id: z.uuid('must be a UUID') });
+const ofOrganization = idSchema.extend({ invitation_id: uuid });
 const bySecret = z.object({ secret: z.string().max(200) });
 
 const offerView = z.object({

@@ -9,12 +9,12 @@ import { memberships, projects, tokens } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';
 import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
-import { idSchema, instant, line, paging, type Paging } from '../http/schemas.js';
+import { idSchema, instant, line, paging, uuid, type Paging } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
 import { tokenChanged } from '../identity/token-changed.js';
 import { entity, Organizations, type Project } from './organizations.js';
 
-const newProject = z.object({ organization_id: z.uuid('must be a UUID'), name: line(100) });
+const newProject = z.object({ organization_id: uuid, name: line(100) });
 
 const projectView = z.object({
   id: z.uuid(),

@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { Answers } from '../http/answers.js';
 import { TakesBody } from '../http/body-limits.js';
 import { invalid, type Fault } from '../http/problem.js';
+import { uuid } from '../http/schemas.js';
+import { isTooDeep, MAX_DEPTH } from '../http/text.js';
 import { Allow, CallingService, type ServiceCaller } from '../identity/caller.js';
 import { ServiceMessages, type ServiceMessage } from './service-messages.js';
 
@@ -12,7 +14,10 @@ const KEY = /^[\x21-\x7e]{1,255}$/;
 
 const envelope = z.object({
   type: z.string('must be the name of a message type'),
-  message: z.looseObject({}, 'must be an object'),
+  message: z
+    .looseObject({}, 'must be an object')
+    .refine((message) => !isTooDeep(message), `must not be nested more than ${MAX_DEPTH} deep`)
+    .transform(readIds),
 });
 const idsView = z.object({ ids: z.array(z.uuid()).readonly() });
 
@@ -53,6 +58,16 @@ export class MessagesController {
     }
     return { ids: await this.messages.publish(caller, readMessages(body), key) };
   }
+}
+
+/** Ids of ours, however they are written. What else an entity is known by stays as it is. */
+function readIds(message: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(message).map(([name, value]) => {
+      const id = name === 'id' || name.endsWith('_id') ? uuid.safeParse(value) : undefined;
+      return [name, id?.success === true ? id.data : value];
+    }),
+  );
 }
 
 function readMessages(body: unknown): readonly ServiceMessage[] {

@@ -10,6 +10,7 @@ import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions } from '../database/transactions.js';
 import { conflict, forbidden, invalid, unauthorized, type Fault } from '../http/problem.js';
 import type { ServiceCaller } from '../identity/caller.js';
+import { faultsOfReach } from './reach.js';
 
 /** How long a request is remembered by its `Idempotency-Key`, milliseconds. */
 export const REMEMBERED_MS = 24 * 3_600_000;
@@ -30,7 +31,7 @@ export class ServiceMessages {
   ) {}
 
   /**
-   * Publishes all of them, or none. A repeated request with the same key publishes nothing and has the same answer.
+   * Publishes all of them, or none; none if one of them would reach nobody. A repeated request with the same key publishes nothing and has the same answer.
    * @throws ProblemException 400, 403, or 409 for a key that came with another request
    */
   async publish(
@@ -38,7 +39,7 @@ export class ServiceMessages {
     messages: readonly ServiceMessage[],
     key: string | undefined,
   ): Promise<readonly string[]> {
-    const prepared = this.#prepare(caller, messages);
+    const prepared = await this.#prepare(caller, messages);
     const ids = prepared.map(() => randomUUID());
     const published = this.transactions.run(async (transaction, publish) => {
       const earlier = key === undefined ? undefined : await remember(transaction, caller, key, messages, ids);
@@ -59,29 +60,34 @@ export class ServiceMessages {
     await this.database.delete(pushRequests).where(lt(pushRequests.created, oldest));
   }
 
-  #prepare(caller: ServiceCaller, messages: readonly ServiceMessage[]): readonly Prepared[] {
+  async #prepare(caller: ServiceCaller, messages: readonly ServiceMessage[]): Promise<readonly Prepared[]> {
     const faults: Fault[] = [];
-    const prepared: Prepared[] = [];
+    const prepared: { readonly path: string; readonly prepared: Prepared }[] = [];
     for (const { path, envelope } of messages) {
       try {
         // The publisher reads it with the schema of its type, whatever it is.
-        prepared.push(this.publisher.prepare(envelope as Publishable<typeof catalog>));
+        const one = this.publisher.prepare(envelope as Publishable<typeof catalog>);
+        prepared.push({ path: at(path, 'message'), prepared: one });
       } catch (error) {
         if (!(error instanceof PushError)) throw error;
         faults.push(...faultsOf(error, path));
       }
     }
     if (faults.length > 0) throw invalid(faults);
-    for (const one of prepared) refuseForeign(caller, one);
-    return prepared;
+    for (const one of prepared) refuseForeign(caller, one.prepared);
+    // Last: whom a token may not tell, it does not learn of either.
+    const unheard = await faultsOfReach(this.database, prepared);
+    if (unheard.length > 0) throw invalid(unheard);
+    return prepared.map((one) => one.prepared);
   }
 }
 
+const at = (...parts: string[]): string => parts.filter((part) => part !== '').join('.');
+
 function faultsOf({ code, message, issues }: PushError, path: string): readonly Fault[] {
-  const at = (...parts: string[]) => [path, ...parts].filter((part) => part !== '').join('.');
   return code === 'unknown_type' || issues.length === 0
-    ? [{ path: at(code === 'unknown_type' ? 'type' : 'message'), message }]
-    : issues.map((issue) => ({ path: at('message', issue.path), message: issue.message }));
+    ? [{ path: at(path, code === 'unknown_type' ? 'type' : 'message'), message }]
+    : issues.map((issue) => ({ path: at(path, 'message', issue.path), message: issue.message }));
 }
 
 function refuseForeign({ organizationId }: ServiceCaller, { entry, envelope, stamped }: Prepared): void {

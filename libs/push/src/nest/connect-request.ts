@@ -64,7 +64,8 @@ export function readConnectRequest(
     // Whoever says its name has read the protocol, however it spells it.
     knowsResync: client !== '' || offersSubprotocol(request),
     types: readTypes(query.get(parameter.types)),
-    replaces: query.get(parameter.replaces) || undefined,
+    // Ids of connections are our own, in small letters.
+    replaces: query.get(parameter.replaces)?.toLowerCase() || undefined,
     wantsStream: query.get(parameter.refusal) === 'stream',
   };
 }

@@ -1,0 +1,63 @@
+import type { Audience, Envelope } from '@crossfade/protocol';
+import type { Prepared } from '@crossfade/push';
+import { inArray } from 'drizzle-orm';
+import type { Queries } from '../database/database.js';
+import { organizations, users } from '../database/schema.js';
+import type { Fault } from '../http/problem.js';
+import { uuid } from '../http/schemas.js';
+
+type Named = Exclude<Audience['kind'], 'everyone'>;
+
+/** What is wrong with messages that nobody would ever hear: a service that misspells whom it tells would not notice. */
+export async function faultsOfReach(
+  queries: Queries,
+  messages: readonly { readonly path: string; readonly prepared: Prepared }[],
+): Promise<readonly Fault[]> {
+  const audiences = messages.flatMap(({ prepared: { stamped } }) => stamped?.audience ?? []);
+  const there: Readonly<Record<Named, ReadonlySet<string>>> = {
+    organization: await existing(queries, organizations, idsOf(audiences, 'organization')),
+    user: await existing(queries, users, idsOf(audiences, 'user')),
+  };
+  return messages.flatMap(({ path, prepared: { envelope, stamped } }): Fault[] => {
+    const audience = stamped?.audience ?? [];
+    if (audience.length === 0) return [{ path, message: unaddressed(envelope) }];
+    return audience.flatMap((one) =>
+      one.kind === 'everyone' || there[one.kind].has(one.id)
+        ? []
+        : [{ path: `${path}.${nameOf(envelope, one.id)}`, message: unknown[one.kind] }],
+    );
+  });
+}
+
+const unknown: Readonly<Record<Named, string>> = {
+  organization: 'is the id of no organization; nobody would hear it',
+  user: 'is the id of no user; nobody would hear it',
+};
+
+/** A message that was valid, and names nobody: what it names is optional, and what it does not know is ignored. */
+const unaddressed = ({ type }: Envelope): string =>
+  type === 'UserChanged'
+    ? 'reaches nobody: its id is the user who hears of it, except of an addition'
+    : 'reaches nobody: its organization_id is the organization whose members hear of it';
+
+/** What the message calls it. */
+function nameOf({ message }: Envelope, id: string): string {
+  const found = Object.entries(message as Record<string, unknown>).find(([, value]) => value === id);
+  return found?.[0] ?? '';
+}
+
+const idsOf = (audiences: readonly Audience[], kind: Named): string[] => [
+  ...new Set(
+    audiences.flatMap((one) => (one.kind === kind && uuid.safeParse(one.id).success ? [one.id] : [])),
+  ),
+];
+
+async function existing(
+  queries: Queries,
+  table: typeof organizations | typeof users,
+  ids: string[],
+): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await queries.select({ id: table.id }).from(table).where(inArray(table.id, ids));
+  return new Set(rows.map(({ id }) => id));
+}
