@@ -31,11 +31,7 @@ const MAX_AHEAD_MS = 86_400_000;
 const OLDEST = Date.UTC(2000, 0, 1);
 
 const isThere = (value: string): boolean => value.trim() !== '';
-const text = (most: number) =>
-  beginning(most)
-    .refine(isThere)
-    .optional()
-    .catch(undefined);
+const text = (most: number) => beginning(most).refine(isThere).optional().catch(undefined);
 
 const reference = z.string().transform(readReference).refine(isThere).optional().catch(undefined);
 /** Whose event it is. Programs give numbers, too. */
