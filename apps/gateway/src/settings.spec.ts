@@ -49,7 +49,10 @@ describe('the settings', () => {
     [{ DATABASE_LOCK_TIMEOUT_SECONDS: '15' }, 'must be less than DATABASE_STATEMENT_TIMEOUT_SECONDS (15)'],
     [{ CORS_ORIGINS: '*' }, 'CORS_ORIGINS'],
     [{ PUSH_WRITE_QUEUE_CAPACITY: '0' }, 'PUSH_WRITE_QUEUE_CAPACITY'],
-    [{ PUSH_MAX_MESSAGE_BYTES: '8191' }, 'PUSH_MAX_MESSAGE_BYTES must be a whole number from 8192 to 2097152'],
+    [
+      { PUSH_MAX_MESSAGE_BYTES: '8191' },
+      'PUSH_MAX_MESSAGE_BYTES must be a whole number from 8192 to 2097152',
+    ],
     [{ PUSH_UNCONFIRMED_SECONDS: '59' }, 'PUSH_UNCONFIRMED_SECONDS (59) must be 0 or at least twice'],
     [{ PUSH_NOTHING: '1' }, 'PUSH_NOTHING is not a setting'],
     [{ ADMIN_EMAIL: 'a@example.com' }, 'must be set together'],
