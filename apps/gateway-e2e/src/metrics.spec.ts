@@ -198,20 +198,6 @@ it('count every way in which a stream ends', async () => {
   });
 });
 
-it('count a client that knows no Resync as ended, and as told to fetch', async () => {
-  const member = await ApiClient.login(host.url, 'member@crossfade.test');
-  const { id } = await member.json<{ id: string }>('GET', '/users/me');
-  const probe = await SseProbe.open(host.url, { token: member.token });
-  open.push(probe);
-  await probe.message('Connected');
-  const foreign = `SELECT id, '${id}', now() FROM organizations WHERE name = 'Globex'`;
-  await moves('connections_closed_total', { client: 'unknown', reason: 'stale' }, 1, () =>
-    moves('resyncs_total', { client: 'unknown', reason: 'gap' }, 1, () =>
-      runSql(databaseUrl, `INSERT INTO memberships (organization_id, user_id, created_utc) ${foreign}`),
-    ),
-  );
-});
-
 it('count refusals by reason, under no name of their own', async () => {
   const refused = async (reason: string, ask: { token?: string; headers?: Labels }, client = 'refused') => {
     const labels = { transport: 'sse', client: 'other', reason };
@@ -255,6 +241,20 @@ it('count what streams are told of what they missed', async () => {
     await eventually('end of it', async () => ((await active()) === others ? true : undefined));
   }
   await moves(...told('too_large'), 1, () => stream('missing', before));
+});
+
+it('count a client that knows no Resync as ended, and as told to fetch', async () => {
+  const member = await ApiClient.login(host.url, 'member@crossfade.test');
+  const { id } = await member.json<{ id: string }>('GET', '/users/me');
+  const probe = await SseProbe.open(host.url, { token: member.token });
+  open.push(probe);
+  await probe.message('Connected');
+  const foreign = `SELECT id, '${id}', now() FROM organizations WHERE name = 'Globex'`;
+  await moves('connections_closed_total', { client: 'unknown', reason: 'stale' }, 1, () =>
+    moves('resyncs_total', { client: 'unknown', reason: 'gap' }, 1, () =>
+      runSql(databaseUrl, `INSERT INTO memberships (organization_id, user_id, created_utc) ${foreign}`),
+    ),
+  );
 });
 
 it('count what is published, conflated and merged', async () => {
