@@ -206,7 +206,7 @@ const MOST_EVENTS = 50_000;
 function batchOf(body: unknown): readonly unknown[] {
   const batch = typeof body === 'string' ? linesOf(body) : listOf(body);
   if (batch.length > MOST_EVENTS)
-    throw new ProblemException(413, `The batch has more than ${MOST_EVENTS} events; send fewer at once.`);
+    throw new ProblemException(413, `The batch has too many events; send at most ${MOST_EVENTS} at once.`);
   return batch;
 }
 
