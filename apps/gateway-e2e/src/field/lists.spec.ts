@@ -71,7 +71,7 @@ onEachDatabase('lists', env, (gateway) => {
     for (; path !== undefined; pages += 1) {
       const answer = await admin.call('GET', path.replace('/api/v2', ''));
       for (const { id } of (await answer.json()) as { id: string }[]) ids.add(id);
-      path = /<([^>]*)>; rel="next"/.exec(answer.headers.get('link') ?? '')?.[1];
+      path = /^<([^>]*)>; rel="next"/.exec(answer.headers.get('link') ?? '')?.[1];
     }
     expect({ pages, ids: ids.size }).toEqual({ pages: 2, ids: STACKS });
   });

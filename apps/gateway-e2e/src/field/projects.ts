@@ -1,7 +1,7 @@
 import { ApiClient } from '@crossfade/test-hosts';
 
 /** An event as people see it. */
-export interface StoredEvent {
+interface StoredEvent {
   readonly type: string;
   readonly message: string | null;
   readonly reference_id: string | null;

@@ -16,7 +16,9 @@ const PARAMETERS = ['access_token', 'api_key', 'apikey'];
 /** The token of a request; undefined if there is none that could be ours. `orOld`: the ways of old count, too. */
 export function credentialOf(request: Request, orOld: boolean): Credential | undefined {
   const { authorization = '' } = request.headers;
-  const [, scheme = '', rest = ''] = /^(\S+) *([^]*)$/.exec(authorization) ?? [];
+  const space = authorization.indexOf(' ');
+  const scheme = space === -1 ? authorization : authorization.slice(0, space);
+  const rest = authorization.slice(scheme.length).trimStart();
   switch (scheme.toLowerCase()) {
     case 'bearer':
       return of(rest, false);
