@@ -75,7 +75,7 @@ describe('an event from a client library', () => {
         type: text(100),
         source: text(2000),
         message: text(2000),
-        reference_id: text(100),
+        reference_id: text(200),
         tags: [text(100)],
       },
       now,
@@ -84,7 +84,7 @@ describe('an event from a client library', () => {
       type: 'x'.repeat(99),
       source: 'x'.repeat(1999),
       message: 'x'.repeat(1999),
-      referenceId: 'x'.repeat(99),
+      referenceId: 'x'.repeat(199),
       tags: ['x'.repeat(99)],
     });
   });
