@@ -33,7 +33,7 @@ const texts = (most: number): readonly (readonly [string, string])[] => [
 ];
 
 /** Characters of an id that a client gives. */
-const REFERENCE = 100;
+const REFERENCE = 200;
 
 interface EventView {
   readonly type: string;
