@@ -23,7 +23,7 @@ export type CloseReason = keyof typeof closeTable;
  * - `http`: the status, as problem+json; on an upgrade, before it.
  * - `webSocket`: the close code for a client that offers the subprotocol `crossfade.1`.
  * - `old`: for a client that does not: `accept` sends the close code after accepting, `status` the HTTP status. Old
- *   clients come back every second after a status, whatever it is: what would be refused for ever is accepted and closed.
+ *   clients come back every second after any status, so a token that will never do is told by a code.
  */
 export const refusalTable = {
   disabled: { http: 404, webSocket: undefined, old: 'status' },

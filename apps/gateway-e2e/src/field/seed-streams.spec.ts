@@ -14,7 +14,7 @@ const kinds: readonly (readonly [string, new (seat: Seat) => OldClient])[] = [
 ];
 
 /** Messages of a storm, and how many go in a request. Together more than a socket takes that nobody reads. */
-const STORM = 6000;
+const STORM = Number(process.env['FIELD_STORM'] ?? 6000);
 const AT_ONCE = 100;
 const stackId = (number: number): string => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 const TEXT = 'x'.repeat(3000);
