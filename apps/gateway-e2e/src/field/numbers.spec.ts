@@ -67,6 +67,19 @@ onEachDatabase('numbers that JavaScript would change', {}, (gateway) => {
     expect(await newest()).toContain('"account":9223372036854775807');
   });
 
+  it('and name a user, whose heartbeat finds the event', async () => {
+    const date = new Date(Date.now() + 150_000).toISOString();
+    const session = `{"type":"session","date":"${date}","value":12345678901234567890,"data":{"@user":{"identity":9007199254740993}}}`;
+    expect((await client.call('POST', '/events', session)).status).toBe(202);
+    for (const other of ['9007199254740992', '9007199254740994'])
+      expect((await client.call('GET', `/events/session/heartbeat?id=${other}`)).status).toBe(200);
+    expect(await newest()).not.toContain('@session');
+    expect((await client.call('GET', '/events/session/heartbeat?id=9007199254740993')).status).toBe(200);
+    const event = await newest();
+    expect(event).toContain('"@session"');
+    expect(event).toContain('"value":12345678901234567000');
+  });
+
   it('and in a message of a service', async () => {
     const organizations = await member.json<{ id: string; name: string }[]>('GET', '/organizations');
     const acme = organizations.find(({ name }) => name === 'Acme')?.id ?? '';

@@ -99,6 +99,17 @@ describe('an event from a client library', () => {
     expect(readEvent(without, now)?.data).toEqual({});
   });
 
+  it('is of the user whom a long number names, and has the value that is nearest to one', () => {
+    const raw = parseExactly(
+      '{"value":12345678901234567890,"count":9007199254740993,"data":{"@user":{"identity":9007199254740993}}}',
+    );
+    expect(readEvent(raw, now)).toMatchObject({
+      value: 12345678901234567000,
+      count: 1,
+      userIdentity: '9007199254740993',
+    });
+  });
+
   it('has text that PostgreSQL takes, at any depth', () => {
     const event = readEvent({ message: 'a\0b\uD800', data: { 'k\0': ['\0', { deep: '\uDC00' }] } }, now);
     expect(event?.message).toBe('a\uFFFDb\uFFFD');

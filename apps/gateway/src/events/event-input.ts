@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ExactNumber } from '../exact-number.js';
 import { readInstant } from '../http/instant.js';
 import { beginning } from '../http/schemas.js';
 import { cleanJson, cutText, isDocument } from '../http/text.js';
@@ -33,11 +34,14 @@ const OLDEST = Date.UTC(2000, 0, 1);
 const isThere = (value: string): boolean => value.trim() !== '';
 const text = (most: number) => beginning(most).refine(isThere).optional().catch(undefined);
 
+/** As near as JavaScript has it. */
+const number = z.preprocess((value) => (value instanceof ExactNumber ? Number(value) : value), z.number());
+
 const reference = z.string().transform(readReference).refine(isThere).optional().catch(undefined);
 /** Whose event it is. Programs give numbers, too. */
 const user = z.object({
   identity: z
-    .union([z.string(), z.number()])
+    .union([z.string(), z.number(), z.instanceof(ExactNumber)])
     .transform((identity) => readReference(String(identity)))
     .refine(isThere),
 });
@@ -47,7 +51,7 @@ export const eventSchema = z.object({
   type: text(100),
   source: text(2000),
   message: text(2000),
-  value: z.number().optional().catch(undefined),
+  value: number.optional().catch(undefined),
   geo: text(100),
   date: z.string().optional().catch(undefined),
   data: z.record(z.string(), z.unknown()).catch({}),
