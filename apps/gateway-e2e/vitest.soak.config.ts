@@ -5,7 +5,7 @@ const full = (name: string, value: string): Record<string, string> => ({
   [name]: process.env[name] ?? value,
 });
 
-/** `npm run soak`: every attack, load and storm in full, where `npm test` has a short pass of each. */
+/** `npm run soak`: every attack, bad input, load and storm in full, where `npm test` has a short pass of each. */
 const soak: ViteUserConfig = mergeConfig(suites, {
   test: {
     fileParallelism: false,
@@ -17,11 +17,12 @@ const soak: ViteUserConfig = mergeConfig(suites, {
       ...full('ATTACK_SECONDS', '10'),
       ...full('ATTACK_TIMINGS', '200'),
       ...full('LOAD_EVENTS', '4000'),
+      ...full('FIELD_FULL', '1'),
       ...full('FIELD_STORM', '16000'),
     },
   },
 });
 // Not merged: these only.
-soak.test = { ...soak.test, include: ['src/attacks/*.spec.ts', 'src/field/*.spec.ts', 'src/load.spec.ts'] };
+soak.test = { ...soak.test, include: ['src/attacks/*.spec.ts', 'src/field/*.spec.ts', 'src/bad-input.spec.ts', 'src/load.spec.ts'] };
 
 export default soak;

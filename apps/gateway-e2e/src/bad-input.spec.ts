@@ -87,10 +87,15 @@ const LEAKS = /node_modules|\bat \S+ \(|SELECT |INSERT |postgres|pglite|drizzle|
 onEachDatabase(
   'bad input on every route',
   { ENABLE_SIGNUP: 'true', API_THROTTLE_PER_MINUTE: '0', INGEST_THROTTLE_PER_MINUTE: '0' },
-  (gateway) => {
+  (gateway, database) => {
     let operations: Operation[];
     let world: World;
     let looked = 0;
+    // What reads the input is the same on both, and the embedded one is slow.
+    const share = database === 'PostgreSQL' || process.env['FIELD_FULL'] === '1' ? 1 : 3;
+    /** In `npm test`, the embedded database gets a third of what the other one gets, at each place another third. */
+    const some = <T>(values: readonly T[]): T[] =>
+      values.filter((_value, index) => (index + looked) % share === 0);
     beforeAll(async () => {
       ({ operations } = await operationsOf(gateway().url));
       operations = operations.filter(({ name }) => name !== 'GET /api/v2/push');
@@ -111,7 +116,7 @@ onEachDatabase(
         for (const where of ['path', 'query'] as const) {
           for (const parameter of operation.parameters(where)) {
             const asked = await harmless(operation, world);
-            for (const value of PARAMETERS) {
+            await each(some(PARAMETERS), async (value) => {
               const given = asked[where];
               const bad =
                 where === 'query'
@@ -121,7 +126,7 @@ onEachDatabase(
                       [parameter]: value === '' ? '%20' : value,
                     };
               isHarmless(operation, await operation.call({ ...asked, [where]: bad }));
-            }
+            });
             if (where === 'path') continue;
             for (const query of [
               `${parameter}[a]=1`,
@@ -142,9 +147,9 @@ onEachDatabase(
         const asked = await harmless(operation, world);
         const body = typeof asked.body === 'object' && !Array.isArray(asked.body) ? asked.body : {};
         for (const field of fields) {
-          for (const value of VALUES) {
-            isHarmless(operation, await operation.call({ ...asked, body: { ...body, [field]: value } }));
-          }
+          await each(some(VALUES), async (value) =>
+            isHarmless(operation, await operation.call({ ...asked, body: { ...body, [field]: value } })),
+          );
           const { [field]: _absent, ...rest } = { ...body } as Record<string, unknown>;
           isHarmless(operation, await operation.call({ ...asked, body: rest }));
         }
@@ -154,7 +159,7 @@ onEachDatabase(
     it('as a body', async () => {
       for (const operation of operations.filter(({ bodySchema }) => bodySchema !== undefined)) {
         const asked = await harmless(operation, world);
-        for (const body of BODIES) isHarmless(operation, await operation.call({ ...asked, body }));
+        for (const body of some(BODIES)) isHarmless(operation, await operation.call({ ...asked, body }));
         for (const headers of [
           { 'Content-Type': 'application/json; charset=latin1' },
           { 'Content-Type': 'application/json; charset=utf-16' },
@@ -220,6 +225,11 @@ onEachDatabase(
     });
   },
 );
+
+/** At once: the answers are looked at each for itself. */
+async function each<T>(values: readonly T[], look: (value: T) => Promise<void>): Promise<void> {
+  await Promise.all(values.map(look));
+}
 
 /** A request that would succeed, on things that later rounds do not need. */
 async function harmless(operation: Operation, world: World) {

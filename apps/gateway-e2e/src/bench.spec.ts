@@ -21,6 +21,7 @@ it('the benchmark measures what it says, on both databases', { timeout: 480_000 
         BENCH_SECONDS: '1',
         BENCH_ROUNDS: '1',
         BENCH_SAMPLES: '2',
+        BENCH_BATCH: '2000',
         BENCH_STACKS: '1000',
         BENCH_STREAMS: '50',
         BENCH_MESSAGES: '500',

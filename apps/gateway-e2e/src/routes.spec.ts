@@ -4,7 +4,7 @@ import { eventually } from '@crossfade/protocol/testing';
 import { ApiClient, GatewayHost, dropDatabase, newDatabase } from '@crossfade/test-hosts';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { onEachDatabase } from './databases.ts';
+import { onEachDatabase, onPostgres } from './databases.ts';
 import { exercises } from './exercises.ts';
 import { operationsOf, type OpenApi, type Operation } from './operations.ts';
 import { makeWorld, type World } from './world.ts';
@@ -213,99 +213,96 @@ onEachDatabase(
   },
 );
 
-onEachDatabase(
-  'throttles',
-  { API_THROTTLE_PER_MINUTE: '100', INGEST_THROTTLE_PER_MINUTE: '150' },
-  (gateway) => {
-    let operations: Operation[];
-    let world: World;
-    beforeAll(async () => {
-      ({ operations } = await operationsOf(gateway().url));
-      world = await makeWorld(gateway());
-    });
+onPostgres('throttles', { API_THROTTLE_PER_MINUTE: '100', INGEST_THROTTLE_PER_MINUTE: '150' }, (gateway) => {
+  let operations: Operation[];
+  let world: World;
+  beforeAll(async () => {
+    ({ operations } = await operationsOf(gateway().url));
+    world = await makeWorld(gateway());
+  });
 
-    it('count requests for each token, tell what is left, and refuse with the time to wait', async () => {
-      const before = await world.member.call('GET', '/users/me');
-      const [limit, remaining] = ['limit', 'remaining'].map((name) =>
-        Number(before.headers.get(`x-ratelimit-${name}`)),
-      );
-      expect(limit).toBe(100);
-      for (let left = remaining ?? 0; left > 0; left -= 1) {
-        const answer = await world.member.call('GET', '/users/me');
-        expect(answer.headers.get('x-ratelimit-remaining')).toBe(String(left - 1));
-      }
-      const refused = await world.member.call('GET', '/users/me');
-      expect(refused.status).toBe(429);
-      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
-      expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
-      expect(Number(refused.headers.get('x-ratelimit-reset'))).toBeGreaterThan(Date.now() / 1000 - 1);
-      expect((await world.admin.call('GET', '/users/me')).status).toBe(200);
-    });
+  it('count requests for each token, tell what is left, and refuse with the time to wait', async () => {
+    const before = await world.member.call('GET', '/users/me');
+    const [limit, remaining] = ['limit', 'remaining'].map((name) =>
+      Number(before.headers.get(`x-ratelimit-${name}`)),
+    );
+    expect(limit).toBe(100);
+    for (let left = remaining ?? 0; left > 0; left -= 1) {
+      const answer = await world.member.call('GET', '/users/me');
+      expect(answer.headers.get('x-ratelimit-remaining')).toBe(String(left - 1));
+    }
+    const refused = await world.member.call('GET', '/users/me');
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
+    expect(Number(refused.headers.get('x-ratelimit-reset'))).toBeGreaterThan(Date.now() / 1000 - 1);
+    expect((await world.admin.call('GET', '/users/me')).status).toBe(200);
+  });
 
-    it('hold on every route that has one, and on no other', async () => {
-      // By now the member's is spent; the others' are spent here.
-      await spend(() => world.admin.call('GET', '/users/me'));
-      await spend(() => world.client.call('POST', '/events', {}));
-      await spend(() => world.client.call('GET', '/events/session/heartbeat'));
-      await spend(() => world.service.call('POST', '/push/messages', {}));
-      await spend(() => world.anyone.call('POST', '/auth/login', {}));
-      const callers: Record<string, ApiClient> = {
-        user: world.member,
-        administrator: world.admin,
-        client: world.client,
-        publisher: world.service,
-        anyone: world.anyone,
-      };
-      for (const operation of operations) {
-        const as = callers[operation.right ?? ''];
-        if (as === undefined) continue;
-        const { status } = await operation.call({
-          as,
-          path: {
-            id: world.own.projects,
-            ids: world.own.stacks,
-            invitation_id: world.own.projects,
-            email: 'a@example.com',
-            reference_id: 'a',
-          },
-        });
-        expect(status === 429, `${operation.name} answered ${status}`).toBe(operation.isThrottled);
-        expect(operation.statuses.includes(429), operation.name).toBe(operation.isThrottled);
-      }
-      const exempt = operations.filter(({ isThrottled }) => !isThrottled).map(({ template }) => template);
-      expect(exempt).toEqual([
-        '/health/live',
-        '/health',
-        '/health/ready',
-        '/api/v2/projects/config',
-        '/api/v1/projects/config',
-      ]);
-      const stream = await fetch(`${world.url}/api/v2/push`, {
-        headers: { Authorization: `Bearer ${world.member.token}` },
+  it('hold on every route that has one, and on no other', async () => {
+    // By now the member's is spent; the others' are spent here.
+    await spend(() => world.admin.call('GET', '/users/me'));
+    await spend(() => world.client.call('POST', '/events', {}));
+    await spend(() => world.client.call('GET', '/events/session/heartbeat'));
+    await spend(() => world.service.call('POST', '/push/messages', {}));
+    await spend(() => world.anyone.call('POST', '/auth/login', {}));
+    const callers: Record<string, ApiClient> = {
+      user: world.member,
+      administrator: world.admin,
+      client: world.client,
+      publisher: world.service,
+      anyone: world.anyone,
+    };
+    for (const operation of operations) {
+      const as = callers[operation.right ?? ''];
+      if (as === undefined) continue;
+      const { status } = await operation.call({
+        as,
+        path: {
+          id: world.own.projects,
+          ids: world.own.stacks,
+          invitation_id: world.own.projects,
+          email: 'a@example.com',
+          reference_id: 'a',
+        },
       });
-      expect(stream.status).toBe(200);
-      await stream.body?.cancel();
+      expect(status === 429, `${operation.name} answered ${status}`).toBe(operation.isThrottled);
+      expect(operation.statuses.includes(429), operation.name).toBe(operation.isThrottled);
+    }
+    const exempt = operations.filter(({ isThrottled }) => !isThrottled).map(({ template }) => template);
+    expect(exempt).toEqual([
+      '/health/live',
+      '/health',
+      '/health/ready',
+      '/api/v2/projects/config',
+      '/api/v1/projects/config',
+    ]);
+    const stream = await fetch(`${world.url}/api/v2/push`, {
+      headers: { Authorization: `Bearer ${world.member.token}` },
     });
+    expect(stream.status).toBe(200);
+    await stream.body?.cancel();
+  });
 
-    it('count events by request, not by event, and apart from the rest of the API', async () => {
-      const answer = await world.spare.call(
-        'POST',
-        '/events',
-        Array.from({ length: 200 }, () => ({ message: 'one of many' })),
-      );
-      expect(answer.status).toBe(202);
-      expect(answer.headers.get('x-ratelimit-limit')).toBe('150');
-      expect(answer.headers.get('x-ratelimit-remaining')).toBe('149');
-    });
-  },
-);
+  it('count events by request, not by event, and apart from the rest of the API', async () => {
+    const answer = await world.spare.call(
+      'POST',
+      '/events',
+      Array.from({ length: 200 }, () => ({ message: 'one of many' })),
+    );
+    expect(answer.status).toBe(202);
+    expect(answer.headers.get('x-ratelimit-limit')).toBe('150');
+    expect(answer.headers.get('x-ratelimit-remaining')).toBe('149');
+  });
+});
 
+/** Until nothing is left of a budget. */
 async function spend(call: () => Promise<Response>): Promise<void> {
-  await eventually(
-    'end of the budget',
-    async () => ((await call()).status === 429 ? true : undefined),
-    30_000,
-  );
+  let statuses: number[] = [];
+  while (!statuses.includes(429)) {
+    const answers = await Promise.all(Array.from({ length: 25 }, call));
+    statuses = answers.map(({ status }) => status);
+  }
 }
 
 describe('failed logins', () => {

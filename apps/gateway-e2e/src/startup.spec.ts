@@ -27,7 +27,8 @@ describe('a start that fails', () => {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as AddressInfo;
-    const { code, sentence } = await failure({ PORT: String(port) });
+    const databaseUrl = newDatabase(inject('postgresPort'));
+    const { code, sentence } = await failure({ PORT: String(port), DATABASE_URL: databaseUrl });
     server.close();
     expect(code).toBe(1);
     expect(sentence).toMatch(oneSentence);
@@ -157,7 +158,7 @@ describe('a start that succeeds', () => {
 
   it('makes the first administrator on an empty database', async () => {
     const host = await GatewayHost.start({
-      makesDatabase: true,
+      databaseUrl: newDatabase(inject('postgresPort')),
       env: { SAMPLE_DATA: 'false', ADMIN_EMAIL: 'Root@Example.com', ADMIN_PASSWORD: 'correct horse battery' },
     });
     const root = await ApiClient.login(host.url, 'root@example.com', 'correct horse battery');
@@ -170,6 +171,7 @@ describe('a start that succeeds', () => {
 
   it('does not begin with an administrator whose password is easy to guess', async () => {
     const { code, sentence } = await failure({
+      DATABASE_URL: newDatabase(inject('postgresPort')),
       ADMIN_EMAIL: 'root@example.com',
       ADMIN_PASSWORD: 'password1',
     });
@@ -180,7 +182,7 @@ describe('a start that succeeds', () => {
   });
 
   it('ends in order with streams open: each is told, and the exit is clean', async () => {
-    const host = await GatewayHost.start();
+    const host = await GatewayHost.start({ databaseUrl: newDatabase(inject('postgresPort')) });
     const { token } = await ApiClient.login(host.url, 'admin@crossfade.test');
     const sse = await SseProbe.open(host.url, { token });
     const webSocket = await WsProbe.open(host.url, { token });
@@ -197,7 +199,10 @@ describe('a start that succeeds', () => {
 
 describe('logs', () => {
   it('hold no token, password or query', async () => {
-    const host = await GatewayHost.start({ env: { LOG_LEVEL: 'trace' } });
+    const host = await GatewayHost.start({
+      databaseUrl: newDatabase(inject('postgresPort')),
+      env: { LOG_LEVEL: 'trace' },
+    });
     const { token = '' } = await ApiClient.login(host.url, 'admin@crossfade.test');
     const sse = await SseProbe.open(host.url, { token });
     const webSocket = await WsProbe.open(host.url, { token });

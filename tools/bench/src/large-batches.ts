@@ -1,8 +1,6 @@
 import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { percentile, round } from './figures.ts';
 
-/** As many events as a request may have. */
-const EVENTS = 50_000;
 const KINDS = 50;
 const BATCHES = 3;
 
@@ -13,8 +11,12 @@ interface Batches {
   readonly 'p99, ms': number;
 }
 
-/** Batches as large as may be: the longest turn of the event loop meanwhile, and what somebody else's requests take. */
-export async function measureLargeBatches(url: string, metricsPort: number): Promise<Batches> {
+/** Batches of so many events: the longest turn of the event loop meanwhile, and what somebody else's requests take. */
+export async function measureLargeBatches(
+  url: string,
+  metricsPort: number,
+  events: number,
+): Promise<Batches> {
   const client = new ApiClient(url, sampleToken.storefront);
   const admin = await ApiClient.login(url, 'admin@crossfade.test');
   const beside: number[] = [];
@@ -29,7 +31,7 @@ export async function measureLargeBatches(url: string, metricsPort: number): Pro
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   })();
-  const batch = Array.from({ length: EVENTS }, (_, index) => ({
+  const batch = Array.from({ length: events }, (_, index) => ({
     type: 'error',
     message: `Kind ${kind(index)}`,
   }));

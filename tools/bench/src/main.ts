@@ -19,6 +19,8 @@ const STREAMS = Number(process.env['BENCH_STREAMS'] ?? 1000);
 const MESSAGES = Number(process.env['BENCH_MESSAGES'] ?? 10_000);
 /** That hear nothing, for their memory. */
 const IDLE = Number(process.env['BENCH_IDLE'] ?? 15_000);
+/** Events of a large batch: as many as a request may have. */
+const BATCH = Number(process.env['BENCH_BATCH'] ?? 50_000);
 const STACKS = Number(process.env['BENCH_STACKS'] ?? 100_000);
 
 const UNTHROTTLED = {
@@ -66,7 +68,10 @@ async function measureDatabases(): Promise<object> {
         `${name}: ingest`,
         await withGateway(newStore(name), ({ url }) => measureIngest(url, SECONDS, ROUNDS)),
       ),
-      largeBatches: table(`${name}: batches of 50,000 events`, await measureBatches(newStore(name))),
+      largeBatches: table(
+        `${name}: batches of ${BATCH.toLocaleString('en')} events`,
+        await measureBatches(newStore(name)),
+      ),
       screens: table(
         `${name}: from a POST to the screen`,
         await withGateway(newStore(name), ({ url }) => measureScreens(url, SAMPLES)),
@@ -87,7 +92,7 @@ async function measureDatabases(): Promise<object> {
 async function measureBatches(store: Record<string, string>): Promise<object> {
   const metricsPort = await freePort();
   return withGateway({ ...store, METRICS_PORT: String(metricsPort) }, async ({ url }) => [
-    await measureLargeBatches(url, metricsPort),
+    await measureLargeBatches(url, metricsPort, BATCH),
   ]);
 }
 

@@ -3,7 +3,7 @@ import { request, type IncomingMessage } from 'node:http';
 import { eventually } from '@crossfade/protocol/testing';
 import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { onEachDatabase } from '../databases.ts';
+import { onEachDatabase, onPostgres } from '../databases.ts';
 import { runLibrary } from './client-library.ts';
 import { newProject, type Project } from './projects.ts';
 
@@ -290,7 +290,7 @@ onEachDatabase(
   },
 );
 
-onEachDatabase('bodies as old browsers send them', {}, (gateway) => {
+onPostgres('bodies as old browsers send them', {}, (gateway) => {
   let project: Project;
   beforeAll(async () => {
     project = await newProject(gateway().url, await ApiClient.login(gateway().url, ADMIN));
