@@ -1,4 +1,4 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Logger, Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { MemoryMessageLog } from '@crossfade/push';
 import { PushModule } from '@crossfade/push/nest';
@@ -17,8 +17,9 @@ import { StacksController } from './events/stacks.controller.js';
 import { FaultLog } from './fault-log.js';
 import { HealthController } from './health.controller.js';
 import { Housekeeping } from './housekeeping.js';
+import { networkOf } from './http/address.js';
 import { BodyInterceptor } from './http/body.interceptor.js';
-import { clientNetwork } from './http/client-network.js';
+import { ClientAddress } from './http/client-address.js';
 import { CompressionInterceptor } from './http/compression.js';
 import { logging } from './http/logging.js';
 import { ProblemFilter } from './http/problem.filter.js';
@@ -61,6 +62,8 @@ export class AppModule {
     mailer?: Mailer,
   ): DynamicModule {
     const faults = new FaultLog('Push');
+    const logger = new Logger('Gateway');
+    const addresses = new ClientAddress(settings.TRUST_PROXY, (sentence) => logger.warn(sentence));
     return {
       module: AppModule,
       imports: [
@@ -77,7 +80,7 @@ export class AppModule {
               journal,
               onError: (error, doing) => faults.failure(error, doing),
             }),
-            addressOf: clientNetwork(settings.TRUST_PROXY),
+            addressOf: (request) => networkOf(addresses.of(request)),
             enabled: settings.enablePush,
             allowedOrigins: settings.CORS_ORIGINS,
             writeQueueCapacity: settings.PUSH_WRITE_QUEUE_CAPACITY,
@@ -116,6 +119,7 @@ export class AppModule {
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },
+        { provide: ClientAddress, useValue: addresses },
         {
           provide: Throttle,
           useValue: new Throttle({

@@ -11,6 +11,7 @@ import { configVersion } from './events/config-version.js';
 import { describeFault } from './fault-log.js';
 import { prepareData } from './first-data.js';
 import { markClientLibraryRoutes } from './http/client-library-routes.js';
+import { ClientAddress, serveAddress } from './http/client-address.js';
 import { compress } from './http/compression.js';
 import { cors } from './http/cors.js';
 import { apiDocs } from './http/docs.js';
@@ -69,7 +70,8 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   server.keepAliveTimeout = IDLE_CONNECTION_MS;
   boundRequests(server, settings.BODY_SECONDS);
   answerBeforeBody(server);
-  app.set('trust proxy', settings.TRUST_PROXY);
+  const addresses = app.get(ClientAddress);
+  serveAddress(app, addresses);
   app.use(
     '/docs',
     compress,
@@ -81,7 +83,7 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   app.use(configVersion);
   app.enableCors(cors(settings.CORS_ORIGINS));
   const logger = new NestLogger('Gateway');
-  if (settings.TRUST_PROXY === false) warnOfForwarded(server, (sentence) => logger.warn(sentence));
+  warnOfForwarded(server, addresses, (sentence) => logger.warn(sentence));
   for (const warning of settings.warnings) logger.warn(warning);
   for (const folder of missingBrowserApps())
     logger.warn(`No app is built in ${folder}: run "npm run build".`);

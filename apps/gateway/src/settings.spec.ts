@@ -75,5 +75,9 @@ describe('the settings', () => {
     expect(proxies('2')).toBe(2);
     expect(proxies('10.0.0.0/8, ::1')).toEqual(['10.0.0.0/8', '::1']);
     expect(() => proxies('everyone')).toThrow('TRUST_PROXY must be true (one proxy), a number of proxies');
+    expect(proxies('::ffff:10.0.0.0/104')).toEqual(['::ffff:10.0.0.0/104']);
+    // Everybody, and what other programs read as 0.0.0.100 and 127.0.0.1.
+    for (const text of ['0.0.0.0/0', '::/0', '10.0.0.0/8,::/0', '100', '0x7f.1', '10.0.0.0/8,'])
+      expect(() => proxies(text), text).toThrow('none of which is everybody');
   });
 });

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { readNetwork } from './http/address.js';
 import { StartupError } from './startup-error.js';
 
 const truth = z
@@ -19,9 +19,10 @@ const list = z.string().transform((text) =>
     .filter(Boolean),
 );
 
-const PROXIES = 'must be true (one proxy), a number of proxies, or their addresses, separated by commas';
+const PROXIES =
+  'must be true (one proxy), a number of proxies, or their addresses and networks, separated by commas, none of which is everybody';
 /**
- * Whose `X-Forwarded-*` is believed. Not Express' `true`, which believes whatever the client itself sent: with it, each
+ * Whose `X-Forwarded-For` is believed. Not Express' `true`, which believes whatever the client itself sent: with it, each
  * request could come from an address of its own choice.
  */
 const proxies = z.string().transform((text, context): number | string[] | false => {
@@ -29,7 +30,7 @@ const proxies = z.string().transform((text, context): number | string[] | false 
   if (text === 'true') return 1;
   if (/^\d{1,2}$/.test(text)) return Number(text);
   const addresses = text.split(',').map((one) => one.trim());
-  if (addresses.every((one) => ipaddr.isValid(one) || ipaddr.isValidCIDR(one))) return addresses;
+  if (addresses.every((one) => readNetwork(one) !== undefined)) return addresses;
   context.addIssue(PROXIES);
   return z.NEVER;
 });

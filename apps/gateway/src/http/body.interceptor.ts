@@ -11,13 +11,13 @@ import type { Request, Response } from 'express';
 import type { Observable } from 'rxjs';
 import { Portion } from '../portion.js';
 import { SETTINGS, type Settings } from '../settings.js';
+import { networkOf } from './address.js';
 import { BODY_LIMIT, bodyLimits, TEXT_BODY, type BodyLimit } from './body-limits.js';
 import { readBytes, refuseByHeaders } from './body-reader.js';
 import { BodyRoom } from './body-room.js';
 import { parseJson, TooManyValues } from './json.js';
 import { invalid, ProblemException } from './problem.js';
 import { isDocument } from './text.js';
-import { networkOf } from './throttle.js';
 import { askForBody, bodyIsRead, hasBody } from './unread-body.js';
 
 const MIB = 1024 * 1024;

@@ -3,7 +3,8 @@ import { Reflector } from '@nestjs/core';
 import { isPushRoute } from '@crossfade/push/nest';
 import type { Response } from 'express';
 import type { CalledRequest } from '../identity/caller.js';
-import { BUDGET, networkOf, Throttle, type Budget } from './throttle.js';
+import { networkOf } from './address.js';
+import { BUDGET, Throttle, type Budget } from './throttle.js';
 
 /** Counts each request against its token, or its address where it needs none. After authentication, before rights. */
 @Injectable()

@@ -1,10 +1,11 @@
 import { Body, Controller, Header, Inject, Ip, Param, Post, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { z } from 'zod';
+import { networkOf } from '../http/address.js';
 import { Answers } from '../http/answers.js';
 import { ProblemException } from '../http/problem.js';
 import { idSchema, instant } from '../http/schemas.js';
-import { FailedLogins, networkOf } from '../http/throttle.js';
+import { FailedLogins } from '../http/throttle.js';
 import { SETTINGS, type Settings } from '../settings.js';
 import { Accounts } from './accounts.js';
 import { Allow, CallingUser, type UserCaller } from './caller.js';

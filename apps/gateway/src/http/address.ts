@@ -1,0 +1,70 @@
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+export type Address = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** Longer than any address with its zone and port. */
+const MOST_CHARACTERS = 100;
+const QUOTED = /^"([^"]*)"$/;
+const BRACKETED = /^\[([^[\]]*)\]$/;
+/** A port, none after its colon, or a word in its place, as RFC 7239 has them. */
+const WITH_PORT = /^(.+):(?:\d{1,5}|_[\w.-]+)?$/;
+const ZONE = /%.*$/;
+
+/**
+ * An address in any form in which proxies write one: with a port, in brackets, in quotes, with a zone, IPv4 inside IPv6.
+ * What only some programs take for one (`1`, `0x7f.1`, `010.0.0.1`) is none: two readers must not see two clients.
+ */
+export function readAddress(text: string): Address | undefined {
+  if (text.length > MOST_CHARACTERS) return undefined;
+  const bare = unwrap(text.trim(), QUOTED).trim();
+  // First as it is: the end of an address of IPv6 looks like a port.
+  return readBare(bare) ?? readBare(unwrap(bare, WITH_PORT));
+}
+
+function readBare(text: string): Address | undefined {
+  const inside = unwrap(text, BRACKETED);
+  return isIP(inside) === 0 ? undefined : ipaddr.process(inside.replace(ZONE, ''));
+}
+
+const unwrap = (text: string, pattern: RegExp): string => pattern.exec(text)?.[1] ?? text;
+
+/** Addresses that begin with the same bits. */
+export interface Network {
+  readonly first: Address;
+  readonly bits: number;
+}
+
+/** An address, or a network as `10.0.0.0/8`; none that holds everybody. */
+export function readNetwork(text: string): Network | undefined {
+  const [, written = '', length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text.trim()) ?? [];
+  if (isIP(written) === 0) return undefined;
+  const first = ipaddr.process(written.replace(ZONE, ''));
+  const all = first.kind() === 'ipv4' ? 32 : 128;
+  // Of IPv4 inside IPv6, those of IPv4 count.
+  const before = written.includes(':') && all === 32 ? 96 : 0;
+  const bits = length === undefined ? all : Number(length) - before;
+  return bits >= 1 && bits <= all ? { first, bits } : undefined;
+}
+
+export const isIn = (address: Address, { first, bits }: Network): boolean =>
+  address.kind() === first.kind() && address.match(first, bits);
+
+/** Prefixes that stand before an address of IPv4 where a network translates it, each client's one to its own. */
+const TRANSLATED: readonly string[] = ['rfc6052', 'rfc6145'];
+
+/**
+ * What a client without a token counts as: its address, or in IPv6 the half that one subscriber has all the rest of. Those
+ * whose address is not known count as one.
+ */
+export function networkOf(written: string | undefined): string {
+  const address = written === undefined ? undefined : readAddress(written);
+  if (address === undefined) return 'unknown';
+  if (address.kind() === 'ipv4') return address.toString();
+  if (TRANSLATED.includes(address.range()))
+    return new ipaddr.IPv4(address.toByteArray().slice(12)).toString();
+  return `${(address as ipaddr.IPv6).parts
+    .slice(0, 4)
+    .map((part) => part.toString(16))
+    .join(':')}::/64`;
+}

@@ -1,0 +1,89 @@
+import type { IncomingMessage } from 'node:http';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { Request } from 'express';
+import type { Settings } from '../settings.js';
+import { isIn, readAddress, readNetwork, type Address } from './address.js';
+
+type Asked = Pick<IncomingMessage, 'headers' | 'socket'>;
+
+/**
+ * Who a request comes from, for all who ask. It begins with the peer; as long as the address is a trusted proxy's, the next
+ * one is what that proxy has written into `X-Forwarded-For`, from the right. What stands further left, anyone may have
+ * written. Where a trusted proxy has written no address, its clients count as the proxy itself: whoever can make it do
+ * so shares a budget with nobody else's clients, and chooses none.
+ */
+export class ClientAddress {
+  readonly #trusts: (address: Address | undefined, hops: number) => boolean;
+  /** Once it is known it stays, though the socket may be gone. */
+  readonly #known = new WeakMap<Asked, string | undefined>();
+  #hasWarned = false;
+
+  constructor(
+    trust: Settings['TRUST_PROXY'],
+    private readonly warn: (sentence: string) => void,
+  ) {
+    const networks = Array.isArray(trust) ? trust.map(readNetwork).filter((one) => one !== undefined) : [];
+    this.#trusts =
+      typeof trust === 'number'
+        ? (_address, hops) => hops < trust
+        : (address) => address !== undefined && networks.some((network) => isIn(address, network));
+  }
+
+  /** In its canonical form, without a port or a zone; undefined: the socket was gone before anyone asked. */
+  of(request: Asked): string | undefined {
+    if (!this.#known.has(request)) this.#known.set(request, this.#read(request)?.toString());
+    return this.#known.get(request);
+  }
+
+  /** Whether the peer is a proxy whose word is taken. */
+  trustsPeer({ socket }: Pick<IncomingMessage, 'socket'>): boolean {
+    return this.#trusts(peerOf(socket), 0);
+  }
+
+  #read({ headers, socket }: Asked): Address | undefined {
+    let address = peerOf(socket);
+    let hops = 0;
+    for (const written of fromTheRight(headers['x-forwarded-for'])) {
+      if (!this.#trusts(address, hops)) break;
+      const next = readAddress(written);
+      if (next === undefined) {
+        this.#warnOnce(socket.remoteAddress);
+        break;
+      }
+      address = next;
+      hops += 1;
+    }
+    return address;
+  }
+
+  /** Without what was written: it may be what somebody sent. */
+  #warnOnce(peer = 'somewhere'): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    this.warn(
+      `X-Forwarded-For, as it came from ${peer}, has no address where a trusted proxy should have written one. Such requests count as the proxy's own, and share its budgets. A proxy should write its client's address, with or without a port: 192.0.2.1, 192.0.2.1:443, [2001:db8::1]:443.`,
+    );
+  }
+}
+
+/** Express' `request.ip`, and so NestJS' `@Ip()`, says the same: no route has another reader. */
+export function serveAddress(app: NestExpressApplication, addresses: ClientAddress): void {
+  const express = app.getHttpAdapter().getInstance() as unknown as { request: object };
+  Object.defineProperty(express.request, 'ip', {
+    get(this: Request) {
+      return addresses.of(this);
+    },
+  });
+}
+
+const peerOf = ({ remoteAddress }: Asked['socket']): Address | undefined =>
+  remoteAddress === undefined ? undefined : readAddress(remoteAddress);
+
+/** The members of a list, the last one first. Empty ones say nothing, and are none (RFC 9110, 5.6.1.2). */
+const fromTheRight = (header: string | string[] | undefined): string[] =>
+  [header ?? '']
+    .flat()
+    .join(',')
+    .split(',')
+    .filter((member) => member.trim() !== '')
+    .reverse();
