@@ -31,6 +31,22 @@ const programs = [
     isThere: () => onPath('nginx') || existsSync('/usr/sbin/nginx'),
   },
   {
+    name: 'HAProxy',
+    apt: 'haproxy',
+    isThere: () => onPath('haproxy') || existsSync('/usr/sbin/haproxy'),
+  },
+  {
+    name: 'Caddy',
+    apt: 'caddy',
+    isThere: () => onPath('caddy'),
+  },
+  {
+    // With its compiler: it runs a program from its source.
+    name: 'Java 17 (java and javac)',
+    apt: 'openjdk-17-jdk-headless',
+    isThere: () => onPath('java') && onPath('javac'),
+  },
+  {
     // For the test that sets the clock back, which only Linux lets us do.
     name: 'faketime',
     apt: 'faketime',

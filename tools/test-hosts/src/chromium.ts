@@ -1,17 +1,13 @@
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
-
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+import { findProgram } from './program.ts';
 
 /** Where Chromium is. @throws if it is not installed. */
-export function chromiumPath(): string {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  const found =
-    process.env['CHROMIUM_PATH'] ??
-    NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path));
-  if (found === undefined) throw new Error('Chromium is not installed: set CHROMIUM_PATH to where it is');
-  return found;
-}
+export const chromiumPath = (): string =>
+  findProgram({
+    name: 'Chromium',
+    files: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
+    setting: 'CHROMIUM_PATH',
+    package: 'chromium',
+  });
 
 /** Without these it looks for its maker's hosts at every start; as root it needs to go without a sandbox. */
 export const chromiumArguments: readonly string[] = [

@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chownSync, existsSync, writeFileSync } from 'node:fs';
+import { chownSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { eventually } from '@crossfade/protocol/testing';
 import { endChild } from './child.ts';
 import { OwnFolder } from './keeper.ts';
 import { account, freePort } from './postgres.ts';
+import { findProgram } from './program.ts';
 
 /** A real PgBouncer in transaction mode, with its defaults otherwise, before the PostgreSQL at a port. */
 export class PgBouncerHost {
@@ -79,11 +80,5 @@ function takesConnections(port: number): Promise<true | undefined> {
   });
 }
 
-function binary(): string {
-  const folders = ['/usr/sbin', ...(process.env['PATH'] ?? '').split(delimiter)];
-  const found =
-    process.env['PGBOUNCER_PATH'] ??
-    folders.map((folder) => join(folder, 'pgbouncer')).find((path) => existsSync(path));
-  if (found === undefined) throw new Error('PgBouncer is not installed: set PGBOUNCER_PATH to where it is');
-  return found;
-}
+const binary = (): string =>
+  findProgram({ name: 'PgBouncer', files: ['pgbouncer'], setting: 'PGBOUNCER_PATH', package: 'pgbouncer' });

@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, NginxHost, newDatabase, runSql, sampleToken } from '@crossfade/test-hosts';
+import {
+  ApiClient,
+  GatewayHost,
+  nginx,
+  newDatabase,
+  ProxyHost,
+  runSql,
+  sampleToken,
+} from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { processorMs } from './processes.ts';
 import { headOf, RawRequest } from './raw-http.ts';
@@ -121,10 +129,10 @@ describe('bodies at the door', () => {
   describe('of 5 MiB: the status is seen', () => {
     const body = Buffer.alloc(5 * MIB, ' ');
     const unknown = bearer('nobody-0000000000000000000000000000');
-    const proxies: NginxHost[] = [];
+    const proxies: ProxyHost[] = [];
     afterAll(() => Promise.all(proxies.map((proxy) => proxy.stop())));
     const proxied = async (version: '1.0' | '1.1') => {
-      const proxy = await NginxHost.start(host.url, version);
+      const proxy = await ProxyHost.start(nginx(version), host.url);
       proxies.push(proxy);
       return proxy.url;
     };
