@@ -80,7 +80,8 @@ const ofClients: Readonly<Record<string, Exercise>> = {
   'POST /api/v2/events/by-ref/{reference_id}/user-description': {
     good: ({ client }) => ({
       as: client,
-      path: { reference_id: 'abc' },
+      // Each may be described a few times a minute.
+      path: { reference_id: crypto.randomUUID() },
       body: { email_address: 'a@example.com', description: 'It broke.' },
     }),
     is: 202,

@@ -45,6 +45,14 @@ export interface Answered {
   readonly headers: Headers;
 }
 
+/** A request as it goes out, to a path. */
+export interface Sent {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+}
+
 /** One operation of the API; every call of it is held to its description. */
 export class Operation {
   /** The statuses that it has been seen to answer with. */
@@ -82,28 +90,36 @@ export class Operation {
     return this.description.requestBody?.content['application/json']?.schema;
   }
 
-  /** Calls it. @throws if the answer is not one that is described. */
-  async call({ as, path = {}, query = '', body, headers = {}, spell }: Asked): Promise<Answered> {
+  /** What a call sends. */
+  requestOf({ as, path = {}, query = '', body, headers = {}, spell }: Asked): Sent {
     const place = (spell?.(this.template) ?? this.template).replace(
       /\{(\w+)\}/g,
       (_all, name: string) => path[name] ?? '',
     );
     const search = typeof query === 'string' ? query : String(new URLSearchParams(query));
-    const response = await fetch(`${this.url}${place}${search === '' ? '' : `?${search}`}`, {
+    return {
       method: this.method.toUpperCase(),
+      path: `${place}${search === '' ? '' : `?${search}`}`,
       headers: {
         ...(as?.token === undefined ? {} : { Authorization: `Bearer ${as.token}` }),
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
         ...headers,
       },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    this.#hold(response, text);
-    return { status: response.status, text, headers: response.headers };
+    };
   }
 
-  #hold({ status, headers }: Response, text: string): void {
+  /** Calls it, with fetch or as another client does. @throws if the answer is not one that is described. */
+  async call(
+    asked: Asked,
+    send: (sent: Sent) => Promise<Answered> = (sent) => byFetch(this.url, sent),
+  ): Promise<Answered> {
+    const answered = await send(this.requestOf(asked));
+    this.#hold(answered);
+    return answered;
+  }
+
+  #hold({ status, headers, text }: Answered): void {
     this.seen.add(status);
     // What is no path is refused at the door, before there is a route that has settings.
     const isOfRoute = !/"detail":"The (path|target) /.test(text);
@@ -132,6 +148,11 @@ export class Operation {
     this.#validators.set(key, made);
     return made;
   }
+}
+
+export async function byFetch(url: string, { path, ...sent }: Sent): Promise<Answered> {
+  const response = await fetch(url + path, sent);
+  return { status: response.status, text: await response.text(), headers: response.headers };
 }
 
 /** Reads what the gateway says of itself. */
