@@ -9,7 +9,6 @@ const QUOTED = /^"([^"]*)"$/;
 const BRACKETED = /^\[([^[\]]*)\]$/;
 /** A port, none after its colon, or a word in its place, as RFC 7239 has them. */
 const WITH_PORT = /^(.+):(?:\d{1,5}|_[\w.-]+)?$/;
-const ZONE = /%.*$/;
 
 /**
  * An address in any form in which proxies write one: with a port, in brackets, in quotes, with a zone, IPv4 inside IPv6.
@@ -24,8 +23,10 @@ export function readAddress(text: string): Address | undefined {
 
 function readBare(text: string): Address | undefined {
   const inside = unwrap(text, BRACKETED);
-  return isIP(inside) === 0 ? undefined : ipaddr.process(inside.replace(ZONE, ''));
+  return isIP(inside) === 0 ? undefined : ipaddr.process(withoutZone(inside));
 }
+
+const withoutZone = (text: string): string => text.split('%', 1)[0] ?? text;
 
 const unwrap = (text: string, pattern: RegExp): string => pattern.exec(text)?.[1] ?? text;
 
@@ -39,7 +40,7 @@ export interface Network {
 export function readNetwork(text: string): Network | undefined {
   const [, written = '', length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text.trim()) ?? [];
   if (isIP(written) === 0) return undefined;
-  const first = ipaddr.process(written.replace(ZONE, ''));
+  const first = ipaddr.process(withoutZone(written));
   const all = first.kind() === 'ipv4' ? 32 : 128;
   // Of IPv4 inside IPv6, those of IPv4 count.
   const before = written.includes(':') && all === 32 ? 96 : 0;
