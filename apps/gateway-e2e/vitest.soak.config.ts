@@ -23,6 +23,9 @@ const soak: ViteUserConfig = mergeConfig(suites, {
   },
 });
 // Not merged: these only.
-soak.test = { ...soak.test, include: ['src/attacks/*.spec.ts', 'src/field/*.spec.ts', 'src/bad-input.spec.ts', 'src/load.spec.ts'] };
+soak.test = {
+  ...soak.test,
+  include: ['src/attacks/*.spec.ts', 'src/field/*.spec.ts', 'src/bad-input.spec.ts', 'src/load.spec.ts'],
+};
 
 export default soak;

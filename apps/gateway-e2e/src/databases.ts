@@ -1,7 +1,7 @@
 import { GatewayHost, newDatabase, type GatewayOptions } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, inject } from 'vitest';
 
-export type Database = 'PGlite' | 'PostgreSQL';
+type Database = 'PGlite' | 'PostgreSQL';
 type Suite = (gateway: () => GatewayHost, database: Database) => void;
 
 /** Runs a suite against a gateway of its own, on the embedded database and on a real PostgreSQL. */
