@@ -7,13 +7,21 @@ const KEY = 'crossfade.token';
 /** Who is signed in, in all tabs of this browser. */
 class Session {
   token = $state(localStorage.getItem(KEY) ?? undefined);
+  /** Counts who has signed in: what was shown to one is not for the next. */
+  account = $state(0);
   /** Whether it ended without the user having asked for it. */
   expired = $state(false);
-  readonly api = $derived(new Api(this.token, () => this.end(true)));
+  readonly api = $derived.by(() => {
+    const { token } = this;
+    return new Api(token, () => {
+      // An answer to the one before says nothing of this one.
+      if (this.token === token) this.end(true);
+    });
+  });
 
   constructor() {
     addEventListener('storage', ({ key, newValue }) => {
-      if (key === KEY) this.token = newValue ?? undefined;
+      if (key === KEY) this.#become(newValue ?? undefined);
     });
   }
 
@@ -33,7 +41,7 @@ class Session {
   #begin({ token }: { token: string }): void {
     localStorage.setItem(KEY, token);
     this.expired = false;
-    this.token = token;
+    this.#become(token);
   }
 
   /** The session is over here even if the server cannot be told. */
@@ -47,7 +55,12 @@ class Session {
     if (this.token === undefined) return;
     localStorage.removeItem(KEY);
     this.expired = expired;
-    this.token = undefined;
+    this.#become(undefined);
+  }
+
+  #become(token: string | undefined): void {
+    if (token !== undefined && token !== this.token) this.account += 1;
+    this.token = token;
   }
 }
 

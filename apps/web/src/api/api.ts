@@ -12,6 +12,9 @@ export class ApiError extends Error {
   }
 }
 
+/** How long a question waits for its answer: longer than the server takes, shorter than a lost connection does. */
+const ANSWER_MS = 30_000;
+
 /** A list, and whether there is another page. */
 export interface Page<Item> {
   readonly items: readonly Item[];
@@ -70,6 +73,7 @@ export class Api {
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(method === 'GET' ? { signal: AbortSignal.timeout(ANSWER_MS) } : {}),
     }).catch(() => {
       throw new ApiError(0, 'The server cannot be reached.');
     });

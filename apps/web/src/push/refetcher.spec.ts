@@ -1,5 +1,6 @@
-import type { QueryKey } from '@tanstack/svelte-query';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { FreshQueryClient } from './fresh-query-client';
+import { HeldServer } from './held-server.spec-kit';
 import { Refetcher } from './refetcher';
 
 beforeEach(() => {
@@ -9,31 +10,105 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** Pages of these keys, read once. */
+async function begin(...keys: readonly string[]) {
+  const client = new FreshQueryClient({ defaultOptions: { queries: { staleTime: 30_000, retry: false } } });
+  const server = new HeldServer(client);
+  for (const key of keys) {
+    server.open(key);
+    server.answer(key);
+  }
+  await vi.advanceTimersByTimeAsync(0);
+  server.requests = 0;
+  return { server, refetcher: new Refetcher(client) };
+}
+
 it('reads the first change at once, and a burst in whole rounds, the last one after the last change', async () => {
-  const rounds: (readonly QueryKey[])[] = [];
-  const refetcher = new Refetcher(async (keys) => {
-    rounds.push(keys);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  });
+  const { server, refetcher } = await begin('a', 'b', 'c');
   refetcher.add(['a']);
-  expect(rounds).toEqual([[['a']]]);
-  for (let index = 0; index < 1000; index += 1) refetcher.add(['a'], ['b', index % 2]);
-  await vi.advanceTimersByTimeAsync(350);
-  expect(rounds.slice(1)).toEqual([[['a'], ['b', 0], ['b', 1]]]);
+  expect(server.requests).toBe(1);
+  for (let index = 0; index < 1000; index += 1) {
+    server.change('a');
+    server.change('b');
+    refetcher.add(['a'], ['b']);
+  }
+  expect(server.requests).toBe(2);
+  await vi.advanceTimersByTimeAsync(50);
+  for (const key of ['a', 'b']) server.answer(key);
+  await vi.advanceTimersByTimeAsync(299);
+  expect(server.requests).toBe(2);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(server.requests).toBe(4);
+  for (const key of ['a', 'b']) server.answer(key);
   await vi.advanceTimersByTimeAsync(1000);
-  expect(rounds).toHaveLength(2);
+  expect(server.requests).toBe(4);
+  expect([server.shows('a'), server.shows('b')]).toEqual([1000, 1000]);
   refetcher.add(['c']);
-  expect(rounds).toHaveLength(3);
+  expect(server.requests).toBe(5);
 });
 
 it('goes on after a refetch that failed', async () => {
-  let calls = 0;
-  const refetcher = new Refetcher(() => {
-    calls += 1;
-    return Promise.reject(new Error('away'));
-  });
+  const { server, refetcher } = await begin('a');
   refetcher.add(['a']);
   refetcher.add(['a']);
-  await vi.advanceTimersByTimeAsync(1000);
-  expect(calls).toBe(2);
+  server.fail('a');
+  await vi.advanceTimersByTimeAsync(300);
+  expect(server.requests).toBe(2);
 });
+
+it('does not let one answer that is held back keep another query', async () => {
+  const { server, refetcher } = await begin('a', 'b');
+  refetcher.add([]);
+  server.answer('b');
+  await vi.advanceTimersByTimeAsync(300);
+  server.change('b');
+  refetcher.add(['b']);
+  server.answer('b');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(server.shows('b')).toBe(1);
+});
+
+it('lets a page that is opened between two rounds read at once', async () => {
+  const { server, refetcher } = await begin('a');
+  refetcher.add(['a']);
+  server.answer('a');
+  await vi.advanceTimersByTimeAsync(100);
+  server.close('a');
+  server.change('a');
+  refetcher.add(['a']);
+  server.open('a');
+  server.answer('a');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(server.shows('a')).toBe(1);
+});
+
+it.each(['first list', 'list that is shown'])(
+  'shows a %s that is answered in 2 s while a message comes every 100 ms, and asks once in that time',
+  async (which) => {
+    const { server, refetcher } = which === 'first list' ? await begin() : await begin('a');
+    server.open('a');
+    let answering = false;
+    const shown: number[] = [];
+    for (let tenths = 0; tenths < 200; tenths += 1) {
+      if (!answering && server.pending.length > 0) {
+        answering = true;
+        server.compute('a');
+        setTimeout(() => {
+          server.answer('a');
+          answering = false;
+        }, 2000);
+      }
+      expect(server.pending.length).toBeLessThanOrEqual(1);
+      if (tenths < 150) {
+        server.change('a');
+        refetcher.add(['a']);
+      }
+      await vi.advanceTimersByTimeAsync(100);
+      const now = server.shows('a');
+      if (now !== undefined && now !== shown.at(-1)) shown.push(now);
+    }
+    expect(shown.length).toBeGreaterThan(5);
+    expect(shown.at(-1)).toBe(150);
+    expect(server.requests).toBeLessThanOrEqual(10);
+  },
+);
