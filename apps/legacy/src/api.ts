@@ -52,6 +52,9 @@ export interface Page<Item> {
   hasNext: boolean;
 }
 
+/** How long a question waits for its answer: longer than the server takes, shorter than a lost connection does. */
+const ANSWER_MS = 30_000;
+
 /** The REST API. A rejection carries one sentence to show. */
 export class Api {
   static readonly $inject = ['$http', '$q', 'session'];
@@ -129,8 +132,10 @@ export class Api {
       url: `/api/v2${path}`,
       data,
       headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+      ...(method === 'GET' ? { timeout: ANSWER_MS } : {}),
     }).catch((answer: angular.IHttpResponse<{ detail?: string } | null>) => {
-      if (answer.status === 401 && token !== undefined) this.session.end(true);
+      // An answer to the one before says nothing of who is signed in now.
+      if (answer.status === 401 && token === this.session.token) this.session.end(true);
       const sentence = answer.status <= 0 ? 'The server cannot be reached.' : answer.data?.detail;
       return this.$q.reject(sentence ?? `The server answered ${answer.status}.`);
     });

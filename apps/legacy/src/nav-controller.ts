@@ -1,15 +1,19 @@
 import type { Api, User } from './api';
+import { Reader } from './reader';
 import type { Session } from './session';
 import type { WebSocketService } from './websocket-service';
 
 /** The bar on top, and what follows from signing in and out. */
 export class NavController {
-  static readonly $inject = ['$rootScope', '$location', 'api', 'session', 'websocketService'];
+  static readonly $inject = ['$rootScope', '$location', '$route', 'api', 'session', 'websocketService'];
   user: User | undefined;
+  #token: string | undefined;
+  readonly #user = new Reader<User>((user) => (this.user = user));
 
   constructor(
     $rootScope: angular.IRootScopeService,
     private readonly $location: angular.ILocationService,
+    private readonly $route: angular.route.IRouteService,
     private readonly api: Api,
     private readonly session: Session,
     private readonly websocketService: WebSocketService,
@@ -29,17 +33,20 @@ export class NavController {
   }
 
   #follow(): void {
+    const before = this.#token;
+    const { token } = this.session;
+    this.#token = token;
     this.user = undefined;
-    if (!this.isSignedIn()) {
-      this.websocketService.stop();
+    this.#user.drop();
+    this.websocketService.stop();
+    if (token === undefined) {
       this.$location.path('/login');
       return;
     }
     if (this.$location.path() === '/login') this.$location.path('/');
+    // Signed in as another, in another tab: what was shown to the one before is not for this one.
+    else if (before !== undefined) this.$route.reload();
     this.websocketService.start();
-    this.api.me().then(
-      (user) => (this.user = user),
-      () => undefined,
-    );
+    this.#user.read(token, () => this.api.me());
   }
 }

@@ -1,4 +1,5 @@
 import type { Api, SystemNotification } from './api';
+import { Reader } from './reader';
 import type { Session } from './session';
 
 const DISMISSED = 'crossfade.dismissed-notification';
@@ -18,6 +19,7 @@ export class Notices {
   static readonly $inject = ['$rootScope', '$timeout', 'api', 'session'];
   release: Release | undefined;
   system: SystemNotification | undefined;
+  readonly #system = new Reader<SystemNotification | undefined>((message) => this.#show(message));
 
   constructor(
     $rootScope: angular.IRootScopeService,
@@ -26,7 +28,11 @@ export class Notices {
     private readonly session: Session,
   ) {
     $rootScope.$on('ReleaseNotification', (_event, release: Release) => this.#released(release));
-    $rootScope.$on('SystemNotification', (_event, message: SystemNotification) => this.#show(message));
+    $rootScope.$on('SystemNotification', (_event, message: SystemNotification) => {
+      // An answer that is waited for may be from before.
+      this.#system.drop();
+      this.#show(message);
+    });
     $rootScope.$on('WebSocketReconnected', () => this.#load());
     $rootScope.$on('SessionChanged', () => this.#load());
     document.addEventListener('visibilitychange', () => {
@@ -65,14 +71,13 @@ export class Notices {
   }
 
   #load(): void {
-    if (this.session.token === undefined) {
+    const { token } = this.session;
+    if (token === undefined) {
+      this.#system.drop();
       this.system = undefined;
       return;
     }
-    this.api.systemNotification().then(
-      (message) => this.#show(message),
-      () => undefined,
-    );
+    this.#system.read(token, () => this.api.systemNotification());
   }
 
   /** One that is meant for the other app, was dismissed, or says nothing is not shown. */

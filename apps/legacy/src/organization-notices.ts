@@ -1,4 +1,5 @@
 import type { Api, Organization } from './api';
+import { Reader } from './reader';
 
 /** What a member should know about an organization: it is over its limit, has no project, or has the free plan. */
 class OrganizationNoticesController {
@@ -6,6 +7,11 @@ class OrganizationNoticesController {
   organization: Organization | undefined;
   hasNoProject = false;
   #id: string | undefined;
+  readonly #organization = new Reader<Organization>(
+    (organization) => (this.organization = organization),
+    () => (this.organization = undefined),
+  );
+  readonly #hasProject = new Reader<boolean>((has) => (this.hasNoProject = !has));
 
   constructor(
     $scope: angular.IScope,
@@ -14,13 +20,17 @@ class OrganizationNoticesController {
   ) {
     // A limit ends with its period, of which nobody tells.
     const again = $interval(() => this.isOver && this.load(), 60_000);
-    $scope.$on('$destroy', () => $interval.cancel(again));
+    $scope.$on('$destroy', () => {
+      $interval.cancel(again);
+      this.#drop();
+    });
   }
 
   set organizationId(id: string | undefined) {
     if (id === this.#id) return;
     this.#id = id;
     this.organization = undefined;
+    this.#drop();
     this.load();
   }
 
@@ -40,18 +50,13 @@ class OrganizationNoticesController {
   load(): void {
     const id = this.#id;
     if (id === undefined) return;
-    this.api.organization(id).then(
-      (organization) => {
-        if (id === this.#id) this.organization = organization;
-      },
-      () => (this.organization = undefined),
-    );
-    this.api.hasProject(id).then(
-      (has) => {
-        if (id === this.#id) this.hasNoProject = !has;
-      },
-      () => undefined,
-    );
+    this.#organization.read(id, () => this.api.organization(id));
+    this.#hasProject.read(id, () => this.api.hasProject(id));
+  }
+
+  #drop(): void {
+    this.#organization.drop();
+    this.#hasProject.drop();
   }
 }
 

@@ -1,35 +1,43 @@
 import type { Api, Page, Stack, StackEvent } from './api';
+import { Reader } from './reader';
 
 /** One stack with its latest events. */
 export class StackController {
-  static readonly $inject = ['api', '$routeParams'];
+  static readonly $inject = ['$scope', 'api', '$routeParams'];
   readonly id: string;
   stack: Stack | undefined;
   events: Page<StackEvent> | undefined;
   failed: string | undefined;
   busy = false;
+  readonly #stack = new Reader<Stack>(
+    (stack) => {
+      this.stack = stack;
+      this.failed = undefined;
+    },
+    (sentence) => (this.failed = sentence),
+  );
+  readonly #events = new Reader<Page<StackEvent>>(
+    (events) => (this.events = events),
+    (sentence) => (this.failed = sentence),
+  );
 
   constructor(
+    $scope: angular.IScope,
     private readonly api: Api,
     $routeParams: angular.route.IRouteParamsService,
   ) {
+    $scope.$on('$destroy', () => {
+      this.#stack.drop();
+      this.#events.drop();
+    });
     // As messages write it, whoever made the link.
     this.id = String($routeParams['id']).toLowerCase();
     this.load();
   }
 
   load(): void {
-    this.api.stack(this.id).then(
-      (stack) => {
-        this.stack = stack;
-        this.failed = undefined;
-      },
-      (sentence: string) => (this.failed = sentence),
-    );
-    this.api.events(this.id).then(
-      (events) => (this.events = events),
-      (sentence: string) => (this.failed = sentence),
-    );
+    this.#stack.read(this.id, () => this.api.stack(this.id));
+    this.#events.read(this.id, () => this.api.events(this.id));
   }
 
   /** Whether a message is about this stack; one without an id (after a reconnect) is about everything. */

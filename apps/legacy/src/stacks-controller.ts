@@ -1,36 +1,53 @@
 import type { Api, Organization, Page, Stack } from './api';
+import { Reader } from './reader';
 
 const CHOSEN = 'crossfade.organization';
 
 /** The live list of one organization's stacks. */
 export class StacksController {
-  static readonly $inject = ['api'];
+  static readonly $inject = ['$scope', 'api'];
   organizations: Organization[] | undefined;
   organizationId: string | undefined;
   stacks: Page<Stack> | undefined;
   failed: string | undefined;
   page = 1;
-  #loading = 0;
+  readonly #organizations = new Reader<Organization[]>(
+    (organizations) => this.#show(organizations),
+    (sentence) => (this.failed = sentence),
+  );
+  readonly #stacks = new Reader<Page<Stack>>(
+    (stacks) => {
+      this.stacks = stacks;
+      this.failed = undefined;
+    },
+    (sentence) => (this.failed = sentence),
+  );
 
-  constructor(private readonly api: Api) {
+  constructor(
+    $scope: angular.IScope,
+    private readonly api: Api,
+  ) {
+    $scope.$on('$destroy', () => {
+      this.#organizations.drop();
+      this.#stacks.drop();
+    });
     this.loadOrganizations();
   }
 
   loadOrganizations(): void {
     this.failed = undefined;
-    this.api.organizations().then(
-      (organizations) => {
-        this.organizations = organizations;
-        const wanted = this.organizationId ?? localStorage.getItem(CHOSEN);
-        const [first] = organizations;
-        // An organization that was left must not stay chosen.
-        const chosen = organizations.find(({ id }) => id === wanted) ?? first;
-        if (chosen?.id !== this.organizationId) this.stacks = undefined;
-        this.organizationId = chosen?.id;
-        this.load();
-      },
-      (sentence: string) => (this.failed = sentence),
-    );
+    this.#organizations.read('organizations', () => this.api.organizations());
+  }
+
+  #show(organizations: Organization[]): void {
+    this.organizations = organizations;
+    const wanted = this.organizationId ?? localStorage.getItem(CHOSEN);
+    const [first] = organizations;
+    // An organization that was left must not stay chosen.
+    const chosen = organizations.find(({ id }) => id === wanted) ?? first;
+    if (chosen?.id !== this.organizationId) this.stacks = undefined;
+    this.organizationId = chosen?.id;
+    this.load();
   }
 
   choose(): void {
@@ -44,19 +61,9 @@ export class StacksController {
     this.load();
   }
 
-  /** Answers that were overtaken by a later question are dropped. */
   load(): void {
-    if (this.organizationId === undefined) return;
-    const mine = ++this.#loading;
-    this.api.stacks(this.organizationId, this.page).then(
-      (stacks) => {
-        if (mine !== this.#loading) return;
-        this.stacks = stacks;
-        this.failed = undefined;
-      },
-      (sentence: string) => {
-        if (mine === this.#loading) this.failed = sentence;
-      },
-    );
+    const { organizationId: id, page } = this;
+    if (id === undefined) return this.#stacks.drop();
+    this.#stacks.read(`${id} ${page}`, () => this.api.stacks(id, page));
   }
 }

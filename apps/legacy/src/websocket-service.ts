@@ -41,6 +41,8 @@ export class WebSocketService {
   #timer: angular.IPromise<void> | undefined;
   #hiding: angular.IPromise<void> | undefined;
   #attempt = 0;
+  /** Counts what has been begun: an answer to something before it means nothing. */
+  #begun = 0;
   #cursor: string | undefined;
   #keepAliveMs = 15_000;
   #seen = new Set<string>();
@@ -76,16 +78,17 @@ export class WebSocketService {
   /** A browser cannot see why an upgrade was refused, so whether push is on is asked first. */
   #ask(): void {
     this.#become('connecting');
-    this.$http.get<unknown>(PUSH_SETTINGS_PATH).then(
+    const begun = this.#begun;
+    this.$http.get<unknown>(PUSH_SETTINGS_PATH, { timeout: HANDSHAKE_MS }).then(
       ({ data }) => {
-        if (this.state !== 'connecting') return;
+        if (this.#begun !== begun) return;
         const settings = pushSettings.safeParse(data);
         if (!settings.success || !settings.data.enabled)
           return this.#wait('off', jitterUp(PROBE_MS), () => this.#ask());
         this.#open();
       },
       () => {
-        if (this.state === 'connecting') this.#retry();
+        if (this.#begun === begun) this.#retry();
       },
     );
   }
@@ -204,6 +207,7 @@ export class WebSocketService {
 
   /** Leaves the socket, if there is one; what it still says means nothing. */
   #drop(): void {
+    this.#begun += 1;
     if (this.#timer !== undefined) this.$timeout.cancel(this.#timer);
     this.#timer = undefined;
     const socket = this.#socket;
