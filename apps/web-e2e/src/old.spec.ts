@@ -1,0 +1,443 @@
+import { ApiClient, TcpProxy, makeMember, sampleToken } from '@crossfade/test-hosts';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { apps, connection, rows, signIn } from './browser.ts';
+import { HeldAnswer, noteMessages, untilHeard } from './held-answer.ts';
+import { startHosts as begin } from './hosts.ts';
+import { GatewayHost } from '@crossfade/test-hosts';
+const start = GatewayHost.start.bind(GatewayHost);
+GatewayHost.start = (o = {}) => start({ ...o, checkout: '/work/main' });
+const startHosts = begin;
+
+type App = (typeof apps)[number];
+
+const ADMIN = 'admin@crossfade.test';
+const MEMBER = 'member@crossfade.test';
+/** Longer than the legacy app gathers changes before it asks. */
+const GATHERED_MS = 300;
+const SOON = { timeout: 5000 };
+
+/** An answer that the server made before a change, and that its page gets after it has heard of the change. */
+interface Point {
+  readonly at: string;
+  readonly app?: App['name'];
+  /** What is asked for. */
+  readonly held: () => RegExp;
+  /** Makes the page ask. */
+  readonly ask: (page: Page, app: App) => Promise<unknown>;
+  readonly change: (page: Page) => Promise<unknown>;
+  /** The message that tells of it; where there is none, the page has done it itself. */
+  readonly told?: string;
+  /** What is seen in the end. */
+  readonly seen: (page: Page) => Promise<unknown>;
+}
+
+describe('an answer that is held back while what it says changes', () => {
+  const hosts = startHosts();
+  let proxy: TcpProxy;
+  let admin: ApiClient;
+  let member: ApiClient;
+  let other: ApiClient;
+  const ids = new Map<string, string>();
+  const pages = new Map<string, Page>();
+  const acme = () => ids.get('Acme');
+  const globex = () => ids.get('Globex');
+  const ofAcme = () => new RegExp(`/organizations/${acme()}/stacks`);
+  const ofGlobex = () => new RegExp(`/organizations/${globex()}/stacks`);
+
+  const listening = async () => {
+    const page = await hosts.browsing.window('about:blank');
+    await noteMessages(page);
+    return page;
+  };
+  const address = ({ path }: App, at = '') => proxy.through(hosts.gateway.url) + path.slice(1) + at;
+
+  beforeAll(async () => {
+    proxy = await TcpProxy.start(Number(new URL(hosts.gateway.url).port));
+    admin = await ApiClient.login(hosts.gateway.url, ADMIN);
+    member = await ApiClient.login(hosts.gateway.url, MEMBER);
+    for (const { id, name } of await admin.json<{ id: string; name: string }[]>('GET', '/organizations'))
+      ids.set(name, id);
+    // More than a page of them.
+    await sendErrors(...Array.from({ length: 30 }, () => `seed ${unique()}`));
+    for (const app of apps) {
+      const page = await listening();
+      await page.goto(address(app));
+      await signIn(page, ADMIN);
+      pages.set(app.name, page);
+    }
+  });
+  afterAll(() => proxy?.stop());
+
+  let made = 0;
+  /** Letters: events that differ in numbers only are of one stack. */
+  const unique = () =>
+    String((made += 1)).replace(/\d/g, (digit) => String.fromCharCode(103 + Number(digit)));
+  const sendErrors = (...messages: readonly string[]) =>
+    new ApiClient(hosts.gateway.url, sampleToken.storefront).json(
+      'POST',
+      '/events',
+      messages.map((message) => ({ type: 'error', message })),
+    );
+  const newError = () => sendErrors(`new ${unique()}`);
+  const listed = async (organization: string | undefined, page = 1) =>
+    (
+      await admin.json<{ title: string; total_occurrences: number }[]>(
+        'GET',
+        `/organizations/${organization}/stacks?limit=25&page=${page}`,
+      )
+    ).map((one) => ({ title: one.title, occurrences: one.total_occurrences.toLocaleString('en') }));
+  const showsList = async (page: Page, organization = acme(), number = 1) =>
+    expect.poll(() => rows(page)).toEqual(await listed(organization, number));
+  const names = async (of: ApiClient) =>
+    (await of.json<{ name: string }[]>('GET', '/organizations?limit=100')).map(({ name }) => name);
+  const organizations = (page: Page) => page.getByLabel('Organization').locator('option').allTextContents();
+  const open = async (page: Page, app: App, at = '') => {
+    // A fragment alone would not load it anew.
+    await page.goto('about:blank');
+    await page.goto(address(app, at));
+    await connection(page, 'open');
+  };
+  /** A stack of its own for a test, and where its page is. */
+  const newStack = async () => {
+    const message = `stack ${unique()}`;
+    await sendErrors(message);
+    const all = await admin.json<{ id: string; title: string }[]>('GET', `/organizations/${acme()}/stacks`);
+    const id = all.find(({ title }) => title === message)?.id ?? '';
+    return { id, again: () => sendErrors(message) };
+  };
+  let notice = '';
+  let stack: Awaited<ReturnType<typeof newStack>>;
+  const openStack = async (page: Page, app: App) =>
+    open(page, app, `${app.name === 'legacy' ? '#!/' : ''}stacks/${stack.id}`);
+
+  const points: readonly Point[] = [
+    {
+      at: 'first list',
+      held: () => ofAcme(),
+      ask: open,
+      change: newError,
+      told: 'StackChanged',
+      seen: (page) => showsList(page),
+    },
+    {
+      at: 'list after signing in',
+      held: () => ofAcme(),
+      ask: async (page, app) => {
+        await page.evaluate(() => localStorage.removeItem('crossfade.token'));
+        await page.goto('about:blank');
+        await page.goto(address(app));
+        await signIn(page, ADMIN);
+        await connection(page, 'open');
+      },
+      change: newError,
+      told: 'StackChanged',
+      seen: (page) => showsList(page),
+    },
+    {
+      at: 'list that is read again',
+      held: () => ofAcme(),
+      ask: newError,
+      change: newError,
+      told: 'StackChanged',
+      seen: (page) => showsList(page),
+    },
+    {
+      at: 'list, and the stream breaks meanwhile',
+      held: () => ofAcme(),
+      ask: newError,
+      change: async () => {
+        proxy.cut();
+        await newError();
+        proxy.mend();
+      },
+      told: 'StackChanged',
+      seen: (page) => showsList(page),
+    },
+    {
+      at: 'next page of a list',
+      held: () => /\/stacks\?.*page=2/,
+      ask: async (page, app) => {
+        await open(page, app);
+        await page.getByRole('button', { name: 'Next' }).click();
+      },
+      change: newError,
+      told: 'StackChanged',
+      seen: (page) => showsList(page, acme(), 2),
+    },
+    {
+      at: 'filtered list',
+      app: 'modern',
+      held: () => /\/stacks\?.*status=open/,
+      ask: async (page, app) => {
+        await open(page, app);
+        await page.getByLabel('Status').selectOption('open');
+      },
+      change: newError,
+      told: 'StackChanged',
+      seen: (page) => showsList(page),
+    },
+    {
+      at: 'list of another organization',
+      held: () => ofGlobex(),
+      ask: async (page, app) => {
+        await open(page, app);
+        await page.getByLabel('Organization').selectOption({ label: 'Globex' });
+      },
+      change: () =>
+        new ApiClient(hosts.gateway.url, sampleToken.intranet).json('POST', '/events', {
+          type: 'error',
+          message: `of Globex ${unique()}`,
+        }),
+      told: 'StackChanged',
+      seen: async (page) => {
+        await showsList(page, globex());
+        await page.getByLabel('Organization').selectOption({ label: 'Acme' });
+      },
+    },
+    {
+      at: 'stack',
+      held: () => new RegExp(`/api/v2/stacks/${stack.id}$`),
+      ask: openStack,
+      change: () => stack.again(),
+      told: 'StackChanged',
+      seen: (page) => page.locator('[data-occurrences]').getByText('2', { exact: true }).waitFor(SOON),
+    },
+    {
+      at: 'events of a stack',
+      held: () => new RegExp(`/stacks/${stack.id}/events`),
+      ask: openStack,
+      change: () => stack.again(),
+      told: 'PersistentEventChanged',
+      seen: (page) => expect.poll(() => page.getByTestId('events').locator('details').count()).toBe(2),
+    },
+    {
+      at: 'stack whose page is left meanwhile and opened again',
+      app: 'modern',
+      held: () => new RegExp(`/api/v2/stacks/${stack.id}$`),
+      ask: async (page, app) => {
+        await open(page, app);
+        await page.locator(`[data-stack="${stack.id}"] a`).click();
+        await page.getByText('Loading the stack').waitFor();
+        await page.getByRole('link', { name: 'All stacks' }).click();
+      },
+      change: () => stack.again(),
+      told: 'StackChanged',
+      seen: async (page) => {
+        await page.locator(`[data-stack="${stack.id}"] a`).click();
+        await page
+          .getByTestId('stack')
+          .locator('[data-occurrences]')
+          .getByText('2', { exact: true })
+          .waitFor(SOON);
+      },
+    },
+    {
+      at: 'list of organizations',
+      held: () => /\/organizations\?/,
+      ask: open,
+      change: () => admin.json('POST', '/organizations', { name: `Made ${unique()}` }),
+      told: 'UserMembershipChanged',
+      seen: async (page) => {
+        const all = await names(admin);
+        await expect.poll(() => organizations(page)).toEqual(all);
+      },
+    },
+    {
+      at: 'system notification',
+      held: () => /\/notifications\/system/,
+      ask: open,
+      change: () => admin.json('POST', '/notifications/system', { value: `Notice ${(notice = unique())}` }),
+      told: 'SystemNotification',
+      seen: (page) => page.getByTestId('system-notification').getByText(`Notice ${notice}`).waitFor(SOON),
+    },
+    {
+      at: 'plan of an organization',
+      app: 'legacy',
+      held: () => new RegExp(`/api/v2/organizations/${acme()}$`),
+      ask: open,
+      change: () => admin.json('POST', `/organizations/${acme()}/change-plan?planId=free`),
+      told: 'PlanChanged',
+      seen: async (page) => {
+        await page.getByTestId('free-plan').waitFor(SOON);
+        await admin.json('POST', `/organizations/${acme()}/change-plan?planId=unlimited`);
+      },
+    },
+    {
+      at: 'plan of an organization',
+      app: 'modern',
+      held: () => new RegExp(`/api/v2/organizations/${globex()}$`),
+      ask: (page, app) => open(page, app, `organizations/${globex()}`),
+      change: () => admin.json('POST', `/organizations/${globex()}/change-plan?planId=small`),
+      told: 'PlanChanged',
+      seen: (page) => page.locator('input[value=small]:checked').waitFor(SOON),
+    },
+    {
+      at: 'projects of an organization',
+      app: 'modern',
+      held: () => /\/projects\?/,
+      ask: (page, app) => open(page, app, `organizations/${globex()}`),
+      change: () => admin.json('POST', '/projects', { organization_id: globex(), name: 'Anew' }),
+      told: 'ProjectChanged',
+      seen: (page) => page.getByTestId('projects').getByText('Anew').waitFor(SOON),
+    },
+    {
+      at: 'members of an organization',
+      app: 'modern',
+      held: () => /\/users\?/,
+      ask: (page, app) => open(page, app, `organizations/${globex()}`),
+      change: () => makeMember(admin, globex() ?? '', { email: MEMBER, as: member }),
+      told: 'UserMembershipChanged',
+      seen: async (page) => {
+        await page.getByTestId('members').getByText(MEMBER).waitFor(SOON);
+        await admin.json('DELETE', `/organizations/${globex()}/users/${MEMBER}`);
+      },
+    },
+    {
+      at: 'tokens of services',
+      app: 'modern',
+      held: () => /\/tokens\?/,
+      ask: (page, app) => open(page, app, 'administration'),
+      change: () =>
+        admin.json('POST', '/tokens', { scopes: ['push:publish'], organization_id: globex(), notes: 'Told' }),
+      told: 'TokenChanged',
+      seen: (page) => page.getByTestId('service-tokens').getByText('Told').waitFor(SOON),
+    },
+    {
+      // No message tells of a token that publishes to everyone.
+      at: 'list that the page itself adds to',
+      app: 'modern',
+      held: () => /\/tokens\?/,
+      ask: (page, app) => open(page, app, 'administration'),
+      change: async (page) => {
+        await page.getByLabel('Note of a new service token').fill('Added');
+        const made = page.waitForResponse((answer) => answer.request().method() === 'POST');
+        await page.getByRole('button', { name: 'Make a token' }).click();
+        await made;
+      },
+      seen: (page) => page.getByTestId('service-tokens').getByText('Added').waitFor(SOON),
+    },
+    {
+      at: 'sessions',
+      app: 'modern',
+      held: () => /\/users\/me\/tokens/,
+      ask: async (page, app) => {
+        other = await ApiClient.login(hosts.gateway.url, ADMIN);
+        await open(page, app, 'sessions');
+      },
+      change: () => other.call('POST', '/auth/logout'),
+      told: 'TokenChanged',
+      seen: async (page) => {
+        const { length } = await admin.json<unknown[]>('GET', '/users/me/tokens?limit=100');
+        await expect.poll(() => page.getByTestId('sessions').locator('li').count()).toBe(length);
+      },
+    },
+  ];
+
+  describe.each(apps)('in the $name app', (app) => {
+    const own = () => pages.get(app.name) as Page;
+    const gathered = () =>
+      new Promise((resolve) => setTimeout(resolve, app.name === 'legacy' ? GATHERED_MS : 0));
+
+    it.each(points.filter((point) => point.app === undefined || point.app === app.name))(
+      '$at',
+      async (point) => {
+        const page = own();
+        stack = await newStack();
+        const answer = await HeldAnswer.of(page, point.held());
+        await point.ask(page, app);
+        await answer.made;
+        if (point.told === undefined) await point.change(page);
+        else await untilHeard(page, point.told, () => point.change(page));
+        await gathered();
+        await answer.release();
+        await point.seen(page);
+      },
+    );
+
+    it('first list, and the change comes before the stream', async () => {
+      const page = own();
+      const mayStream = Promise.withResolvers<void>();
+      await page.route(
+        /\/api\/v2\/push(\?|\/settings)/,
+        async (route) => {
+          await mayStream.promise;
+          await route.continue();
+        },
+        { times: 1 },
+      );
+      const answer = await HeldAnswer.of(page, ofAcme());
+      await page.goto('about:blank');
+      await page.goto(address(app));
+      await answer.made;
+      await newError();
+      mayStream.resolve();
+      await connection(page, 'open');
+      await gathered();
+      await answer.release();
+      await showsList(page);
+    });
+
+    it('is not shown for another organization', async () => {
+      const page = own();
+      await open(page, app);
+      await showsList(page);
+      const [old, next] = [await HeldAnswer.of(page, ofAcme()), await HeldAnswer.of(page, ofGlobex())];
+      await newError();
+      await old.made;
+      await page.getByLabel('Organization').selectOption({ label: 'Globex' });
+      await next.made;
+      expect(await rows(page)).toEqual([]);
+      await old.release();
+      expect(await rows(page)).toEqual([]);
+      await next.release();
+      await showsList(page, globex());
+      await page.getByLabel('Organization').selectOption({ label: 'Acme' });
+    });
+
+    it('is neither shown to another account nor ends its session', async () => {
+      const page = await listening();
+      await page.goto(address(app));
+      const before = await ApiClient.login(hosts.gateway.url, ADMIN);
+      /** As when someone signs in in another tab. */
+      const becomes = async ({ token }: ApiClient) => {
+        const tab = await page.context().newPage();
+        await tab.goto(proxy.through(`${hosts.gateway.url}/favicon.svg`));
+        await tab.evaluate((value) => localStorage.setItem('crossfade.token', value ?? ''), token);
+        await tab.close();
+      };
+      await becomes(before);
+      await showsList(page);
+      await connection(page, 'open');
+      const list = await HeldAnswer.of(page, ofAcme());
+      await newError();
+      await list.made;
+      const asked = Promise.withResolvers<void>();
+      const mayAsk = Promise.withResolvers<void>();
+      const refused = Promise.withResolvers<number>();
+      await page.route(
+        /\/organizations\?/,
+        async (route) => {
+          asked.resolve();
+          await mayAsk.promise;
+          const response = await route.fetch();
+          await route.fulfill({ response }).catch(() => undefined);
+          refused.resolve(response.status());
+        },
+        { times: 1 },
+      );
+      await before.json('POST', '/organizations', { name: `Made ${unique()}` });
+      await asked.promise;
+      await becomes(member);
+      const theirs = await names(member);
+      await expect.poll(() => organizations(page)).toEqual(theirs);
+      await before.call('POST', '/auth/logout');
+      mayAsk.resolve();
+      expect(await refused.promise).toBe(401);
+      await list.release();
+      await showsList(page);
+      expect(await organizations(page)).toEqual(theirs);
+      await page.context().close();
+    });
+  });
+});
