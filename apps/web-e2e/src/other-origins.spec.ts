@@ -39,7 +39,10 @@ const STREAMS: Readonly<Record<string, string>> = {
 const allowedPort = await freePort();
 
 describe('pages of other origins', () => {
-  const hosts = startHosts({ CORS_ORIGINS: `http://127.0.0.1:${allowedPort}` }, browserNames);
+  const hosts = startHosts(
+    { CORS_ORIGINS: `http://127.0.0.1:${allowedPort}`, API_THROTTLE_PER_MINUTE: '0' },
+    browserNames,
+  );
   let unknown: Site;
   let allowed: Site;
   let admin: ApiClient;
