@@ -7,12 +7,12 @@ import { sampleToken } from '@crossfade/test-hosts';
 
 const require = createRequire(import.meta.url);
 
-/** Libraries, and the file of each that is for browsers, from where its package begins. */
+/** Libraries: where each package begins, and from there its file for browsers. */
 const LIBRARIES = {
-  '/exceptionless.js': ['@exceptionless/browser', './index.bundle.min.js'],
-  '/exceptionless-1.js': ['exceptionless', './exceptionless.js'],
-  '/event-source-polyfill.js': ['event-source-polyfill', './eventsource.js'],
-  '/react-native-sse.js': ['react-native-sse', './src/EventSource.js'],
+  '/exceptionless.js': [require.resolve('@exceptionless/browser'), './index.bundle.min.js'],
+  '/exceptionless-1.js': [require.resolve('exceptionless'), './exceptionless.js'],
+  '/event-source-polyfill.js': [require.resolve('event-source-polyfill'), './eventsource.js'],
+  '/react-native-sse.js': [require.resolve('react-native-sse'), './src/EventSource.js'],
 } as const;
 
 const page = `<!doctype html><title>A shop</title><script type="module" src="/shop.js"></script>`;
@@ -42,14 +42,14 @@ export class Site {
       '/': ['text/html', page],
       '/shop.js': ['text/javascript', shop(gateway)],
       ...Object.fromEntries(
-        Object.entries(LIBRARIES).map(([path, [name, file]]) => [
+        Object.entries(LIBRARIES).map(([path, [start, file]]) => [
           path,
-          ['text/javascript', readFileSync(join(dirname(require.resolve(name)), file))] as const,
+          ['text/javascript', readFileSync(join(dirname(start), file))] as const,
         ]),
       ),
     };
     const server = createServer(({ url = '' }, response) => {
-      const [type, body] = files[url.replace(/\?.*$/, '')] ?? ['text/plain', ''];
+      const [type, body] = files[url.split('?')[0] ?? ''] ?? ['text/plain', ''];
       response.writeHead(body === '' ? 204 : 200, { 'Content-Type': type }).end(body);
     });
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
