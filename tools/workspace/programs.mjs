@@ -13,6 +13,12 @@ const programs = [
     isThere: () => onPath('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'),
   },
   {
+    name: 'Firefox',
+    apt: 'firefox-esr',
+    setting: 'FIREFOX_PATH',
+    isThere: () => onPath('firefox-esr', 'firefox'),
+  },
+  {
     name: 'PostgreSQL (initdb and postgres)',
     apt: 'postgresql',
     setting: 'POSTGRES_BIN',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { SseProbe, eventually } from '@crossfade/protocol/testing';
 import { ApiClient, GatewayHost, newDatabase, runSql, sampleToken } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { otherClients, type OtherClient } from './other-clients.ts';
+import { otherClients, stopBrowsers, type OtherClient } from './other-clients.ts';
 import { RecordingProxy, type Attempt } from './recording-proxy.ts';
 
 /*
@@ -44,7 +44,10 @@ beforeAll(async () => {
   const projects = await admin.json<{ id: string; name: string }[]>('GET', '/projects');
   storefront = projects.find(({ name }) => name === 'Storefront')?.id ?? '';
 });
-afterAll(() => host.stop());
+afterAll(async () => {
+  await stopBrowsers();
+  await host.stop();
+});
 
 /** A token of its own, which may hold one stream. */
 const newToken = () =>

@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process';
 import { decodeSseData, decodeWebSocketFrame, PUSH_PATH, type Envelope } from '@crossfade/protocol';
-import { chromiumArguments, chromiumPath } from '@crossfade/test-hosts';
+import { BrowserHost, browserNames, type BrowserName } from '@crossfade/test-hosts';
 import { fetchEventSource } from '@microsoft/fetch-event-source';
 import { EventSourcePolyfill } from 'event-source-polyfill';
 import { EventSource } from 'eventsource';
 import { createEventSource } from 'eventsource-client';
 import { JSDOM, VirtualConsole } from 'jsdom';
-import { chromium } from 'playwright-core';
 import reactNative from 'react-native-sse';
 import reconnecting from 'reconnecting-websocket';
 
@@ -31,28 +30,44 @@ const endpoint = (url: string, token: string): string =>
 
 const hearData = (hear: Hear, id: string | undefined, data: string): void => hear(id, decodeSseData(data));
 
-async function openInChromium(url: string, address: string, hear: Hear): Promise<() => Promise<void>> {
-  const browser = await chromium.launch({ executablePath: chromiumPath(), args: [...chromiumArguments] });
-  const page = await browser.newPage();
+const browsers = new Map<BrowserName, Promise<BrowserHost>>();
+
+/** One of each for all that is opened, until `stopBrowsers`. */
+function browserOf(name: BrowserName): Promise<BrowserHost> {
+  const host = browsers.get(name) ?? BrowserHost.start(name);
+  browsers.set(name, host);
+  return host;
+}
+
+export async function stopBrowsers(): Promise<void> {
+  await Promise.all([...browsers.values()].map(async (host) => (await host).stop()));
+  browsers.clear();
+}
+
+async function openInBrowser(name: BrowserName, url: string, address: string, hear: Hear) {
+  const context = await (await browserOf(name)).browser.newContext();
+  const page = await context.newPage();
   await page.exposeFunction('hear', (id: string, data: string) => hearData(hear, id, data));
   await page.goto(`${url}/docs`);
   await page.evaluate(`
     window.source = new EventSource(${JSON.stringify(address)});
     window.source.onmessage = ({ lastEventId, data }) => window.hear(lastEventId, data);
   `);
-  return () => browser.close();
+  return () => context.close();
 }
 
 export const otherClients: readonly OtherClient[] = [
-  {
-    name: 'EventSource of Chromium',
-    open: (url, token, hear) => openInChromium(url, endpoint(url, token), hear),
-  },
-  {
-    name: 'the same, with `?refusal=stream`',
-    refusedAs: 200,
-    open: (url, token, hear) => openInChromium(url, `${endpoint(url, token)}&refusal=stream`, hear),
-  },
+  ...browserNames.flatMap((name): OtherClient[] => [
+    {
+      name: `EventSource of ${name}`,
+      open: (url, token, hear) => openInBrowser(name, url, endpoint(url, token), hear),
+    },
+    {
+      name: `${name}, with \`?refusal=stream\``,
+      refusedAs: 200,
+      open: (url, token, hear) => openInBrowser(name, url, `${endpoint(url, token)}&refusal=stream`, hear),
+    },
+  ]),
   {
     name: 'eventsource 5.1.5',
     async open(url, token, hear) {

@@ -71,8 +71,10 @@ onEachDatabase(
     it('answers the right caller', async () => {
       for (const operation of operations) {
         const { good, is, also = {} } = exerciseOf(operation);
-        const { status, text } = await operation.call(await good(world));
+        const { status, text, headers } = await operation.call(await good(world));
         expect(status, `${operation.name}: ${text}`).toBe(is);
+        // A browser guesses the type of what has none, even of nothing.
+        expect(headers.has('content-type'), operation.name).toBe(status !== 204);
         for (const [wanted, ask] of Object.entries(also)) {
           expect((await operation.call(await ask(world))).status, operation.name).toBe(Number(wanted));
         }

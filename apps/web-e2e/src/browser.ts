@@ -1,55 +1,65 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { chromiumArguments, chromiumPath } from '@crossfade/test-hosts';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { BrowserHost, type BrowserName } from '@crossfade/test-hosts';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 
 export const apps = [
   { name: 'modern', path: '/next/' },
   { name: 'legacy', path: '/' },
 ] as const;
 
-/** One real Chromium; every window is a browser profile of its own. */
+interface WindowOptions extends BrowserContextOptions {
+  readonly browser?: BrowserName;
+}
+
+/** Real browsers; every window is a browser profile of its own. */
 export class Browsing {
   /** Errors that any page reported: exceptions, and what the console shows in red. */
   readonly errors: string[] = [];
 
-  private constructor(private readonly browser: Browser) {}
+  private constructor(private readonly hosts: ReadonlyMap<BrowserName, BrowserHost>) {}
 
-  static async start(): Promise<Browsing> {
+  static async start(names: readonly BrowserName[] = ['Chromium']): Promise<Browsing> {
     return new Browsing(
-      await chromium.launch({ executablePath: chromiumPath(), args: [...chromiumArguments] }),
+      new Map(await Promise.all(names.map(async (name) => [name, await BrowserHost.start(name)] as const))),
     );
   }
 
-  async window(url: string, options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await this.browser.newContext({ viewport: { width: 1100, height: 700 }, ...options });
+  async window(url: string, { browser = 'Chromium', ...options }: WindowOptions = {}): Promise<Page> {
+    const host = this.hosts.get(browser);
+    if (host === undefined) throw new Error(`${browser} was not started`);
+    const context = await host.browser.newContext({ viewport: { width: 1100, height: 700 }, ...options });
     const page = await context.newPage();
-    page.on('pageerror', (error) => this.errors.push(`${url}: ${error.message}`));
+    const note = (error: string) => this.errors.push(`${browser}, ${url}: ${error}`);
+    page.on('pageerror', (error) => note(error.message));
     page.on('console', (message) => {
-      if (message.type() === 'error') this.errors.push(`${url}: ${message.text()}`);
+      if (message.type() === 'error') note(message.text());
     });
     page.on('dialog', (dialog) => {
-      this.errors.push(`${url}: a dialog opened: ${dialog.message()}`);
+      note(`a dialog opened: ${dialog.message()}`);
       void dialog.dismiss();
     });
     await page.goto(url);
     return page;
   }
 
-  async signedIn(url: string, email: string, options?: BrowserContextOptions): Promise<Page> {
+  async signedIn(url: string, email: string, options?: WindowOptions): Promise<Page> {
     const page = await this.window(url, options);
     await signIn(page, email);
     return page;
   }
 
-  stop(): Promise<void> {
-    return this.browser.close();
+  async stop(): Promise<void> {
+    await Promise.all([...this.hosts.values()].map((host) => host.stop()));
   }
 }
 
 export async function signIn(page: Page, email: string, password = 'tester'): Promise<void> {
-  await page.getByLabel('E-mail').fill(email);
+  const address = page.getByLabel('E-mail');
+  // Else Playwright adds to what such a field of Firefox has.
+  await address.clear();
+  await address.fill(email);
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('heading', { name: 'Stacks' }).waitFor();

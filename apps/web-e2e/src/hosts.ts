@@ -1,19 +1,24 @@
-import { GatewayHost, type GatewayOptions } from '@crossfade/test-hosts';
+import { GatewayHost, type BrowserName, type GatewayOptions } from '@crossfade/test-hosts';
 import { afterAll, beforeAll } from 'vitest';
 import { Browsing } from './browser.ts';
 
-/** What a suite runs against: a gateway and a browser of its own. */
+/** What a suite runs against: a gateway and browsers of its own. */
 export interface Hosts {
   gateway: GatewayHost;
   browsing: Browsing;
 }
 
-/** Starts both before the tests of the suite that calls it, and ends them after. Filled in once they run. */
-export function startHosts(env: NonNullable<GatewayOptions['env']> = {}): Hosts {
+/** Starts them before the tests of the suite that calls it, and ends them after. Filled in once they run. */
+export function startHosts(
+  env: NonNullable<GatewayOptions['env']> = {},
+  browsers?: readonly BrowserName[],
+): Hosts {
   const hosts = {} as Hosts;
   beforeAll(async () => {
-    hosts.gateway = await GatewayHost.start({ env });
-    hosts.browsing = await Browsing.start();
+    [hosts.gateway, hosts.browsing] = await Promise.all([
+      GatewayHost.start({ env }),
+      Browsing.start(browsers),
+    ]);
   });
   afterAll(async () => {
     await hosts.browsing?.stop();

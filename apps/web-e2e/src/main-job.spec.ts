@@ -1,5 +1,12 @@
 import { eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, OwnFolder, sampleToken, makeMember } from '@crossfade/test-hosts';
+import {
+  ApiClient,
+  GatewayHost,
+  OwnFolder,
+  browserNames,
+  sampleToken,
+  makeMember,
+} from '@crossfade/test-hosts';
 import type { Page } from 'playwright-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { apps, connection, rows, sendError, signIn } from './browser.ts';
@@ -8,20 +15,26 @@ import { startHosts } from './hosts.ts';
 /** Stated: a change is on both screens within a second. A test allows five times that. */
 const BOUND_MS = 5 * 1000;
 
+const windows = browserNames.flatMap((browser) => apps.map((app) => ({ browser, ...app })));
+
 describe('an error comes in', () => {
-  const hosts = startHosts();
+  const hosts = startHosts({}, browserNames);
   afterEach(() => {
     expect(hosts.browsing.errors).toEqual([]);
   });
 
-  const urls = () => apps.map(({ path }) => `${hosts.gateway.url}${path}`);
-  const both = async (email: string): Promise<Page[]> => {
-    const pages = await Promise.all(urls().map((url) => hosts.browsing.signedIn(url, email)));
+  /** Both apps in every browser. */
+  const everywhere = async (email: string): Promise<Page[]> => {
+    const pages = await Promise.all(
+      windows.map(({ browser, path }) =>
+        hosts.browsing.signedIn(`${hosts.gateway.url}${path}`, email, { browser }),
+      ),
+    );
     await Promise.all(pages.map((page) => connection(page, 'open')));
     return pages;
   };
 
-  /** Sends an error, and says how long after it was thrown both pages showed what is wanted, milliseconds. */
+  /** Sends an error, and says how long after it was thrown all pages showed what is wanted, milliseconds. */
   async function shownAfter(kind: string, pages: readonly Page[], wanted: unknown): Promise<number> {
     const shown = pages.map((page) =>
       eventually(`list like ${JSON.stringify(wanted)}`, async () =>
@@ -42,7 +55,7 @@ describe('an error comes in', () => {
   }
 
   it('and both apps change while you watch: a new stack, a higher count, a second stack', async () => {
-    const pages = await both('admin@crossfade.test');
+    const pages = await everywhere('admin@crossfade.test');
     for (const page of pages) await page.getByText('No errors yet').waitFor();
     const checkout = "Cannot read properties of undefined (reading 'length')";
     const delays = [
@@ -53,7 +66,7 @@ describe('an error comes in', () => {
         { title: checkout, occurrences: '2' },
       ]),
     ];
-    console.log(`On both screens after ${delays.join(', ')} ms`);
+    console.log(`On all screens after ${delays.join(', ')} ms`);
     for (const delay of delays) {
       expect(delay).toBeGreaterThanOrEqual(0);
       expect(delay).toBeLessThan(BOUND_MS);
@@ -63,8 +76,7 @@ describe('an error comes in', () => {
   });
 
   it('a stack shows its latest events live, and what is marked fixed in one app is fixed in the other', async () => {
-    const pages = await both('member@crossfade.test');
-    const [modern, legacy] = pages as [Page, Page];
+    const pages = await everywhere('member@crossfade.test');
     const title = "Cannot read properties of undefined (reading 'length')";
     for (const page of pages) await page.getByRole('link', { name: title }).click();
     for (const page of pages)
@@ -80,24 +92,26 @@ describe('an error comes in', () => {
         })
         .toBe('3');
     }
-    await modern.getByRole('button', { name: 'Mark fixed' }).click();
-    await legacy
-      .locator('[data-testid=stack]')
-      .getByText('fixed', { exact: true })
-      .waitFor({ timeout: BOUND_MS });
-    await sendError(hosts.gateway.url, 'checkout');
-    for (const page of pages)
-      await page.locator('[data-testid=stack]').getByText('regressed').waitFor({ timeout: BOUND_MS });
-    await legacy.getByRole('button', { name: 'Mark fixed' }).click();
-    await modern
-      .locator('[data-testid=stack]')
-      .getByText('fixed', { exact: true })
-      .waitFor({ timeout: BOUND_MS });
+    const shown = (status: string) =>
+      Promise.all(
+        pages.map((page) =>
+          page
+            .locator('[data-testid=stack]')
+            .getByText(status, { exact: true })
+            .waitFor({ timeout: BOUND_MS }),
+        ),
+      );
+    for (const page of pages) {
+      await page.getByRole('button', { name: 'Mark fixed' }).click();
+      await shown('fixed');
+      await sendError(hosts.gateway.url, 'checkout');
+      await shown('regressed');
+    }
     await Promise.all(pages.map((page) => page.context().close()));
   });
 
   it('a link with the id in capitals shows the same stack, live', async () => {
-    const pages = await both('member@crossfade.test');
+    const pages = await everywhere('member@crossfade.test');
     const title = 'Unexpected end of JSON input';
     for (const page of pages) {
       await page.getByRole('link', { name: title }).click();
@@ -119,7 +133,7 @@ describe('an error comes in', () => {
   });
 
   it('someone who is taken out of the organization no longer sees it, and sees it again when added', async () => {
-    const pages = await both('member@crossfade.test');
+    const pages = await everywhere('member@crossfade.test');
     const admin = await ApiClient.login(hosts.gateway.url, 'admin@crossfade.test');
     const organizations = await admin.json<{ id: string; name: string }[]>('GET', '/organizations');
     const acme = organizations.find(({ name }) => name === 'Acme')?.id ?? '';
@@ -141,9 +155,9 @@ describe('an error comes in', () => {
     hosts.browsing.errors.splice(0);
   });
 
-  for (const { name, path } of apps) {
-    it(`the ${name} app says what is wrong at sign-in, and signs out everywhere in its browser`, async () => {
-      const page = await hosts.browsing.window(`${hosts.gateway.url}${path}`);
+  for (const { browser, name, path } of windows) {
+    it(`the ${name} app in ${browser} says what is wrong at sign-in, and signs out everywhere in its browser`, async () => {
+      const page = await hosts.browsing.window(`${hosts.gateway.url}${path}`, { browser });
       await page.getByLabel('E-mail').fill('admin@crossfade.test');
       await page.getByLabel('Password').fill('wrong');
       await page.getByRole('button', { name: 'Sign in' }).click();
@@ -161,8 +175,10 @@ describe('an error comes in', () => {
       expect(hosts.browsing.errors.splice(0).every((error) => error.includes('401'))).toBe(true);
     });
 
-    it(`the ${name} app signs out when its session is revoked elsewhere`, async () => {
-      const page = await hosts.browsing.signedIn(`${hosts.gateway.url}${path}`, 'member@crossfade.test');
+    it(`the ${name} app in ${browser} signs out when its session is revoked elsewhere`, async () => {
+      const page = await hosts.browsing.signedIn(`${hosts.gateway.url}${path}`, 'member@crossfade.test', {
+        browser,
+      });
       await connection(page, 'open');
       const other = await ApiClient.login(hosts.gateway.url, 'member@crossfade.test');
       const sessions = await other.json<{ id: string; is_current: boolean }[]>('GET', '/users/me/tokens');
@@ -184,7 +200,7 @@ describe('an error comes in', () => {
     const env = { PORT: port, DATA_DIR: new OwnFolder('kept').path };
     await hosts.gateway.stop();
     hosts.gateway = await GatewayHost.start({ env });
-    const pages = await both('admin@crossfade.test');
+    const pages = await everywhere('admin@crossfade.test');
     await hosts.gateway.stop();
     for (const page of pages) await connection(page, 'waiting');
     hosts.gateway = await GatewayHost.start({ env });

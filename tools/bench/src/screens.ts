@@ -1,5 +1,5 @@
-import { ApiClient, chromiumArguments, chromiumPath, sampleToken } from '@crossfade/test-hosts';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { ApiClient, BrowserHost, sampleToken } from '@crossfade/test-hosts';
+import type { Browser, Page } from 'playwright-core';
 import { percentile } from './figures.ts';
 
 /** Longer than the apps gather changes for, so that each sample is a change of its own. */
@@ -8,9 +8,9 @@ const apps = { modern: '/next/', legacy: '/' };
 
 /** From the moment before the POST of an error to the moment in which its row stands in each app's page. */
 export async function measureScreens(url: string, samples: number): Promise<Record<string, unknown>[]> {
-  const browser = await chromium.launch({ executablePath: chromiumPath(), args: [...chromiumArguments] });
+  const host = await BrowserHost.start();
   try {
-    const pages = await Promise.all(Object.values(apps).map((path) => open(browser, `${url}${path}`)));
+    const pages = await Promise.all(Object.values(apps).map((path) => open(host.browser, `${url}${path}`)));
     const client = new ApiClient(url, sampleToken.storefront);
     const delays = pages.map((): number[] => []);
     for (let sample = 0; sample < samples; sample += 1) {
@@ -29,7 +29,7 @@ export async function measureScreens(url: string, samples: number): Promise<Reco
       'p95, ms': percentile(delays[index] ?? [], 0.95),
     }));
   } finally {
-    await browser.close();
+    await host.stop();
   }
 }
 

@@ -11,7 +11,7 @@ export { ApiClient } from './api-client.ts';
 export { invite, makeMember, secretOf, type NewInvitation } from './members.ts';
 export { LOAD_EVENTS, LOAD_KINDS, sendLoad } from './load.ts';
 export { StreamLoad, type Delays, type StreamReport } from './stream-load.ts';
-export { chromiumArguments, chromiumPath } from './chromium.ts';
+export { BrowserHost, browserNames, type BrowserName } from './browser.ts';
 export { findProgram } from './program.ts';
 export { endChild, hourWithRoom } from './child.ts';
 export { OwnFolder } from './keeper.ts';

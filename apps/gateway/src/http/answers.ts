@@ -1,5 +1,6 @@
 import {
   applyDecorators,
+  Header,
   HttpCode,
   SerializeOptions,
   StandardSchemaSerializerInterceptor,
@@ -44,7 +45,10 @@ export function Answers(summary: string, { status = 200, body, headers, list, al
       }),
     ),
     ...(body === undefined
-      ? []
+      ? status === 204
+        ? []
+        : // Without a type, Firefox's XMLHttpRequest takes nothing for XML, and tells the console that it is not.
+          [Header('Content-Type', 'text/plain; charset=utf-8')]
       : [SerializeOptions({ schema: body }), UseInterceptors(StandardSchemaSerializerInterceptor)]),
   );
 }
