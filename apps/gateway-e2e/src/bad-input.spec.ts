@@ -116,7 +116,7 @@ onEachDatabase(
         for (const where of ['path', 'query'] as const) {
           for (const parameter of operation.parameters(where)) {
             const asked = await harmless(operation, world);
-            await each(some(PARAMETERS), async (value) => {
+            const requests = some(PARAMETERS).map(async (value) => {
               const given = asked[where];
               const bad =
                 where === 'query'
@@ -127,6 +127,7 @@ onEachDatabase(
                     };
               isHarmless(operation, await operation.call({ ...asked, [where]: bad }));
             });
+            await Promise.all(requests);
             if (where === 'path') continue;
             for (const query of [
               `${parameter}[a]=1`,
@@ -147,9 +148,10 @@ onEachDatabase(
         const asked = await harmless(operation, world);
         const body = typeof asked.body === 'object' && !Array.isArray(asked.body) ? asked.body : {};
         for (const field of fields) {
-          await each(some(VALUES), async (value) =>
+          const requests = some(VALUES).map(async (value) =>
             isHarmless(operation, await operation.call({ ...asked, body: { ...body, [field]: value } })),
           );
+          await Promise.all(requests);
           const { [field]: _absent, ...rest } = { ...body } as Record<string, unknown>;
           isHarmless(operation, await operation.call({ ...asked, body: rest }));
         }
@@ -225,11 +227,6 @@ onEachDatabase(
     });
   },
 );
-
-/** At once: the answers are looked at each for itself. */
-async function each<T>(values: readonly T[], look: (value: T) => Promise<void>): Promise<void> {
-  await Promise.all(values.map(look));
-}
 
 /** A request that would succeed, on things that later rounds do not need. */
 async function harmless(operation: Operation, world: World) {

@@ -1,7 +1,7 @@
 import { SseProbe } from '@crossfade/protocol/testing';
-import { ApiClient, invite, sampleToken, secretOf } from '@crossfade/test-hosts';
+import { ApiClient, inLetters, invite, sampleToken, secretOf } from '@crossfade/test-hosts';
 import type { Asked } from './operations.ts';
-import { word, type World } from './world.ts';
+import type { World } from './world.ts';
 
 type Ask = (world: World) => Asked | Promise<Asked>;
 
@@ -15,7 +15,7 @@ export interface Exercise {
 let lastStream: SseProbe | undefined;
 let accounts = 0;
 const newAccount = () => ({
-  email: `new-${word(++accounts)}@example.com`,
+  email: `new-${inLetters(++accounts)}@example.com`,
   password: 'plain otters juggle',
   full_name: 'New Person',
 });

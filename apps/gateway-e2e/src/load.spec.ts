@@ -1,16 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
-import { ApiClient, LOAD_EVENTS, LOAD_KINDS, sampleToken, sendLoad } from '@crossfade/test-hosts';
+import { ApiClient, inLetters, LOAD_EVENTS, LOAD_KINDS, sampleToken, sendLoad } from '@crossfade/test-hosts';
 import { expect, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 
 /** More than one statement could carry. */
 const DIFFERENT = 7000;
 const MIB = 1024 * 1024;
-
-/** A word of its own for each number: digits would not make another stack. */
-const inLetters = (index: number): string =>
-  `Broken ${String(index).replace(/\d/g, (digit) => 'abcdefghij'[Number(digit)] ?? '')}`;
 
 onEachDatabase('load', {}, (gateway) => {
   it(`takes very many events from eight senders at once, and counts every one (${LOAD_EVENTS})`, async () => {
@@ -71,7 +67,7 @@ onEachDatabase('load', {}, (gateway) => {
     await Promise.all(probes.map((probe) => probe.message('Connected')));
     const batch = Array.from({ length: DIFFERENT }, (_, index) => ({
       type: 'error',
-      message: inLetters(index),
+      message: `Broken ${inLetters(index)}`,
     }));
     const response = await new ApiClient(gateway().url, sampleToken.rocket).call('POST', '/events', batch);
     expect(response.status).toBe(202);

@@ -1,5 +1,5 @@
 import { eventually } from '@crossfade/protocol/testing';
-import { ApiClient, sampleToken, type GatewayHost } from '@crossfade/test-hosts';
+import { ApiClient, inLetters, sampleToken, type GatewayHost } from '@crossfade/test-hosts';
 
 const MEMBER = 'member@crossfade.test';
 
@@ -80,7 +80,7 @@ export async function makeWorld(gateway: GatewayHost): Promise<World> {
     secrets,
     guest: () => (guest ??= signUp(url, 'guest@example.com', secrets)),
     somebody: async () => (await (somebody ??= signUp(url, 'somebody@example.com', secrets))).id,
-    stack: () => stackOf(member, client, acme.projects, `made for a test: ${word(++made)}`),
+    stack: () => stackOf(member, client, acme.projects, `made for a test: ${inLetters(++made)}`),
     project: async () =>
       (
         await member.json<{ id: string }>('POST', '/projects', {
@@ -145,7 +145,3 @@ async function stackOf(
     return found.find(({ title }) => title === message)?.id;
   });
 }
-
-/** Numbers are taken out of what tells stacks apart; letters are not. */
-export const word = (number: number): string =>
-  [...String(number)].map((digit) => 'abcdefghij'[Number(digit)]).join('');

@@ -1,4 +1,4 @@
-import { ApiClient, TcpProxy, makeMember, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, TcpProxy, inLetters, makeMember, sampleToken } from '@crossfade/test-hosts';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apps, connection, rows, signIn } from './browser.ts';
@@ -70,9 +70,7 @@ describe('an answer that is held back while what it says changes', () => {
   afterAll(() => proxy?.stop());
 
   let made = 0;
-  /** Letters: events that differ in numbers only are of one stack. */
-  const unique = () =>
-    String((made += 1)).replace(/\d/g, (digit) => String.fromCharCode(103 + Number(digit)));
+  const unique = () => inLetters((made += 1));
   const sendErrors = (...messages: readonly string[]) =>
     new ApiClient(hosts.gateway.url, sampleToken.storefront).json(
       'POST',
@@ -125,18 +123,23 @@ describe('an answer that is held back while what it says changes', () => {
   };
   const openOrganization = (page: Page, app: App) => go(page, app, `organizations/${organization}`);
 
+  /** The list of Acme's stacks, to which an error is added. */
+  const list: Pick<Point, 'held' | 'change' | 'told' | 'seen'> = {
+    held: ofAcme,
+    change: newError,
+    told: 'StackChanged',
+    seen: (page) => showsList(page),
+  };
+
   const points: readonly Point[] = [
     {
+      ...list,
       at: 'first list',
-      held: () => ofAcme(),
       ask: open,
-      change: newError,
-      told: 'StackChanged',
-      seen: (page) => showsList(page),
     },
     {
+      ...list,
       at: 'list after signing in',
-      held: () => ofAcme(),
       ask: async (page, app) => {
         await page.evaluate(() => localStorage.removeItem('crossfade.token'));
         await page.goto('about:blank');
@@ -144,42 +147,34 @@ describe('an answer that is held back while what it says changes', () => {
         await signIn(page, ADMIN);
         await connection(page, 'open');
       },
-      change: newError,
-      told: 'StackChanged',
-      seen: (page) => showsList(page),
     },
     {
+      ...list,
       at: 'list that is read again',
-      held: () => ofAcme(),
       ask: newError,
-      change: newError,
-      told: 'StackChanged',
-      seen: (page) => showsList(page),
     },
     {
+      ...list,
       at: 'list, and the stream breaks meanwhile',
-      held: () => ofAcme(),
       ask: newError,
       change: async () => {
         proxy.cut();
         await newError();
         proxy.mend();
       },
-      told: 'StackChanged',
-      seen: (page) => showsList(page),
     },
     {
+      ...list,
       at: 'next page of a list',
       held: () => /\/stacks\?.*page=2/,
       ask: async (page, app) => {
         await go(page, app);
         await page.getByRole('button', { name: 'Next' }).click();
       },
-      change: newError,
-      told: 'StackChanged',
       seen: (page) => showsList(page, acme(), 2),
     },
     {
+      ...list,
       at: 'filtered list',
       app: 'modern',
       held: () => /\/stacks\?.*status=open/,
@@ -187,9 +182,6 @@ describe('an answer that is held back while what it says changes', () => {
         await go(page, app);
         await page.getByLabel('Status').selectOption('open');
       },
-      change: newError,
-      told: 'StackChanged',
-      seen: (page) => showsList(page),
     },
     {
       at: 'list of another organization',

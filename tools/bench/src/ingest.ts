@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import { sampleToken } from '@crossfade/test-hosts';
+import { inLetters, sampleToken } from '@crossfade/test-hosts';
 import { percentile, round } from './figures.ts';
 
 const SENDERS = 8;
@@ -53,7 +53,7 @@ async function load(url: string, size: number, seconds: number): Promise<Load> {
 
 /** About as much as a client library sends of an error. */
 function event(index: number) {
-  const kind = [...String(index % KINDS)].map((digit) => 'abcdefghij'[Number(digit)]).join('');
+  const kind = inLetters(index % KINDS);
   return {
     type: 'error',
     date: new Date().toISOString(),

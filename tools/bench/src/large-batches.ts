@@ -1,4 +1,4 @@
-import { ApiClient, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, inLetters, sampleToken } from '@crossfade/test-hosts';
 import { percentile, round } from './figures.ts';
 
 const KINDS = 50;
@@ -33,7 +33,7 @@ export async function measureLargeBatches(
   })();
   const batch = Array.from({ length: events }, (_, index) => ({
     type: 'error',
-    message: `Kind ${kind(index)}`,
+    message: `Kind ${inLetters(index % KINDS)}`,
   }));
   try {
     for (let sent = 0; sent < BATCHES; sent += 1) {
@@ -52,10 +52,6 @@ export async function measureLargeBatches(
     'p99, ms': percentile(beside, 0.99),
   };
 }
-
-/** In letters: numbers in a message do not make another stack. */
-const kind = (index: number): string =>
-  [...String(index % KINDS)].map((digit) => 'abcdefghij'[Number(digit)]).join('');
 
 /** Since it was asked last, milliseconds. */
 async function longestTurn(metricsPort: number): Promise<number> {

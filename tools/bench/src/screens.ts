@@ -1,4 +1,4 @@
-import { ApiClient, BrowserHost, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, BrowserHost, inLetters, sampleToken } from '@crossfade/test-hosts';
 import type { Browser, Page } from 'playwright-core';
 import { percentile } from './figures.ts';
 
@@ -14,7 +14,7 @@ export async function measureScreens(url: string, samples: number): Promise<Reco
     const client = new ApiClient(url, sampleToken.storefront);
     const delays = pages.map((): number[] => []);
     for (let sample = 0; sample < samples; sample += 1) {
-      const message = `Seen ${[...String(sample)].map((digit) => 'abcdefghij'[Number(digit)]).join('')}`;
+      const message = `Seen ${inLetters(sample)}`;
       const shown = pages.map((page) => whenShown(page, message));
       // The watchers must be there before the error is.
       await Promise.all(pages.map((page) => page.evaluate('1')));

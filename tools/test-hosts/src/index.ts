@@ -9,6 +9,7 @@ export { caddy } from './caddy.ts';
 export { SmallDisk } from './small-disk.ts';
 export { ApiClient } from './api-client.ts';
 export { invite, makeMember, secretOf, type NewInvitation } from './members.ts';
+export { inLetters } from './in-letters.ts';
 export { LOAD_EVENTS, LOAD_KINDS, sendLoad } from './load.ts';
 export { StreamLoad, type Delays, type StreamReport } from './stream-load.ts';
 export { BrowserHost, browserNames, type BrowserName } from './browser.ts';

@@ -1,5 +1,13 @@
 import { SseProbe, eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, freePort, newDatabase, runSql, sampleToken } from '@crossfade/test-hosts';
+import {
+  ApiClient,
+  GatewayHost,
+  freePort,
+  inLetters,
+  newDatabase,
+  runSql,
+  sampleToken,
+} from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { flood, type FloodOrder } from './flood.ts';
 import { processorMs } from './processes.ts';
@@ -9,8 +17,6 @@ const AT_ONCE = 24;
 const P99_MS = 250;
 const TOLD_MS = 1000;
 
-const letters = (number: number): string =>
-  [...String(number)].map((digit) => 'abcdefghij'[Number(digit)]).join('');
 const percentile = (values: readonly number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) * share)] ?? 0;
 
@@ -89,7 +95,7 @@ describe('one project that sends all it can', () => {
       do {
         const begun = performance.now();
         const heard = probe.received.length;
-        await neighbours.json('POST', '/events', { message: `Quiet ${letters(told.length)}` });
+        await neighbours.json('POST', '/events', { message: `Quiet ${inLetters(told.length)}` });
         await eventually(
           'message of the neighbour',
           () => probe.received.slice(heard).some(({ type }) => type === 'StackChanged') || undefined,

@@ -15,6 +15,7 @@ import java.util.Base64;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
 import java.util.stream.Collectors;
 
 /**
@@ -64,7 +65,7 @@ class JavaClient {
       default -> BodyPublishers.ofByteArray(body);
     };
     var builder = HttpRequest.newBuilder(uri).method(fields[3], publisher).expectContinue(fields[2].equals("expected"));
-    text(fields[5]).lines().forEach(line -> builder.header(line.split(": ", 2)[0], line.split(": ", 2)[1]));
+    eachHeader(text(fields[5]), builder::header);
     return builder.build();
   }
 
@@ -84,7 +85,7 @@ class JavaClient {
   static String webSocket(String number, URI uri, String headers) throws Exception {
     var first = new CompletableFuture<String>();
     var builder = client.newWebSocketBuilder();
-    headers.lines().forEach(line -> builder.header(line.split(": ", 2)[0], line.split(": ", 2)[1]));
+    eachHeader(headers, builder::header);
     WebSocket socket = builder.buildAsync(uri, new WebSocket.Listener() {
       final StringBuilder said = new StringBuilder();
 
@@ -118,6 +119,11 @@ class JavaClient {
         .collect(Collectors.joining("\n"));
     return "{\"number\":%s,\"status\":%d,\"headers\":\"%s\",\"body\":\"%s\"}".formatted(
         number, response.statusCode(), base64(headers.getBytes(StandardCharsets.UTF_8)), base64(body));
+  }
+
+  /** One a line. */
+  static void eachHeader(String lines, BiConsumer<String, String> set) {
+    lines.lines().map(line -> line.split(": ", 2)).forEach(pair -> set.accept(pair[0], pair[1]));
   }
 
   static String base64(byte[] bytes) {

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Answered, Sent } from '../operations.ts';
+import { readHeaderLines } from './header-lines.ts';
 import type { BodyForm } from './java-client.ts';
 
 /** `curl --http2`, which offers HTTP/2 by an upgrade. @throws when it cannot bring an answer. */
 export async function curl(url: string, sent: Sent, form: BodyForm = 'sized'): Promise<Answered> {
   const { method, path, headers, body } = sent;
-  const lines = Object.entries({
+  const given = Object.entries({
     ...headers,
     ...(form === 'chunked' ? { 'Transfer-Encoding': 'chunked' } : {}),
     ...(form === 'expected' ? { Expect: '100-continue' } : {}),
@@ -14,7 +15,7 @@ export async function curl(url: string, sent: Sent, form: BodyForm = 'sized'): P
   const child = spawn('curl', [
     ...['-sS', '--http2', '--path-as-is', '--include'],
     ...(method === 'HEAD' ? ['--head'] : ['-X', method]),
-    ...lines,
+    ...given,
     ...(body === undefined ? [] : ['--data-binary', '@-']),
     url + path,
   ]);
@@ -27,10 +28,10 @@ export async function curl(url: string, sent: Sent, form: BodyForm = 'sized'): P
   if (code !== 0) throw new Error(`curl, ${method} ${path}: ${code ?? signal} ${said}`);
   // Before it, a server may have said that it wants the body.
   const [head = ''] = /^(?:HTTP.*\r\n(?:.+\r\n)*\r\n)+/.exec(answer) ?? [];
-  const [first = '', ...pairs] = head.trimEnd().split('\r\n\r\n').at(-1)?.split('\r\n') ?? [];
+  const [first = '', ...lines] = head.trimEnd().split('\r\n\r\n').at(-1)?.split('\r\n') ?? [];
   return {
     status: Number(first.split(' ')[1]),
-    headers: new Headers(pairs.map((pair): [string, string] => pair.split(': ', 2) as [string, string])),
+    headers: readHeaderLines(lines),
     text: answer.slice(head.length),
   };
 }

@@ -1,8 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { endChild, findProgram } from '@crossfade/test-hosts';
 import type { Answered, Sent } from '../operations.ts';
+import { readHeaderLines } from './header-lines.ts';
 
 const program = fileURLToPath(new URL('./JavaClient.java', import.meta.url));
 
@@ -26,8 +28,10 @@ export class JavaClient {
   readonly #waiting = new Map<number, { resolve(line: Line): void; reject(fault: Error): void }>();
   #sent = 0;
 
-  private constructor(private readonly child: ChildProcess) {
-    createInterface({ input: child.stdout ?? process.stdin }).on('line', (text) => {
+  private constructor(private readonly child: ChildProcessByStdio<Writable, Readable, null>) {
+    // Its exit says more.
+    child.stdin.on('error', () => undefined);
+    createInterface({ input: child.stdout }).on('line', (text) => {
       const line = JSON.parse(text) as Line;
       this.#waiting.get(line.number)?.resolve(line);
       this.#waiting.delete(line.number);
@@ -73,20 +77,18 @@ export class JavaClient {
     ];
     const answer = await new Promise<Line>((resolve, reject) => {
       this.#waiting.set(number, { resolve, reject });
-      this.child.stdin?.write(`${fields.join('\t')}\n`);
+      this.child.stdin.write(`${fields.join('\t')}\n`);
     });
     if (answer.fault !== undefined) throw new Error(`Java, ${method} ${path}: ${textOf(answer.fault)}`);
-    const pairs = textOf(answer.headers).split('\n').filter(Boolean);
     return {
       status: answer.status,
-      // What begins with a colon is of HTTP/2 alone.
-      headers: new Headers(pairs.map((pair): [string, string] => pair.split(': ', 2) as [string, string])),
+      headers: readHeaderLines(textOf(answer.headers).split('\n').filter(Boolean)),
       text: textOf(answer.body),
     };
   }
 
   async stop(): Promise<void> {
-    this.child.stdin?.end();
+    this.child.stdin.end();
     await endChild(this.child);
   }
 }

@@ -1,8 +1,8 @@
-import { ApiClient } from '@crossfade/test-hosts';
+import { ApiClient, inLetters } from '@crossfade/test-hosts';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { onEachDatabase } from '../databases.ts';
 import { operationsOf, type Operation } from '../operations.ts';
-import { makeWorld, word, type World } from '../world.ts';
+import { makeWorld, type World } from '../world.ts';
 import { newProject, type Project } from './projects.ts';
 
 const STACKS = 105;
@@ -18,7 +18,7 @@ onEachDatabase('lists', env, (gateway) => {
     await project.client.json(
       'POST',
       '/events',
-      Array.from({ length: STACKS }, (_, index) => ({ message: `stack ${word(index)}` })),
+      Array.from({ length: STACKS }, (_, index) => ({ message: `stack ${inLetters(index)}` })),
     );
   });
 

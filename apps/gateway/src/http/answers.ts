@@ -44,13 +44,15 @@ export function Answers(summary: string, { status = 200, body, headers, list, al
           : { description: answer.why, standardSchema: answer.body }),
       }),
     ),
-    ...(body === undefined
-      ? status === 204
-        ? []
-        : // Without a type, Firefox's XMLHttpRequest takes nothing for XML, and tells the console that it is not.
-          [Header('Content-Type', 'text/plain; charset=utf-8')]
-      : [SerializeOptions({ schema: body }), UseInterceptors(StandardSchemaSerializerInterceptor)]),
+    ...writtenAs(status, body),
   );
+}
+
+function writtenAs(status: Answer['status'], body: Answer['body']) {
+  if (body !== undefined)
+    return [SerializeOptions({ schema: body }), UseInterceptors(StandardSchemaSerializerInterceptor)];
+  // Without a type, Firefox's XMLHttpRequest takes nothing for XML, and tells the console that it is not.
+  return status === 204 ? [] : [Header('Content-Type', 'text/plain; charset=utf-8')];
 }
 
 /** Of a route that is read by its method and writes all the same; the others' follows from their shape. */

@@ -1,0 +1,8 @@
+/** Headers as they stand in a message, one a line. */
+export const readHeaderLines = (lines: readonly string[]): Headers =>
+  new Headers(
+    lines.map((line): [string, string] => {
+      const colon = line.indexOf(':');
+      return [line.slice(0, colon), line.slice(colon + 1).trim()];
+    }),
+  );
