@@ -1,5 +1,4 @@
 import {
-  ChangeType,
   PUSH_PATH,
   PUSH_SETTINGS_PATH,
   SILENCE_INTERVALS,
@@ -10,6 +9,7 @@ import {
   readControl,
   type Envelope,
 } from '@crossfade/protocol';
+import { ChangeType } from '@crossfade/protocol/catalog';
 import type { Session } from './session';
 
 /** What the user sees of it. */

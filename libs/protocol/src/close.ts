@@ -1,41 +1,44 @@
+import { refusalTable } from './refusal.js';
+
 /**
- * How a stream ends, one row a reason.
- * - `farewell`: the control message that is said first, if the socket takes it.
- * - `webSocket`: the close code; on SSE the response ends.
- * - `comeBack`: whether the client may open the next stream.
+ * How a stream ends, one row for each reason.
+ * - `control`: the control message that is sent first, if the socket takes it.
+ * - `webSocket`: the close code. On SSE, the response ends.
+ * - `comeBack`: whether the client should open its next stream.
  */
 export const closeTable = {
-  revoked: { farewell: 'Revoked', webSocket: 4401, comeBack: false },
-  unauthorized: { farewell: 'Revoked', webSocket: 4401, comeBack: false },
-  draining: { farewell: 'Reconnect', webSocket: 1012, comeBack: true },
-  replaced: { farewell: undefined, webSocket: 1000, comeBack: false },
-  slow: { farewell: undefined, webSocket: 1013, comeBack: true },
-  unconfirmed: { farewell: undefined, webSocket: 1013, comeBack: true },
-  stale: { farewell: undefined, webSocket: 1013, comeBack: true },
-  flooding: { farewell: undefined, webSocket: 1008, comeBack: false },
-  lease_lost: { farewell: undefined, webSocket: 1011, comeBack: true },
-  internal_error: { farewell: undefined, webSocket: 1011, comeBack: true },
+  /** The token was removed while the stream was open. */
+  revoked: { control: 'Revoked', webSocket: 4401, comeBack: false },
+  /** A round of reauthorization found the token expired or no longer valid. */
+  unauthorized: { control: 'Revoked', webSocket: 4401, comeBack: false },
+  /** The replica shuts down, or an operator ended the stream. `Reconnect` says when to come back. */
+  draining: { control: 'Reconnect', webSocket: 1012, comeBack: true },
+  /** Another stream of the same owner named this one in `replaces`. That stream is open already. */
+  replaced: { control: undefined, webSocket: 1000, comeBack: false },
+  /** The socket took no byte for the stall time, or its peer acknowledged none. */
+  slow: { control: undefined, webSocket: 1013, comeBack: true },
+  /** Its rights could not be confirmed for too long. Its position stayed where it was. */
+  unconfirmed: { control: undefined, webSocket: 1013, comeBack: true },
+  /** Messages were lost to a client that does not know `Resync`. The end makes it come back and refetch. */
+  stale: { control: undefined, webSocket: 1013, comeBack: true },
+  /** The WebSocket client sent more than it may. */
+  flooding: { control: undefined, webSocket: 1008, comeBack: false },
+  /** Its lease could not be handed back to it after a successor failed to open. */
+  lease_lost: { control: undefined, webSocket: 1011, comeBack: true },
+  /** A record has an effect that this replica does not know, and the authenticator did not answer. */
+  internal_error: { control: undefined, webSocket: 1011, comeBack: true },
 } as const;
 export type CloseReason = keyof typeof closeTable;
 
-/**
- * How a stream is refused, one row a reason.
- * - `http`: the status, as problem+json; on an upgrade, before it.
- * - `webSocket`: the close code for a client that offers the subprotocol `crossfade.1`.
- * - `old`: for a client that does not: `accept` sends the close code after accepting, `status` the HTTP status. Old
- *   clients come back every second after any status, so a token that will never do is told by a code.
- */
-export const refusalTable = {
-  disabled: { http: 404, webSocket: undefined, old: 'status' },
-  websocket_off: { http: 426, webSocket: undefined, old: 'status' },
-  unauthorized: { http: 401, webSocket: 4401, old: 'accept' },
-  forbidden: { http: 403, webSocket: 4403, old: 'accept' },
-  origin: { http: 403, webSocket: undefined, old: 'status' },
-  limit: { http: 429, webSocket: 4290, old: 'status' },
-  unavailable: { http: 503, webSocket: 4503, old: 'status' },
-} as const;
-export type RefusalReason = keyof typeof refusalTable;
+/** A WebSocket ends with this code for many reasons outside the tables, so that it decides nothing. */
+const NORMAL_CLOSURE = 1000;
+const rows = [...Object.values(closeTable), ...Object.values(refusalTable)];
 
-/** The reason text of a WebSocket close that refuses a stream with a time to wait. */
-export const encodeRetryAfter = (milliseconds: number): string =>
-  JSON.stringify({ retry_after_ms: milliseconds });
+/**
+ * Whether a client should open its next stream after this WebSocket close code. A code of the tables decides; any other
+ * from 4400 to 4499 is a refusal of a newer gateway: no. Whatever else ended the socket: yes.
+ */
+export function shouldComeBack(code: number): boolean {
+  const row = code === NORMAL_CLOSURE ? undefined : rows.find(({ webSocket }) => webSocket === code);
+  return row?.comeBack ?? (code < 4400 || code > 4499);
+}

@@ -6,8 +6,8 @@ import {
   encodeSseData,
   encodeWebSocketFrame,
   readControl,
-  readMessage,
 } from './envelope.js';
+import { readMessage } from './catalog/read-message.js';
 
 const hostile = fc.oneof(
   fc.string({ unit: 'binary' }),

@@ -1,5 +1,4 @@
 import * as z from 'zod/mini';
-import { catalog, type MessageOf, type MessageType } from './catalog.js';
 import { control, isControlType, type ControlMessageOf, type ControlType } from './control.js';
 
 /** What travels: a type and its message. */
@@ -45,10 +44,6 @@ export function decodeWebSocketFrame(text: string): WebSocketFrame | undefined {
   };
 }
 
-/** A message of the catalog, told apart by `type`. */
-export type Message = {
-  [Type in MessageType]: { readonly type: Type; readonly message: MessageOf<Type> };
-}[MessageType];
 /** A control message, told apart by `type`. */
 export type ControlMessage = {
   [Type in ControlType]: { readonly type: Type; readonly message: ControlMessageOf<Type> };
@@ -60,13 +55,6 @@ export function readControl({ type, message }: Envelope): ControlMessage | undef
   const parsed = control[type].safeParse(message);
   // The schema was looked up by `type`, so the pair belongs together; TypeScript cannot follow the look-up.
   return parsed.success ? ({ type, message: parsed.data } as ControlMessage) : undefined;
-}
-
-/** The catalog's message that an envelope carries; undefined if its type is unknown here, or it is malformed. */
-export function readMessage({ type, message }: Envelope): Message | undefined {
-  if (!Object.hasOwn(catalog, type)) return undefined;
-  const parsed = catalog[type as MessageType].schema.safeParse(message);
-  return parsed.success ? ({ type, message: parsed.data } as Message) : undefined;
 }
 
 function parseJson(text: string): unknown {

@@ -8,27 +8,16 @@ export {
   pushSettings,
   type PushSettings,
 } from './endpoint.js';
-export {
-  ChangeType,
-  type EntityChanged,
-  type PlanChanged,
-  type PlanOverage,
-  type ReleaseNotification,
-  type SystemNotification,
-  type UserMembershipChanged,
-} from './messages.js';
 export { everyone, organization, user, type Audience } from './audience.js';
 export { effect, type Effect } from './effect.js';
 export {
-  catalog,
   catalogEntry,
+  hasOwnEntry,
   type Catalog,
   type CatalogEntry,
   type Conflation,
   type DeliveryClass,
-  type MessageOf,
-  type MessageType,
-} from './catalog.js';
+} from './catalog-entry.js';
 export { control, isControlType, type ControlMessageOf, type ControlType } from './control.js';
 export {
   decodeSseData,
@@ -36,10 +25,9 @@ export {
   encodeSseData,
   encodeWebSocketFrame,
   readControl,
-  readMessage,
   type ControlMessage,
   type Envelope,
-  type Message,
   type WebSocketFrame,
 } from './envelope.js';
-export { closeTable, encodeRetryAfter, refusalTable, type CloseReason, type RefusalReason } from './close.js';
+export { closeTable, shouldComeBack, type CloseReason } from './close.js';
+export { encodeRetryAfter, refusalTable, type RefusalReason } from './refusal.js';

@@ -1,4 +1,4 @@
-import { catalog } from '@crossfade/protocol';
+import { catalog } from '@crossfade/protocol/catalog';
 import { Admission, type ConnectRequest } from './admission.js';
 import { Budgets } from './budgets.js';
 import { CatchUp } from './catch-up.js';

@@ -1,4 +1,4 @@
-import { ChangeType } from '@crossfade/protocol';
+import { ChangeType } from '@crossfade/protocol/catalog';
 import { describe, expect, it } from 'vitest';
 import { make, request, windowLimits } from './admission.spec-kit.js';
 import { Delivery } from './delivery.js';

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { metrics, type MeterProvider } from '@opentelemetry/api';
-import { catalog as crossfadeCatalog, type Catalog } from '@crossfade/protocol';
+import { type Catalog } from '@crossfade/protocol';
+import { catalog as crossfadeCatalog } from '@crossfade/protocol/catalog';
 import { systemClock, type Clock } from './clock.js';
 import type { LeaseStore } from './lease.js';
 import type { MessageLog } from './log.js';

@@ -1,4 +1,5 @@
-import { ChangeType, catalog, everyone, organization, user, type EntityChanged } from '@crossfade/protocol';
+import { everyone, organization, user } from '@crossfade/protocol';
+import { ChangeType, catalog, type EntityChanged } from '@crossfade/protocol/catalog';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { StampedMessage } from './log.js';
 import { MemoryMessageLog } from './memory/log.js';

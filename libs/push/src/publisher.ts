@@ -5,9 +5,9 @@ import {
   type Catalog,
   type CatalogEntry,
   type Conflation,
-  type EntityChanged,
   type Envelope,
 } from '@crossfade/protocol';
+import { type EntityChanged } from '@crossfade/protocol/catalog';
 import type { Clock } from './clock.js';
 import { ConflationWindows } from './conflation.js';
 import { PushError } from './errors.js';

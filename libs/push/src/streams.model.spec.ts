@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { ChangeType, catalog } from '@crossfade/protocol';
+import { ChangeType, catalog } from '@crossfade/protocol/catalog';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Admission } from './admission.js';

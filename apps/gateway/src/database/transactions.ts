@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import type { catalog } from '@crossfade/protocol';
+import type { catalog } from '@crossfade/protocol/catalog';
 import { PushPublisher, type Prepared, type Publishable } from '@crossfade/push';
 import { DATABASE } from './database.token.js';
 import type { Database, Transaction } from './database.js';

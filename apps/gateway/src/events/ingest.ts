@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { ChangeType } from '@crossfade/protocol';
+import { ChangeType } from '@crossfade/protocol/catalog';
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../database/database.js';
 import { events, stacks } from '../database/schema.js';

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Headers, Inject, Ip, Post, Res } from '@nestjs/common';
-import { ChangeType } from '@crossfade/protocol';
+import { ChangeType } from '@crossfade/protocol/catalog';
 import { eq } from 'drizzle-orm';
 import type { Response } from 'express';
 import { z } from 'zod';

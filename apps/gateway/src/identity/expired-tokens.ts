@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ChangeType } from '@crossfade/protocol';
+import { ChangeType } from '@crossfade/protocol/catalog';
 import { lte } from 'drizzle-orm';
 import { invitations, passwordResets, tokens } from '../database/schema.js';
 import { Transactions } from '../database/transactions.js';

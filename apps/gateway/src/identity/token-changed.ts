@@ -1,4 +1,4 @@
-import type { ChangeType } from '@crossfade/protocol';
+import type { ChangeType } from '@crossfade/protocol/catalog';
 import type { tokens } from '../database/schema.js';
 import type { Publish } from '../database/transactions.js';
 

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ChangeType } from '@crossfade/protocol';
+import { ChangeType } from '@crossfade/protocol/catalog';
 import { and, eq, ne, or } from 'drizzle-orm';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { ChangeType } from '@crossfade/protocol';
+import { ChangeType } from '@crossfade/protocol/catalog';
 import { asc, eq, inArray, type SQL } from 'drizzle-orm';
 import type { Request, Response } from 'express';
 import { z } from 'zod';

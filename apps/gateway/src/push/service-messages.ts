@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import type { catalog, Envelope } from '@crossfade/protocol';
+import type { Envelope } from '@crossfade/protocol';
+import type { catalog } from '@crossfade/protocol/catalog';
 import { PushError, PushPublisher, type Prepared, type Publishable } from '@crossfade/push';
 import { and, eq, lt } from 'drizzle-orm';
 import type { Database, Transaction } from '../database/database.js';

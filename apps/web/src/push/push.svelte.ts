@@ -1,4 +1,5 @@
-import { catalog, readControl, readMessage, type Envelope, type Message } from '@crossfade/protocol';
+import { readControl, type Envelope } from '@crossfade/protocol';
+import { catalog, readMessage, type Message } from '@crossfade/protocol/catalog';
 import type { QueryKey } from '@tanstack/svelte-query';
 import { RecentIds } from './recent-ids';
 import { everything, staleAfter } from './stale';

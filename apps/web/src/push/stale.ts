@@ -1,4 +1,4 @@
-import type { Message } from '@crossfade/protocol';
+import type { Message } from '@crossfade/protocol/catalog';
 import type { QueryKey } from '@tanstack/svelte-query';
 
 /** Everything that this app fetches, so that a stream which missed something can refetch it all. */

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { createHash, randomInt } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ChangeType } from '@crossfade/protocol';
+import { ChangeType } from '@crossfade/protocol/catalog';
 import { Choices } from '@crossfade/protocol/testing';
 import type { INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';

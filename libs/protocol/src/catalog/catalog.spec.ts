@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { catalog, catalogEntry, type CatalogEntry, type MessageType } from './catalog.js';
+import { catalogEntry, type CatalogEntry } from '../catalog-entry.js';
+import { catalog, type MessageType } from './catalog.js';
 import { ChangeType } from './messages.js';
 
 const entity = (over: object = {}) => ({
@@ -12,90 +13,80 @@ const entity = (over: object = {}) => ({
 });
 
 /** One message of each type, and what the contract says of it. */
-const rows: { type: MessageType; message: object; audience: object[]; delivery: string; service: boolean }[] =
-  [
-    ...(
-      [
-        'OrganizationChanged',
-        'ProjectChanged',
-        'StackChanged',
-        'WebHookChanged',
-        'SavedViewChanged',
-        'PersistentEventChanged',
-      ] as const
-    ).map((type) => ({
-      type,
-      message: entity(),
-      audience: [{ kind: 'organization', id: 'o' }],
-      delivery: 'invalidation',
-      service: true,
-    })),
-    {
-      type: 'UserChanged',
-      message: entity({ id: 'u' }),
-      audience: [{ kind: 'user', id: 'u' }],
-      delivery: 'invalidation',
-      service: true,
-    },
-    {
-      type: 'TokenChanged',
-      message: entity({ id: 't', data: { user_id: 'u' } }),
-      audience: [{ kind: 'user', id: 'u' }],
-      delivery: 'invalidation',
-      service: false,
-    },
-    {
-      type: 'PlanChanged',
-      message: { organization_id: 'o' },
-      audience: [{ kind: 'organization', id: 'o' }],
-      delivery: 'invalidation',
-      service: true,
-    },
-    {
-      type: 'PlanOverage',
-      message: { organization_id: 'o', is_hourly: true },
-      audience: [{ kind: 'organization', id: 'o' }],
-      delivery: 'critical',
-      service: true,
-    },
-    {
-      type: 'UserMembershipChanged',
-      message: { change_type: 2, user_id: 'u', organization_id: 'o' },
-      audience: [
-        { kind: 'organization', id: 'o' },
-        { kind: 'user', id: 'u' },
-      ],
-      delivery: 'critical',
-      service: false,
-    },
-    {
-      type: 'ReleaseNotification',
-      message: { critical: true, date: '2026-01-01T00:00:00Z' },
-      audience: [{ kind: 'everyone' }],
-      delivery: 'critical',
-      service: true,
-    },
-    {
-      type: 'SystemNotification',
-      message: { date: '2026-01-01T00:00:00Z', level: 'Error' },
-      audience: [{ kind: 'everyone' }],
-      delivery: 'critical',
-      service: true,
-    },
-  ];
+const rows: { type: MessageType; message: object; audience: object[]; delivery: string }[] = [
+  ...(
+    [
+      'OrganizationChanged',
+      'ProjectChanged',
+      'StackChanged',
+      'WebHookChanged',
+      'SavedViewChanged',
+      'PersistentEventChanged',
+    ] as const
+  ).map((type) => ({
+    type,
+    message: entity(),
+    audience: [{ kind: 'organization', id: 'o' }],
+    delivery: 'invalidation',
+  })),
+  {
+    type: 'UserChanged',
+    message: entity({ id: 'u' }),
+    audience: [{ kind: 'user', id: 'u' }],
+    delivery: 'invalidation',
+  },
+  {
+    type: 'TokenChanged',
+    message: entity({ id: 't', data: { user_id: 'u' } }),
+    audience: [{ kind: 'user', id: 'u' }],
+    delivery: 'invalidation',
+  },
+  {
+    type: 'PlanChanged',
+    message: { organization_id: 'o' },
+    audience: [{ kind: 'organization', id: 'o' }],
+    delivery: 'invalidation',
+  },
+  {
+    type: 'PlanOverage',
+    message: { organization_id: 'o', is_hourly: true },
+    audience: [{ kind: 'organization', id: 'o' }],
+    delivery: 'critical',
+  },
+  {
+    type: 'UserMembershipChanged',
+    message: { change_type: 2, user_id: 'u', organization_id: 'o' },
+    audience: [
+      { kind: 'organization', id: 'o' },
+      { kind: 'user', id: 'u' },
+    ],
+    delivery: 'critical',
+  },
+  {
+    type: 'ReleaseNotification',
+    message: { critical: true, date: '2026-01-01T00:00:00Z' },
+    audience: [{ kind: 'everyone' }],
+    delivery: 'critical',
+  },
+  {
+    type: 'SystemNotification',
+    message: { date: '2026-01-01T00:00:00Z', level: 'Error' },
+    audience: [{ kind: 'everyone' }],
+    delivery: 'critical',
+  },
+];
 
 describe('the catalog', () => {
   it('has exactly the types of the contract', () => {
-    expect(Object.keys(catalog).sort()).toEqual(rows.map(({ type }) => type).sort());
+    expect(Object.keys(catalog).sort()).toEqual(['*Changed', ...rows.map(({ type }) => type)].sort());
   });
 
-  it.each(rows)('$type', ({ type, message, audience, delivery, service }) => {
-    const entry = catalogEntry(type);
+  it.each(rows)('$type', ({ type, message, audience, delivery }) => {
+    const entry = catalogEntry(type, catalog);
     const read = entry?.schema.parse(message);
     expect(read).toEqual(message);
     expect(entry?.audience(read)).toEqual(audience);
     expect(entry?.delivery).toBe(delivery);
-    expect(entry?.servicePublishes).toBe(service);
   });
 
   it('has an effect on connections for memberships and removed tokens only', () => {
@@ -105,7 +96,7 @@ describe('the catalog', () => {
           [
             type,
             change_type,
-            catalogEntry(type)?.effect?.({ data: {}, ...message, change_type })?.kind,
+            catalogEntry(type, catalog)?.effect?.({ data: {}, ...message, change_type })?.kind,
           ] as const,
       ),
     );
@@ -125,7 +116,7 @@ describe('the catalog', () => {
   });
 
   it.each(['InvoiceChanged', 'A1Changed'])('carries an entity of another program: %s', (type) => {
-    expect(catalogEntry(type)?.delivery).toBe('invalidation');
+    expect(catalogEntry(type, catalog)?.delivery).toBe('invalidation');
   });
 
   it.each([
@@ -134,10 +125,11 @@ describe('the catalog', () => {
     'Changed',
     '__proto__',
     'constructor',
+    '*Changed',
     'X-Changed',
     `${'A'.repeat(80)}Changed`,
   ])('does not know %s', (type) => {
-    expect(catalogEntry(type)).toBeUndefined();
+    expect(catalogEntry(type, catalog)).toBeUndefined();
   });
 });
 
