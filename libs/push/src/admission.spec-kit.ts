@@ -147,7 +147,7 @@ export async function make({
 }
 
 export const windowLimits = (options: ResolvedPushOptions) => ({
-  capacity: options.logCapacity,
+  capacity: options.windowCapacity,
   criticalCapacity: options.criticalCapacity,
   criticalRetentionMs: options.criticalRetentionSeconds * 1000,
 });

@@ -100,7 +100,7 @@ describe('admission', () => {
   });
 
   it('brings a client any number of messages that it missed, as long as they are held; else it has a gap', async () => {
-    const { connect, publisher } = await make({ logCapacity: 500 });
+    const { connect, publisher } = await make({ windowCapacity: 500 });
     const before = await connect();
     await settled();
     const cursor = before.transport?.frames.at(-1)?.id ?? '';
@@ -130,7 +130,7 @@ describe('admission', () => {
   });
 
   it('does not let one organization push the cursor of another out', async () => {
-    const { connect, publisher, accounts } = await make({ logCapacity: 50 });
+    const { connect, publisher, accounts } = await make({ windowCapacity: 50 });
     accounts.organizations.add('quiet').delete('o');
     const before = await connect();
     await settled();
@@ -180,7 +180,7 @@ describe('a client that knows no Resync', () => {
 
   it('is ended when it lags, once: whether it brings its cursor or not, its next stream goes on', async () => {
     for (const bringsCursor of [false, true]) {
-      const { connect, publisher } = await make({ logCapacity: 50 });
+      const { connect, publisher } = await make({ windowCapacity: 50 });
       const { transport } = await connect({ knowsResync: false });
       await settled();
       if (transport !== undefined) transport.writable = false;

@@ -77,7 +77,7 @@ describe('lists by audience', () => {
               // What goes of a list is its oldest, and its floor is the last that went.
               expect(has).toEqual(had.slice(had.length - has.length));
               const gone = (all.get(key) ?? []).slice(0, -has.length || undefined).at(-1);
-              if (gone !== undefined) expect(lists.floorOf([key]).place >= gone.place).toBe(true);
+              if (gone !== undefined) expect(lists.floorOf([key]).offset >= gone.offset).toBe(true);
               if (key === 'everyone') expect(has).toEqual(expect.arrayContaining(newest(had, EVERYONES)));
               else lost = lost.concat(had.slice(0, had.length - has.length));
             }
@@ -135,7 +135,7 @@ describe('lists by audience', () => {
     expect(held(lists, 'everyone')).toEqual(notices);
     // A reader who was not concerned by what was dropped has missed nothing.
     expect(lists.floorOf(['everyone', 'organization:other'])).toEqual(at(0));
-    expect(lists.floorOf(['everyone', 'organization:old']).place).toBe(first.place);
+    expect(lists.floorOf(['everyone', 'organization:old']).offset).toBe(first.offset);
     // Of the light ones, the newest are here, as many as have room.
     expect(held(lists, 'organization:1099')).toHaveLength(1);
     expect(held(lists, 'organization:0')).toHaveLength(0);
@@ -155,7 +155,7 @@ describe('lists by audience', () => {
     for (let id = 0; id < 50_000; id += 1) lists.push(item([organization('loud')]));
     for (let id = 0; id < 50_000; id += 1) lists.push(item([organization(id)]));
     // Its floor is that of audiences which were forgotten long ago, not of the last one.
-    expect(lists.floorOf(['organization:never']).place).toBeLessThan(BigInt(next - 400));
+    expect(lists.floorOf(['organization:never']).offset).toBeLessThan(BigInt(next - 400));
     expect(lists.weight).toBe(100);
   });
 

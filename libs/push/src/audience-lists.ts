@@ -1,79 +1,63 @@
-import { everyone, organization, user, type Audience } from '@crossfade/protocol';
-import type { Position } from './log.js';
+import type { Audience } from '@crossfade/protocol';
+import { audienceKey, EVERYONE, type AudienceKey } from './audience.js';
+import type { Offset, Position } from './log.js';
 
-/** Something with a place in the log, for some audiences. */
-export interface Kept extends Position {
+/** A record of the log, for some audiences. */
+export interface Retained extends Position {
   readonly audience: readonly Audience[];
   /** How much of the capacity it takes, at least 1. */
   readonly weight: number;
 }
 
 interface List<Item> {
-  readonly key: string;
-  /** What of its weight nobody else pushes out. */
+  readonly key: AudienceKey;
+  /** The weight that no other list pushes out. */
   readonly reserve: number;
   items: Item[];
-  /** The first of `items` that is still kept. */
+  /** The first of `items` that was not dropped. */
   first: number;
-  /** How many were dropped of it: the number of the next one that will be. */
+  /** How many were dropped: the number of the next one to drop. */
   dropped: number;
   weight: number;
   floor: Position;
 }
 
-const audienceKey = (audience: Audience): string =>
-  audience.kind === 'everyone' ? audience.kind : `${audience.kind}:${audience.id}`;
-const EVERYONE = audienceKey(everyone);
-
-/** The audiences that somebody belongs to, as keys. */
-export const audiencesOf = ({
-  userId,
-  organizationIds,
-}: {
-  readonly userId?: string;
-  readonly organizationIds: ReadonlySet<string>;
-}): string[] => [
-  EVERYONE,
-  ...(userId === undefined ? [] : [audienceKey(user(userId))]),
-  ...[...organizationIds].map((id) => audienceKey(organization(id))),
-];
-
-/** Everyone's part of the capacity, and that of each other audience, as long as there are no more of these. */
+/** Everyone's share of the capacity, and how many other audiences have a share each. */
 const EVERYONES_PART = 4;
 const AUDIENCES = 128;
-/** What nobody else pushes out, as weight. */
+/** The shares, as weight. */
 interface Reserves {
   readonly everyone: number;
   readonly each: number;
 }
 
-/** Floors of forgotten lists that are kept apart, for each record of the capacity. */
+/** Floors of empty lists that are retained, for each record of the capacity. */
 const FORGOTTEN = 4;
 
 /**
- * Lists of records by audience, which share one capacity. Each has its floor: the last one that was dropped from it.
- * When the capacity is exceeded, something old goes:
- * - what is for everyone keeps a quarter of the capacity: only newer records for everyone push it out;
- * - each other audience keeps a small part, its newest records, while any list has more than its part: of these, the one
- *   that has most beyond its part loses its oldest record, so that whoever fills the room pays;
- * - when nobody has more than their part, the oldest record goes, whosever it is: age is all that tells many light
- *   audiences apart.
- * Pure. Each step takes a constant time, spread over all steps.
+ * Lists of records by audience, which share one capacity. Each has its floor: the last record that was dropped from it.
+ * When the capacity is exceeded, an old record is dropped:
+ * - Records for everyone have a quarter of the capacity. Only newer records for everyone push them out of it.
+ * - Each other audience has a small share, for its newest records. While any list has more than its share, the one that
+ *   exceeds it most loses its oldest record, so that the audience that fills the window pays.
+ * - When no list has more than its share, the oldest record of all is dropped: nothing but age tells many light audiences
+ *   apart.
+ * Pure. Each step takes a constant time, amortized.
  */
-export class AudienceLists<Item extends Kept> {
-  readonly #lists = new Map<string, List<Item>>();
-  /** Lists that have more than their part, by how much. */
+export class AudienceLists<Item extends Retained> {
+  readonly #lists = new Map<AudienceKey, List<Item>>();
+  /** Lists that have more than their share, by how much. */
   readonly #byExcess = new Map<number, Set<List<Item>>>();
   #mostExcess = 0;
-  /** Every record of every list but everyone's, in the order in which they came; some of them are dropped already. */
+  /** Every record of every list but everyone's, in the order in which they came. Some are dropped already. */
   #ages: { readonly list: List<Item>; readonly number: number }[] = [];
   #oldest = 0;
   #weight = 0;
-  /** Records in `#ages` that are still kept. */
+  /** Records in `#ages` that were not dropped. */
   #aging = 0;
-  /** Floors of audiences that have no list any more. */
-  readonly #forgotten = new Map<string, Position>();
-  /** The floor of every audience that is in neither: nothing above it was dropped from one that is forgotten. */
+  /** Floors of audiences whose list is empty. */
+  readonly #forgotten = new Map<AudienceKey, Position>();
+  /** The floor of every audience that is in neither map: nothing above it was dropped from one. */
   #floor: Position;
 
   constructor(
@@ -87,7 +71,7 @@ export class AudienceLists<Item extends Kept> {
     this.#floor = floor;
   }
 
-  /** What all lists weigh together; a record of two audiences counts twice. */
+  /** Of all lists together. A record of two audiences counts twice. */
   get weight(): number {
     return this.#weight;
   }
@@ -102,11 +86,12 @@ export class AudienceLists<Item extends Kept> {
       }
       this.#weigh(list, item.weight);
     }
-    while (this.#weight > this.capacity) this.#dropOldest(this.#mostBeyondItsPart() ?? this.#withTheOldest());
+    while (this.#weight > this.capacity)
+      this.#dropOldest(this.#mostBeyondItsShare() ?? this.#withTheOldest());
     this.#forgetDroppedAges();
   }
 
-  /** Drops what is at the old end of any list, as long as `isOld` says so. */
+  /** Drops the oldest records of each list, as long as `isOld` says so. */
   dropWhile(isOld: (item: Item) => boolean): void {
     for (const list of [...this.#lists.values()]) {
       for (let oldest = list.items[list.first]; oldest !== undefined && isOld(oldest);) {
@@ -116,26 +101,26 @@ export class AudienceLists<Item extends Kept> {
     }
   }
 
-  /** The last that was dropped of what concerns any of these audiences: a reader from there on misses nothing. */
-  floorOf(keys: Iterable<string>): Position {
+  /** The last record for any of these audiences that was dropped: a reader from there on misses nothing. */
+  floorOf(keys: Iterable<AudienceKey>): Position {
     let floor = this.#floor;
     for (const key of keys) floor = later(floor, this.#lists.get(key)?.floor ?? this.#forgotten.get(key));
     return floor;
   }
 
-  /** For each audience with records after `place`: its list, and where in it they begin. */
-  after(place: bigint, keys: Iterable<string>): { items: readonly Item[]; next: number }[] {
+  /** For each audience with records after `offset`: its list, and where in it they begin. */
+  after(offset: Offset, keys: Iterable<AudienceKey>): { items: readonly Item[]; next: number }[] {
     const found = [];
     for (const key of keys) {
       const list = this.#lists.get(key);
       if (list === undefined) continue;
-      const next = firstAfter(list, place);
+      const next = firstAfter(list, offset);
       if (next < list.items.length) found.push({ items: list.items, next });
     }
     return found;
   }
 
-  #listOf(key: string): List<Item> {
+  #listOf(key: AudienceKey): List<Item> {
     let list = this.#lists.get(key);
     if (list === undefined) {
       const reserve = key === EVERYONE ? this.reserves.everyone : this.reserves.each;
@@ -147,7 +132,7 @@ export class AudienceLists<Item extends Kept> {
     return list;
   }
 
-  #mostBeyondItsPart(): List<Item> | undefined {
+  #mostBeyondItsShare(): List<Item> | undefined {
     for (; this.#mostExcess > 0; this.#mostExcess -= 1) {
       const [list] = this.#byExcess.get(this.#mostExcess) ?? [];
       if (list !== undefined) return list;
@@ -155,7 +140,7 @@ export class AudienceLists<Item extends Kept> {
     return undefined;
   }
 
-  /** Not everyone's, which is no more than its part here, and so not all. */
+  /** Not everyone's: that has no more than its share here, so there are others. */
   #withTheOldest(): List<Item> {
     for (; ; this.#oldest += 1) {
       const age = this.#ages[this.#oldest];
@@ -164,7 +149,7 @@ export class AudienceLists<Item extends Kept> {
     }
   }
 
-  /** Most lists lose their oldest before it is the oldest of all: what is left of it here must not pile up. */
+  /** Most lists lose a record before it is the oldest of all, and its entry in `#ages` must not pile up. */
   #forgetDroppedAges(): void {
     if (this.#ages.length < 64 || this.#ages.length < this.#aging * 2) return;
     this.#ages = this.#ages.filter(({ list, number }) => number >= list.dropped);
@@ -174,7 +159,7 @@ export class AudienceLists<Item extends Kept> {
   #dropOldest(list: List<Item>): void {
     const oldest = list.items[list.first];
     if (oldest === undefined) return;
-    list.floor = { cursor: oldest.cursor, place: oldest.place };
+    list.floor = { cursor: oldest.cursor, offset: oldest.offset };
     list.first += 1;
     list.dropped += 1;
     if (list.key !== EVERYONE) this.#aging -= 1;
@@ -186,7 +171,7 @@ export class AudienceLists<Item extends Kept> {
     }
   }
 
-  /** An empty list is forgotten, and after very many others its floor is everybody's. */
+  /** Of an empty list, the floor is retained; after very many others, it becomes the floor of all. */
   #forget(list: List<Item>): void {
     this.#lists.delete(list.key);
     this.#forgotten.set(list.key, list.floor);
@@ -213,14 +198,14 @@ export class AudienceLists<Item extends Kept> {
 }
 
 const later = (one: Position, other: Position | undefined): Position =>
-  other !== undefined && other.place > one.place ? other : one;
+  other !== undefined && other.offset > one.offset ? other : one;
 
-function firstAfter<Item extends Kept>({ items, first }: List<Item>, place: bigint): number {
+function firstAfter<Item extends Retained>({ items, first }: List<Item>, offset: Offset): number {
   let low = first;
   let high = items.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((items[middle]?.place ?? 0n) > place) high = middle;
+    if ((items[middle]?.offset ?? 0n) > offset) high = middle;
     else low = middle + 1;
   }
   return low;

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Clock } from './clock.js';
-import type { Refusal } from './admission.js';
 import { GoodCredentials } from './good-credentials.js';
 import type { OwnerId } from './principal.js';
+import type { Refusal } from './refusal.js';
 
 export interface BudgetLimits {
   /** Streams that one owner may open in a minute, beside how many it may hold. */
@@ -13,24 +13,24 @@ export interface BudgetLimits {
   readonly failuresPerMinute: number;
   /** Admissions that are being authenticated. */
   readonly admissionsAtOnce: number;
-  /** Admissions that wait for their turn. */
+  /** Admissions that wait for that. */
   readonly admissionsWaiting: number;
 }
 
 const MINUTE_SECONDS = 60;
-/** How long an admission waits for its turn. A client gives up on headers after ten seconds. */
+/** How long an admission waits in the queue. A client gives up on headers after ten seconds. */
 const WAIT_MS = 5000;
-/** Refusals that are remembered; the oldest is forgotten first. */
+/** Refusals that are remembered. The oldest is dropped first. */
 const REMEMBERED = 10_000;
 
-/** What keeps a crowd at the door from reaching the database: counted and remembered in this process. */
+/** Keeps a crowd of new streams from reaching the database. Counts and remembers in this process. */
 export class Budgets {
   readonly #connects: RateLimiterMemory;
   readonly #failures: RateLimiterMemory;
-  /** Whatever is sent from their address, these are asked about. */
+  /** These are asked about, whatever else is sent from their address. */
   readonly good: GoodCredentials;
-  readonly #turns: ReturnType<typeof pLimit>;
-  /** By a hash of the credential: a refusal that is still true, and whose it is. */
+  readonly #queue: ReturnType<typeof pLimit>;
+  /** By a hash of the credential: a refusal that still holds, and the owner whose limit it is about. */
   readonly #refused = new Map<string, { refusal: Refusal; until: number; owner: OwnerId | undefined }>();
 
   constructor(
@@ -40,31 +40,31 @@ export class Budgets {
     this.#connects = new RateLimiterMemory({ points: limits.connectsPerMinute, duration: MINUTE_SECONDS });
     this.#failures = new RateLimiterMemory({ points: limits.failuresPerMinute, duration: MINUTE_SECONDS });
     this.good = new GoodCredentials(clock);
-    this.#turns = pLimit(limits.admissionsAtOnce);
+    this.#queue = pLimit(limits.admissionsAtOnce);
   }
 
-  /** Runs when it is its turn; `full`: too many wait already, or its turn came too late. */
-  async inTurn<T>(admit: () => Promise<T>): Promise<T | 'full'> {
-    if (this.#turns.pendingCount >= this.limits.admissionsWaiting) return 'full';
-    const asked = this.clock.elapsed();
-    return this.#turns(async () => (this.clock.elapsed() - asked >= WAIT_MS ? 'full' : admit()));
+  /** Runs an admission once few enough others run; undefined: too many wait already, or this one waited too long. */
+  async queued<T>(admit: () => Promise<T>): Promise<T | undefined> {
+    if (this.#queue.pendingCount >= this.limits.admissionsWaiting) return undefined;
+    const since = this.clock.elapsed();
+    return this.#queue(async () => (this.clock.elapsed() - since >= WAIT_MS ? undefined : admit()));
   }
 
-  /** Counts a stream of this owner. Milliseconds to wait if it has opened too many; undefined: go on. */
+  /** Counts a new stream of this owner. Returns the milliseconds to wait if it opened too many; undefined: go on. */
   async countConnect(owner: OwnerId): Promise<number | undefined> {
     return consume(this.#connects, owner);
   }
 
-  /** Counts a credential from this address that was refused. */
+  /** Counts a bad credential from this address. */
   async countFailure(address: string): Promise<void> {
     await consume(this.#failures, address);
   }
 
-  /** Milliseconds that an address must wait which has sent too many bad credentials; undefined: it may try. */
+  /** Milliseconds to wait for an address that has sent too many bad credentials; undefined: it may try. */
   async failuresOf(address: string): Promise<number | undefined> {
     const state = await this.#failures.get(address);
     return state !== null && state.consumedPoints >= this.limits.failuresPerMinute
-      ? withinWindow(state)
+      ? withinMinute(state)
       : undefined;
   }
 
@@ -92,7 +92,7 @@ export class Budgets {
     });
   }
 
-  /** A place of this owner is free: what was said before is no longer true. */
+  /** This owner has released a lease: refusals for its limit no longer hold. */
   forget(owner: OwnerId): void {
     for (const [key, remembered] of this.#refused) if (remembered.owner === owner) this.#refused.delete(key);
   }
@@ -103,13 +103,16 @@ async function consume(limiter: RateLimiterMemory, key: string): Promise<number 
     await limiter.consume(key);
     return undefined;
   } catch (refused) {
-    if (refused instanceof RateLimiterRes) return withinWindow(refused);
+    if (refused instanceof RateLimiterRes) return withinMinute(refused);
     throw refused;
   }
 }
 
-/** The limiter ends a window on time, but computes what is left of it from the wall's: a clock that steps back makes it long. */
-const withinWindow = ({ msBeforeNext }: RateLimiterRes): number =>
+/**
+ * The limiter ends a minute on time, but computes what is left of it from the wall clock: when that steps back, the rest is
+ * too long.
+ */
+const withinMinute = ({ msBeforeNext }: RateLimiterRes): number =>
   Math.min(Math.max(msBeforeNext, 0), MINUTE_SECONDS * 1000);
 
 /** Tokens are not kept in memory, not even refused ones. */

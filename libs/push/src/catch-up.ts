@@ -1,44 +1,90 @@
-/** A stream that reads on from the window, a piece at a time. */
-export interface Reader {
-  /** Reads a piece and hands it to the socket; whether it could go on at once. */
-  readOn(): boolean;
-}
-
-/** Streams that read in one turn of the event loop. A piece takes some tens of microseconds. */
-const PIECES_A_TURN = 32;
+import type { AudienceKey } from './audience.js';
+import type { LoggedFrame } from './frame.js';
+import type { Position } from './log.js';
+import type { Window } from './window.js';
+import type { WriteQueue } from './write-queue.js';
 
 /**
- * Lets streams that are behind catch up in turn, a few pieces in each turn of the event loop: whatever is missed by
- * however many, nobody else waits for it. One that waits for its turn costs a place in a set.
+ * How a stream gets its records.
+ *
+ *                  resume, or full queue
+ *           live ------------------------> behind <----+
+ *            ^                               |         | has read the critical records
+ *            +------- has caught up ---------+         | up to `until`
+ *                                            |         |
+ *                                            +---> resyncing
+ *                                    the window no longer holds what was missed
+ *
+ * - `live`: the hub delivers them.
+ * - `behind`: it reads on from `read`, in the window, until it has caught up.
+ * - `resyncing`: it reads only the critical records, up to `until`; then it is behind from there.
  */
-export class CatchUp {
-  readonly #waiting = new Set<Reader>();
-  #isScheduled = false;
+export type Reading =
+  | { readonly name: 'live' }
+  | { readonly name: 'behind'; readonly read: Position }
+  | { readonly name: 'resyncing'; readonly read: Position; readonly until: Position };
 
-  get size(): number {
-    return this.#waiting.size;
-  }
+/** Shared by all streams that are live: most are, most of the time. */
+export const LIVE: Reading = { name: 'live' };
 
-  add(reader: Reader): void {
-    this.#waiting.add(reader);
-    this.#schedule();
-  }
+/** Where a stream reads that is not live: the window, up to the last record that was handed over. */
+export interface History {
+  readonly window: Window;
+  readonly head: Position;
+}
 
-  #schedule(): void {
-    if (this.#isScheduled || this.#waiting.size === 0) return;
-    this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      this.#turn();
-    });
-  }
+/** Records that one piece of reading looks at, for each that may wait: most are merged, or of other types. */
+const LOOKED_AT = 16;
 
-  #turn(): void {
-    for (const reader of this.#waiting.values().take(PIECES_A_TURN).toArray()) {
-      this.#waiting.delete(reader);
-      // Behind all who wait: the next piece is for somebody else.
-      if (reader.readOn()) this.#waiting.add(reader);
+/** Drops what waits and keeps the position: the stream reads it in the window. */
+export function fallBehind(queue: WriteQueue): Reading {
+  queue.clear();
+  return { name: 'behind', read: queue.position };
+}
+
+/**
+ * What was missed up to the head cannot be replayed: of it, only the critical records are read. `isComplete`: whether all
+ * of those are held.
+ */
+export function readCriticals(
+  queue: WriteQueue,
+  { window, head }: History,
+  audiences: readonly AudienceKey[],
+): { readonly reading: Reading; readonly isComplete: boolean } {
+  const isComplete = window.coversCriticals(queue.position.offset, audiences);
+  queue.clear();
+  if (!isComplete) queue.moveTo(window.criticalFloor(audiences));
+  return { reading: { name: 'resyncing', read: queue.position, until: head }, isComplete };
+}
+
+/**
+ * Reads a piece of what a stream missed, as much as its queue takes. Call it only while nothing waits. `gap`: the window
+ * no longer holds some of it.
+ */
+export function readOn(
+  reading: Exclude<Reading, { name: 'live' }>,
+  queue: WriteQueue,
+  { window, head }: History,
+  audiences: readonly AudienceKey[],
+  client: { wants(frame: LoggedFrame): boolean },
+): Reading | 'gap' {
+  const isResyncing = reading.name === 'resyncing';
+  const end = isResyncing ? reading.until : head;
+  let { read } = reading;
+  const isHeld = isResyncing
+    ? window.coversCriticals(read.offset, audiences)
+    : window.covers(read.offset, audiences);
+  if (!isHeld) return 'gap';
+  let looks = queue.limits.messages * LOOKED_AT;
+  for (const frame of window.after(read.offset, audiences, isResyncing ? 'critical' : undefined)) {
+    if (frame.offset > end.offset) break;
+    if (looks-- === 0 || (client.wants(frame) && queue.enqueue(frame) === 'full')) {
+      queue.thenMoveTo(read, false);
+      return { ...reading, read };
     }
-    this.#schedule();
+    read = frame.position;
   }
+  // The client of a stream that resynced learns where the gap ends, so that it does not come back from before it.
+  queue.thenMoveTo(end, isResyncing);
+  return isResyncing ? { name: 'behind', read: end } : LIVE;
 }

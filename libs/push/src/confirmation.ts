@@ -1,20 +1,16 @@
-import type { Clock } from './clock.js';
+import { tenthsOf } from './clock.js';
 import type { Hub } from './hub.js';
 import { Loop } from './loop.js';
-
-/** A moment of `Clock.elapsed` in tenths of a second: a small integer for years, which costs a stream nothing. */
-export type Tenths = number;
-
-export const tenthsOf = (clock: Clock): Tenths => Math.floor(clock.elapsed() / 100);
+import type { Runtime } from './runtime.js';
 
 /** How often it looks, milliseconds, and at least how often in the time over which ends are spread. */
 const LOOK_MS = 1000;
 const LOOKS = 10;
 
 /**
- * Ends streams of which nobody has been able to say for too long what they may hear. Each is handed nothing more from
- * the first look on that finds it late, and ends at a random one of those in the spread, so that clients do not come back
- * all at once. Its position is where it was, so that the next stream misses nothing.
+ * Suspends and ends streams whose rights could not be confirmed for too long. A late stream is suspended at the first
+ * look that finds it, and closed at a random later one within the spread, so that clients do not come back all at once.
+ * Its position stays where it was, so the next stream misses nothing.
  */
 export class Confirmation {
   readonly loop: Loop;
@@ -24,10 +20,9 @@ export class Confirmation {
     private readonly hub: Hub,
     private readonly unconfirmedSeconds: number,
     private readonly spreadSeconds: number,
-    private readonly clock: Clock,
-    onError: (error: unknown, doing: string) => void,
-    private readonly random: () => number = Math.random,
+    private readonly runtime: Runtime,
   ) {
+    const { clock, onError } = runtime;
     const intervalMs = this.#lookMs;
     this.loop = new Loop({ name: 'confirmation', intervalMs, deadlineMs: intervalMs, clock, onError }, () =>
       this.look(),
@@ -36,13 +31,13 @@ export class Confirmation {
 
   look(): void {
     if (this.unconfirmedSeconds === 0) return;
-    const latest = tenthsOf(this.clock) - this.unconfirmedSeconds * 10;
+    const latest = tenthsOf(this.runtime.clock) - this.unconfirmedSeconds * 10;
     for (const connection of [...this.hub.all()]) {
       const late = latest - connection.confirmedAt;
       if (late < 0) continue;
-      connection.hold();
+      connection.suspend();
       const left = Math.ceil((this.spreadSeconds * 1000 - late * 100) / this.#lookMs);
-      if (this.random() * left < 1) connection.close('unconfirmed');
+      if (this.runtime.random() * left < 1) connection.close('unconfirmed');
     }
   }
 

@@ -102,7 +102,7 @@ describe('a connection', () => {
     transport.writable = false;
     publish(
       ...frames(1, 150).map(({ record }) =>
-        logged(Number(record.place), { ...record, delivery: 'critical' }),
+        logged(Number(record.offset), { ...record, delivery: 'critical' }),
       ),
     );
     transport.drain();

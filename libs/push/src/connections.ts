@@ -14,8 +14,8 @@ export interface OpenConnection {
   readonly openedAt: number;
 }
 
-/** How long a client that an operator sends away waits before it opens its next stream, milliseconds. */
-const AWAY_MS = 1000;
+/** How long a client waits before it opens its next stream when an operator ended the last one, milliseconds. */
+const COME_BACK_MS = 1000;
 
 /** The open streams of this replica, for whoever operates it. */
 export class Connections {
@@ -35,10 +35,10 @@ export class Connections {
       .sort((a, b) => b.openedAt - a.openedAt || (a.id < b.id ? -1 : 1));
   }
 
-  /** Ends one as a drain does: its client is told to open the next. False: there is no such stream here. */
+  /** Ends one as a drain does: its client is told to open the next. False: there is no such stream on this replica. */
   end(id: ConnectionId): boolean {
     const connection = this.hub.get(id);
-    connection?.leave(AWAY_MS);
+    connection?.drain(COME_BACK_MS);
     return connection !== undefined;
   }
 }

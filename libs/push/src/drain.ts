@@ -1,8 +1,7 @@
 import type { Admission } from './admission.js';
-import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
 import type { Hub } from './hub.js';
-import { PushMetrics } from './metrics.js';
+import type { Runtime } from './runtime.js';
 
 /** Between two waves, milliseconds. */
 const WAVE_MS = 100;
@@ -10,49 +9,47 @@ const WAVE_MS = 100;
 const LEAST_A_SECOND = 20;
 /** The longest that a client waits after it was told, milliseconds: waves spread, this only blurs them. */
 const DELAY_MS = 1000;
-/** How often it looks whether everyone has gone. */
+/** How often it looks whether every stream has ended. */
 const LOOK_MS = 50;
 
 /**
- * How many streams each wave tells, so that all are told within the window and at no less than twenty a second; as even
- * as whole numbers allow. Pure.
+ * How many streams each wave tells, so that all are told within the drain time and at no less than twenty a second; as
+ * even as whole numbers allow. Pure.
  */
-export function waves(streams: number, windowMs: number): number[] {
+export function waves(streams: number, drainMs: number): number[] {
   const most = Math.ceil((streams * 1000) / (LEAST_A_SECOND * WAVE_MS));
-  const count = Math.max(1, Math.min(Math.floor(windowMs / WAVE_MS), most));
+  const count = Math.max(1, Math.min(Math.floor(drainMs / WAVE_MS), most));
   return Array.from(
     { length: count },
     (_, wave) => Math.floor(((wave + 1) * streams) / count) - Math.floor((wave * streams) / count),
   );
 }
 
-/** Sends every stream of this replica to another one, in waves. */
+/** Moves every stream of this replica to another one, in waves. */
 export class Drain {
   constructor(
     private readonly admission: Admission,
     private readonly hub: Hub,
-    private readonly windowSeconds: number,
-    private readonly clock: Clock,
-    private readonly metrics = new PushMetrics(),
-    private readonly random: () => number = Math.random,
+    private readonly drainSeconds: number,
+    private readonly runtime: Runtime,
   ) {}
 
-  /** Streams that have not gone yet. */
+  /** Streams that are still open. */
   get open(): number {
     return this.hub.size;
   }
 
   /**
-   * Refuses new streams from this very turn on; tells the open ones to open the next elsewhere, in waves over the
-   * window; resolves when none is open: each stays until its client has moved, or its time is over.
+   * Refuses new streams from this very turn on, and tells the open ones to move, in waves over the drain time. Resolves
+   * when none is open: each stays until its client has moved, or its time is over.
    */
   async run(): Promise<void> {
     this.admission.drain();
     const streams = this.#shuffled([...this.hub.all()]);
     let told = 0;
-    for (const size of waves(streams.length, this.windowSeconds * 1000)) {
+    for (const size of waves(streams.length, this.drainSeconds * 1000)) {
       for (const connection of streams.slice(told, told + size)) {
-        connection.leave(Math.round(this.random() * DELAY_MS));
+        connection.drain(Math.round(this.runtime.random() * DELAY_MS));
       }
       told += size;
       this.#progress(streams.length, told);
@@ -68,13 +65,17 @@ export class Drain {
   #progress(all: number, told: number): void {
     const here = this.hub.size;
     const waiting = Math.min(here, all - told);
-    Object.assign(this.metrics.drain, { waiting, told: here - waiting, gone: Math.max(0, all - here) });
+    Object.assign(this.runtime.metrics.drain, {
+      waiting,
+      told: here - waiting,
+      gone: Math.max(0, all - here),
+    });
   }
 
-  /** In no order: one owner's streams, opened together, need not all move at once. */
+  /** In random order, so that one owner's streams, which were opened together, do not all move at once. */
   #shuffled(connections: Connection[]): Connection[] {
     for (let last = connections.length - 1; last > 0; last -= 1) {
-      const other = Math.floor(this.random() * (last + 1));
+      const other = Math.floor(this.runtime.random() * (last + 1));
       const [a, b] = [connections[last], connections[other]];
       if (a !== undefined && b !== undefined) [connections[last], connections[other]] = [b, a];
     }
@@ -82,6 +83,6 @@ export class Drain {
   }
 
   #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => this.clock.after(milliseconds, resolve));
+    return new Promise((resolve) => this.runtime.clock.after(milliseconds, resolve));
   }
 }

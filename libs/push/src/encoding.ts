@@ -1,7 +1,4 @@
-import type { Frame } from './frame.js';
-
-/** The kinds of wire: an event stream, one in HTTP/1.1 chunks, WebSocket. */
-export type EncodingName = 'sse' | 'sse-chunks' | 'websocket';
+import type { EncodingName, Frame } from './frame.js';
 
 /** Sequences of frames that begin alike, as a tree. */
 interface Sequences {
@@ -10,8 +7,8 @@ interface Sequences {
 }
 
 /**
- * One way in which bytes stand for frames. Each frame is encoded once; connections that get the same frames in one write
- * share the same bytes.
+ * One way in which bytes stand for frames. Each frame is encoded once, and connections that get the same frames in one
+ * write share the same bytes.
  */
 export class Encoding {
   /** What was joined in this turn of the event loop. */
@@ -24,10 +21,10 @@ export class Encoding {
     readonly encode: (frame: Frame) => Buffer,
   ) {}
 
-  /** The bytes of all of them, one after the other. */
+  /** The bytes of all frames, one after the other. */
   join(frames: readonly Frame[]): Buffer {
     const [first] = frames;
-    if (frames.length === 1 && first !== undefined) return first.bytes(this);
+    if (frames.length === 1 && first !== undefined) return this.#bytesOf(first);
     if (this.#last !== undefined && areSame(this.#last.frames, frames)) return this.#last.bytes;
     let sequence = this.#ofThisTurn();
     for (const frame of frames) {
@@ -38,9 +35,13 @@ export class Encoding {
       }
       sequence = next;
     }
-    const bytes = (sequence.bytes ??= Buffer.concat(frames.map((frame) => frame.bytes(this))));
+    const bytes = (sequence.bytes ??= Buffer.concat(frames.map((frame) => this.#bytesOf(frame))));
     this.#last = { frames, bytes };
     return bytes;
+  }
+
+  #bytesOf(frame: Frame): Buffer {
+    return (frame.encoded[this.name] ??= this.encode(frame));
   }
 
   #ofThisTurn(): Sequences {

@@ -1,6 +1,6 @@
 /** What the library throws where the caller cannot choose. Read `code`, never the text. */
 export type PushErrorCode =
-  /** The type is in no catalog and is not `${Type}Changed`. */
+  /** The catalog has no row for the type. */
   | 'unknown_type'
   /** The schema refused the message; `issues` says where. */
   | 'invalid_message'

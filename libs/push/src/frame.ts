@@ -1,25 +1,23 @@
-import {
-  encodeSseData,
-  type Audience,
-  type ControlMessageOf,
-  type ControlType,
-  type Envelope,
-} from '@crossfade/protocol';
-import type { Encoding, EncodingName } from './encoding.js';
-import type { Cursor, LogRecord, Place, Position } from './log.js';
+import { encodeSseData, type Audience, type ControlMessage, type Envelope } from '@crossfade/protocol';
+import type { Cursor, LogRecord, Offset, Position } from './log.js';
+import { hashKey } from './merge.js';
 
 /** A record of this many characters, or each further one, counts once in what a window holds. */
 const UNIT = 4096;
 
+/** The kinds of wire: an event stream, one in HTTP/1.1 chunks, WebSocket. */
+export type EncodingName = 'sse' | 'sse-chunks' | 'websocket';
+
 /**
- * What goes over a wire. A logged message is encoded once for each kind of wire, and its bytes are shared by every
- * connection that gets it.
+ * What goes over a wire. A logged message is encoded once for each kind of wire, and every connection that gets it shares
+ * its bytes.
  */
 export abstract class Frame {
   #data: string | undefined;
-  readonly #bytes: { [Name in EncodingName]?: Buffer } = {};
+  /** Its bytes, once somebody has needed them. */
+  readonly encoded: { [Name in EncodingName]?: Buffer } = {};
 
-  /** There is no envelope in a sign of life. */
+  /** A keep-alive has no envelope. */
   protected constructor(
     readonly id: Cursor | undefined,
     readonly envelope: Envelope | undefined,
@@ -29,30 +27,25 @@ export abstract class Frame {
   get data(): string | undefined {
     return (this.#data ??= this.envelope === undefined ? undefined : encodeSseData(this.envelope));
   }
-
-  bytes({ name, encode }: Encoding): Buffer {
-    return (this.#bytes[name] ??= encode(this));
-  }
 }
 
 /** A logged message. */
 export class LoggedFrame extends Frame {
   declare readonly id: Cursor;
   declare readonly envelope: Envelope;
-  /** Apart from the frame: a stream that kept that would keep its message in memory. */
+  /** An object of its own: a stream that kept the frame for it would keep the message in memory. */
   readonly position: Position;
-  /** What it takes of a window's capacity. */
+  /** How much of a window's capacity it takes. */
   readonly weight: number;
   /** Characters. */
   readonly size: number;
-  /** Of its key: most that are compared differ. */
-  readonly hash: number;
+  readonly keyHash: number;
 
   constructor(readonly record: LogRecord) {
     super(record.cursor, { type: record.type, message: record.message });
-    this.position = { cursor: record.cursor, place: record.place };
+    this.position = { cursor: record.cursor, offset: record.offset };
     this.size = this.data?.length ?? 0;
-    this.hash = hashOf(record.key);
+    this.keyHash = hashKey(record.key);
     this.weight = 1 + Math.floor(this.size / UNIT);
   }
 
@@ -60,56 +53,32 @@ export class LoggedFrame extends Frame {
     return this.record.cursor;
   }
 
-  get place(): Place {
-    return this.record.place;
+  get offset(): Offset {
+    return this.record.offset;
   }
 
   get audience(): readonly Audience[] {
     return this.record.audience;
   }
-
-  /** Whether one of the two, while it waits, says all that the other does. */
-  equals({ record, hash }: LoggedFrame): boolean {
-    return (
-      this.hash === hash &&
-      this.record.delivery === 'invalidation' &&
-      record.delivery === 'invalidation' &&
-      this.record.key === record.key
-    );
-  }
-}
-
-/** FNV-1a (RFC 9923), of UTF-16 code units. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  }
-  return hash;
 }
 
 /** A message about one stream; `position` is that stream's. */
 export class ControlFrame extends Frame {
-  constructor(position: Cursor, { type, message }: ControlWord) {
+  constructor(position: Cursor, { type, message }: ControlMessage) {
     super(position, { type, message });
   }
 }
 
-/** A sign of life that carries a position. */
-export class MarkFrame extends Frame {
+/** A keep-alive that moves the stream on to a position. */
+export class PositionFrame extends Frame {
   constructor(readonly position: Position) {
     super(position.cursor, undefined);
   }
 }
 
-/** A sign of life that moves nothing. */
-export class StillFrame extends Frame {
+/** A keep-alive that carries no position. */
+export class KeepAliveFrame extends Frame {
   constructor() {
     super(undefined, undefined);
   }
 }
-
-/** A control message that waits to be said. */
-export type ControlWord = {
-  [Type in ControlType]: { readonly type: Type; readonly message: ControlMessageOf<Type> };
-}[ControlType];

@@ -1,15 +1,14 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Clock } from './clock.js';
-import { tenthsOf, type Tenths } from './confirmation.js';
+import { tenthsOf, type Clock, type Tenths } from './clock.js';
 
-/** For how long, and how many; the one that was used longest ago is forgotten first. */
+/** For how long, and how many. The one that was used the longest ago is dropped first. */
 const REMEMBERED_TENTHS = 24 * 3600 * 10;
 const REMEMBERED = 100_000;
 
 /**
  * Credentials that were good when they were last sent, so that bad ones from the same address do not lock them out.
- * It holds no credential, only thirty bits of a keyed hash of each: a bad one that happens to have the same is asked about,
- * as it would be without the lock.
+ * It holds no credential, only thirty bits of a keyed hash of each. A bad one that happens to have the same bits is asked
+ * about, as it would be without the lock.
  */
 export class GoodCredentials {
   readonly #key = randomBytes(32);

@@ -1,23 +1,24 @@
-import type { Audience } from '@crossfade/protocol';
+import { organization, type Audience } from '@crossfade/protocol';
+import { audienceKey, audiencesOf, EVERYONE, type AudienceKey } from './audience.js';
 import type { Connection } from './connection.js';
 import type { ConnectionId } from './lease.js';
 
-/** A map of sets that forgets a key with its last value. */
-class Index {
-  readonly #sets = new Map<string, Set<Connection>>();
+/** A map of sets that drops a key with its last value. */
+class Index<Key> {
+  readonly #sets = new Map<Key, Set<Connection>>();
 
-  add(key: string, connection: Connection): void {
+  add(key: Key, connection: Connection): void {
     const set = this.#sets.get(key);
     if (set === undefined) this.#sets.set(key, new Set([connection]));
     else set.add(connection);
   }
 
-  delete(key: string, connection: Connection): void {
+  delete(key: Key, connection: Connection): void {
     const set = this.#sets.get(key);
     if (set?.delete(connection) && set.size === 0) this.#sets.delete(key);
   }
 
-  get(key: string): ReadonlySet<Connection> {
+  get(key: Key): ReadonlySet<Connection> {
     return this.#sets.get(key) ?? nobody;
   }
 
@@ -28,56 +29,54 @@ class Index {
 
 const nobody: ReadonlySet<Connection> = new Set();
 
-/** Who is here: connections by id, user, token and organization. */
+/** The open connections, by id, by token and by audience. */
 export class Hub {
+  /** Those of the audience `everyone` as well, which has no set of its own. */
   readonly #byId = new Map<ConnectionId, Connection>();
-  readonly #byUser = new Index();
-  readonly #byToken = new Index();
-  readonly #byOrganization = new Index();
+  readonly #byToken = new Index<string>();
+  readonly #byAudience = new Index<AudienceKey>();
 
   get size(): number {
     return this.#byId.size;
   }
 
-  /** How many keys all indexes hold together: zero when nobody is here. */
+  /** How many keys all indexes hold together: zero when no connection is open. */
   get indexed(): number {
-    return this.#byId.size + this.#byUser.size + this.#byToken.size + this.#byOrganization.size;
+    return this.#byId.size + this.#byToken.size + this.#byAudience.size;
   }
 
   add(connection: Connection): void {
-    const { userId, tokenId } = connection.principal;
+    const { principal } = connection;
     this.#byId.set(connection.id, connection);
-    this.#byToken.add(tokenId, connection);
-    if (userId !== undefined) this.#byUser.add(userId, connection);
-    for (const id of connection.organizationIds) this.#byOrganization.add(id, connection);
+    this.#byToken.add(principal.tokenId, connection);
+    for (const key of audiencesOf(principal)) if (key !== EVERYONE) this.#byAudience.add(key, connection);
   }
 
   remove(connection: Connection): void {
     if (!this.#byId.delete(connection.id)) return;
-    const { userId, tokenId } = connection.principal;
-    this.#byToken.delete(tokenId, connection);
-    if (userId !== undefined) this.#byUser.delete(userId, connection);
-    for (const id of connection.organizationIds) this.#byOrganization.delete(id, connection);
+    const { principal } = connection;
+    this.#byToken.delete(principal.tokenId, connection);
+    for (const key of audiencesOf(principal)) this.#byAudience.delete(key, connection);
   }
 
   join(connection: Connection, organizationId: string): void {
     if (!this.#byId.has(connection.id)) return;
     connection.organizationIds.add(organizationId);
-    this.#byOrganization.add(organizationId, connection);
+    this.#byAudience.add(audienceKey(organization(organizationId)), connection);
   }
 
   leave(connection: Connection, organizationId: string): void {
     if (!connection.organizationIds.delete(organizationId)) return;
-    this.#byOrganization.delete(organizationId, connection);
+    this.#byAudience.delete(audienceKey(organization(organizationId)), connection);
   }
 
-  /** Gives a connection exactly these organizations; whether that changed anything. */
+  /** Gives a connection exactly these organizations. Returns whether that changed anything. */
   grant(connection: Connection, organizationIds: ReadonlySet<string>): boolean {
-    const gone = connection.organizationIds.difference(organizationIds);
+    const removed = connection.organizationIds.difference(organizationIds);
     const added = organizationIds.difference(connection.organizationIds);
-    for (const id of gone) this.leave(connection, id);
+    for (const id of removed) this.leave(connection, id);
     for (const id of added) this.join(connection, id);
-    return gone.size + added.size > 0;
+    return removed.size + added.size > 0;
   }
 
   get(id: ConnectionId): Connection | undefined {
@@ -88,30 +87,20 @@ export class Hub {
     return this.#byId.values();
   }
 
-  ofUser(id: string): ReadonlySet<Connection> {
-    return this.#byUser.get(id);
-  }
-
   ofToken(id: string): ReadonlySet<Connection> {
     return this.#byToken.get(id);
   }
 
-  /** The connections that belong to any of the audiences, each once. */
-  of(audience: readonly Audience[]): Iterable<Connection> {
-    const [only, ...more] = audience;
+  /** The connections that are among any of the audiences, each once. */
+  of(audiences: readonly Audience[]): Iterable<Connection> {
+    const [only, ...more] = audiences;
     if (only === undefined) return nobody;
     if (more.length === 0) return this.#ofOne(only);
-    return new Set(audience.flatMap((one) => [...this.#ofOne(one)]));
+    return new Set(audiences.flatMap((one) => [...this.#ofOne(one)]));
   }
 
   #ofOne(audience: Audience): Iterable<Connection> {
-    switch (audience.kind) {
-      case 'user':
-        return this.#byUser.get(audience.id);
-      case 'organization':
-        return this.#byOrganization.get(audience.id);
-      case 'everyone':
-        return this.#byId.values();
-    }
+    const key = audienceKey(audience);
+    return key === EVERYONE ? this.#byId.values() : this.#byAudience.get(key);
   }
 }

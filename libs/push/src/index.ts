@@ -1,10 +1,5 @@
-export { PushError, type MessageIssue, type PushErrorCode } from './errors.js';
-export { type PushOptions } from './options.js';
-export { isAllowedOrigin } from './origin.js';
-export { systemClock, type Clock } from './clock.js';
-export { DeadlineError, withDeadline } from './deadline.js';
-export { Loop, type LoopOptions } from './loop.js';
-export { LogBudget } from './log-budget.js';
+export { createPush, type Push } from './push.js';
+export { type PushLogger, type PushOptions } from './options.js';
 export {
   ownerOf,
   type Authentication,
@@ -12,18 +7,24 @@ export {
   type OwnerId,
   type Principal,
 } from './principal.js';
-export { type Acquired, type ConnectionId, type LeaseOwner, type LeaseStore } from './lease.js';
-export { MemoryLeaseStore } from './memory/lease-store.js';
 export { PushPublisher, type Prepared, type Publishable } from './publisher.js';
+export { PushError, type MessageIssue, type PushErrorCode } from './errors.js';
 export {
   type Cursor,
   type LogRecord,
   type LogStart,
   type MessageLog,
-  type Place,
+  type Offset,
   type Position,
   type StampedMessage,
 } from './log.js';
-export { type Journal, type JournalEntry, type OpenJournal } from './journal.js';
-export { Connections, type OpenConnection } from './connections.js';
 export { MemoryMessageLog, type MemoryMessageLogOptions } from './memory/log.js';
+export { type Journal, type JournalEntry, type OpenJournal } from './journal.js';
+export { type Acquired, type ConnectionId, type LeaseOwner, type LeaseStore } from './lease.js';
+export { MemoryLeaseStore } from './memory/lease-store.js';
+export { Connections, type OpenConnection } from './connections.js';
+export { isAllowedOrigin } from './origin.js';
+export { systemClock, type Clock } from './clock.js';
+export { DeadlineError, withDeadline } from './deadline.js';
+export { Loop, type LoopOptions } from './loop.js';
+export { LogSampler } from './log-sampler.js';

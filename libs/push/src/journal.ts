@@ -5,7 +5,7 @@ export interface JournalEntry {
   readonly message: StampedMessage & { readonly recordId: string };
   /** Milliseconds since 1970. */
   readonly publishedAt: number;
-  /** The cursor that it was given; undefined: the process ended before it was handed to anyone. */
+  /** Its cursor; undefined: the process ended before anyone was handed the message. */
   readonly cursor: Cursor | undefined;
 }
 
@@ -14,7 +14,7 @@ export interface OpenJournal {
   readonly log: string;
   /** How often the log has been opened, this time included. */
   readonly generation: number;
-  /** The last cursor whose record was dropped; undefined: none was. */
+  /** The cursor of the last record that was dropped; undefined: none was. */
   readonly floor: Cursor | undefined;
   /** In the order in which they were recorded. */
   readonly entries: readonly JournalEntry[];
@@ -26,6 +26,6 @@ export interface OpenJournal {
  */
 export interface Journal {
   open(): Promise<OpenJournal>;
-  /** Notes the place of a recorded message. The message is handed on after it, so that a repeat has the same id. */
-  place(recordId: string, position: Position): Promise<void>;
+  /** Notes the position of a recorded message. The message is handed on after it, so that a repeat has the same id. */
+  recordPosition(recordId: string, position: Position): Promise<void>;
 }

@@ -38,7 +38,7 @@ it('visits each connection once in an interval, spread over it', () => {
     perTick.push(after - before);
     before = after;
   }
-  expect(all.every(({ heads }) => heads.length === 1 && heads[0]?.place === 7n)).toBe(true);
+  expect(all.every(({ heads }) => heads.length === 1 && heads[0]?.offset === 7n)).toBe(true);
   expect(Math.max(...perTick)).toBeLessThanOrEqual(5);
 });
 

@@ -1,15 +1,12 @@
-import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
-import { MarkFrame } from './frame.js';
+import { PositionFrame } from './frame.js';
 import type { Position } from './log.js';
 import { Loop } from './loop.js';
+import type { Runtime } from './runtime.js';
 
 const SLOTS = 60;
 
-/**
- * Signs of life for quiet streams, spread over the interval: each connection has one of 60 slots, and each tick
- * visits one of them.
- */
+/** Keep-alives of quiet streams, spread over the interval: each connection has one of 60 slots, and each tick visits one. */
 export class KeepAlive {
   readonly #slots: readonly Set<Connection>[] = Array.from({ length: SLOTS }, () => new Set<Connection>());
   readonly #slotOf = new Map<Connection, Set<Connection>>();
@@ -17,12 +14,12 @@ export class KeepAlive {
   readonly loop: Loop;
 
   constructor(
-    readonly intervalSeconds: number,
+    intervalSeconds: number,
+    /** Where a stream stands that has nothing waiting. */
     private readonly head: () => Position,
-    clock: Clock,
-    private readonly random: () => number = Math.random,
-    onError: (error: unknown, doing: string) => void = () => undefined,
+    private readonly runtime: Runtime,
   ) {
+    const { clock, onError } = runtime;
     const intervalMs = (intervalSeconds * 1000) / SLOTS;
     this.loop = new Loop({ name: 'keep_alive', intervalMs, deadlineMs: intervalMs, clock, onError }, () =>
       this.tick(),
@@ -30,7 +27,7 @@ export class KeepAlive {
   }
 
   add(connection: Connection): void {
-    const slot = this.#slots[Math.floor(this.random() * SLOTS)];
+    const slot = this.#slots[Math.floor(this.runtime.random() * SLOTS)];
     if (slot === undefined) return;
     slot.add(connection);
     this.#slotOf.set(connection, slot);
@@ -47,7 +44,7 @@ export class KeepAlive {
 
   /** Visits the next slot. */
   tick(): void {
-    const head = new MarkFrame(this.head());
+    const head = new PositionFrame(this.head());
     for (const connection of this.#slots[this.#next] ?? []) connection.keepAlive(head);
     this.#next = (this.#next + 1) % SLOTS;
   }

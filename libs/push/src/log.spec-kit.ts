@@ -35,13 +35,13 @@ export function messageLogContract(name: string, make: () => MessageLog): void {
       const log = make();
       await log.append(message('before'));
       const { head } = await log.open();
-      expect(log.locate(head.cursor)).toBe(head.place);
+      expect(log.locate(head.cursor)).toBe(head.offset);
       const read: LogRecord[] = [];
       log.follow((record) => void read.push(record));
       const cursors = [await log.append(message('a')), await log.append(message('b'))];
       await log.close();
       expect(read.slice(-2).map((record) => record.cursor)).toEqual(cursors);
-      const places = [head.place, ...read.map(({ place }) => place)];
+      const places = [head.offset, ...read.map(({ place }) => place)];
       expect(places).toEqual([...places].sort((a, b) => (a < b ? -1 : 1)));
       expect(read.map(({ cursor }) => log.locate(cursor))).toEqual(read.map(({ place }) => place));
     });

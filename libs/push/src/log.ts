@@ -1,15 +1,15 @@
 import type { Audience, DeliveryClass } from '@crossfade/protocol';
 
-/** An opaque name of a position in the log. */
+/** An opaque name of an offset in the log. */
 export type Cursor = string;
 
-/** Where a record stands in the log's order: later records have greater places. */
-export type Place = bigint;
+/** Where a record is in the log's order: later records have greater offsets. */
+export type Offset = bigint;
 
-/** A cursor with its place. */
+/** An offset with its cursor. */
 export interface Position {
   readonly cursor: Cursor;
-  readonly place: Place;
+  readonly offset: Offset;
 }
 
 /** A message as the publisher stamped it. Readers of the log use the stamp, never a catalog of their own. */
@@ -26,11 +26,11 @@ export interface StampedMessage {
   readonly recordId?: string;
 }
 
-/** A message that the log has given its place. */
+/** A message that the log has given its offset. */
 export interface LogRecord extends StampedMessage, Position {
   /** Milliseconds since 1970. */
   readonly publishedAt: number;
-  /** When this process took it in, by `Clock.elapsed`: what a delay is measured from. Not in what another process did. */
+  /** When this process appended it, by `Clock.elapsed`; delays are measured from it. Absent where another process did. */
   readonly appendedAt?: number;
 }
 
@@ -38,24 +38,24 @@ export interface LogRecord extends StampedMessage, Position {
 export interface LogStart {
   /** Where it begins: it gets every record after this. */
   readonly head: Position;
-  /** Critical records from before it that are still kept, oldest first. */
+  /** Critical records from before it that are retained, oldest first. */
   readonly criticals: readonly LogRecord[];
-  /** The last critical record that is not kept any more; where none was dropped, the log's very beginning. */
+  /** The last critical record that was dropped; where none was, the log's very beginning. */
   readonly criticalFloor: Position;
 }
 
 /**
  * A port: the ordered history of published messages. Every replica reads all of it, in the same order.
- * How much is kept for resume is not its concern but the window's.
+ * How much is retained for resume is the window's concern.
  */
 export interface MessageLog {
-  /** Gives the message its place. It has one when the promise resolves, and a follower gets it soon. */
+  /** Gives the message its offset. It has one when the promise resolves, and a follower gets it soon. */
   append(message: StampedMessage): Promise<Cursor>;
-  /** Begins to read. Once per log, before `follow`. */
+  /** Begins to read. Call it once, before `follow`. */
   open(): Promise<LogStart>;
-  /** The place that a cursor names; `lost`: it names a log that is gone; `unknown`: it is no cursor. */
-  locate(cursor: Cursor): Place | 'lost' | 'unknown';
-  /** Hands on every record after the start, one at a time: the next waits until `handle` is done. Once per log. */
+  /** The offset that a cursor names; `lost`: the cursor is of a log that no longer exists; `unknown`: it is no cursor. */
+  locate(cursor: Cursor): Offset | 'lost' | 'unknown';
+  /** Hands on every record after the start, one at a time: the next waits until `handle` is done. Call it once. */
   follow(handle: (record: LogRecord) => void | Promise<void>): void;
   /** Hands on what was appended, then stops. */
   close(): Promise<void>;

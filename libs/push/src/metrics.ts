@@ -1,21 +1,12 @@
 import { createNoopMeter, type BatchObservableResult, type Histogram, type Meter } from '@opentelemetry/api';
-import {
-  closeTable,
-  control,
-  refusalTable,
-  type CloseReason,
-  type ControlMessageOf,
-  type RefusalReason,
-} from '@crossfade/protocol';
+import { closeTable, control, refusalTable, type CloseReason, type RefusalReason } from '@crossfade/protocol';
 import type { Loop } from './loop.js';
 import type { TransportName } from './transport.js';
 
-/** How a stream ended: a row of the close table, or `gone`: its client left. */
+/** How a stream ended: a row of the close table, or `gone`: its client disconnected. */
 export type EndReason = CloseReason | 'gone';
 
-export type ResyncReason = ControlMessageOf<'Resync'>['reason'];
-
-/** What a round of reauthorization made of a stream; `outdated`: its rights changed while the answer was on its way. */
+/** What a round of reauthorization did with a stream. `outdated`: its rights changed before the answer came. */
 export type Reauthorized = 'kept' | 'changed' | 'ended' | 'outdated' | 'failed';
 
 const zeros = <Key extends string>(keys: readonly Key[]): Record<Key, number> =>
@@ -23,14 +14,14 @@ const zeros = <Key extends string>(keys: readonly Key[]): Record<Key, number> =>
 const keysOf = <Row extends object>(table: Row) => Object.keys(table) as (keyof Row & string)[];
 
 /**
- * What the streams of one transport and one client have done. Plain numbers, read when somebody asks: some of them
- * change with every delivery.
+ * What the streams of one transport and one client have done. Plain numbers, read only when metrics are collected: some
+ * of them change with every delivery.
  */
 export class StreamTally {
   opened = 0;
   /** Messages handed to sockets. */
   delivered = 0;
-  /** Messages that an equal, later one took the place of, while they waited for a socket. */
+  /** Messages that were merged into a later, equal one while they waited for a socket. */
   merged = 0;
   fellBehind = 0;
   caughtUp = 0;
@@ -50,7 +41,7 @@ export class StreamTally {
   }
 }
 
-/** Names of clients that are told apart; whoever comes later is `other`, so that nobody can fill a metrics store. */
+/** Names of clients that are told apart. Later ones are `other`, so that nobody can fill a metrics store. */
 const CLIENTS = 100;
 const OTHER = 'other';
 
@@ -66,23 +57,33 @@ const instruments = {
   opened: ['counter', 'connections.opened', '{connection}', 'Streams that were opened.'],
   closed: ['counter', 'connections.closed', '{connection}', 'Streams that ended, by reason.'],
   refused: ['counter', 'connections.refused', '{connection}', 'Streams that were refused, by reason.'],
-  resumes: ['counter', 'resumes', '{connection}', 'What streams that began were told of what they missed.'],
-  resyncs: ['counter', 'resyncs', '{message}', 'Streams that were told to fetch, by reason.'],
+  resumes: ['counter', 'resumes', '{connection}', 'Streams that began, by how they resumed.'],
+  resyncs: ['counter', 'resyncs', '{message}', 'Streams that were told to refetch, by reason.'],
   fellBehind: ['counter', 'connections.fell_behind', '{connection}', 'Streams whose queue was full.'],
-  caughtUp: ['counter', 'connections.caught_up', '{connection}', 'Streams that read all they had missed.'],
+  caughtUp: ['counter', 'connections.caught_up', '{connection}', 'Streams that have caught up.'],
   delivered: ['counter', 'messages.delivered', '{message}', 'Messages handed to sockets.'],
-  merged: ['counter', 'messages.merged', '{message}', 'Messages that an equal one replaced in a queue.'],
+  merged: ['counter', 'messages.merged', '{message}', 'Messages merged into an equal one in a write queue.'],
   published: ['counter', 'messages.published', '{message}', 'Messages that the publisher took, by type.'],
-  conflated: ['counter', 'messages.conflated', '{message}', 'Of these, what became one with another.'],
+  conflated: [
+    'counter',
+    'messages.conflated',
+    '{message}',
+    'Published messages that became one with another.',
+  ],
   revocations: ['counter', 'revocations', '{record}', 'Records of a revocation that were applied.'],
-  reauthorized: ['counter', 'reauthorizations', '{connection}', 'Streams that were asked about, by outcome.'],
-  drain: ['gauge', 'drain.connections', '{connection}', 'Streams of a drain, by how far they are.'],
+  reauthorized: [
+    'counter',
+    'reauthorizations',
+    '{connection}',
+    'Streams that the authenticator was asked about again, by outcome.',
+  ],
+  drain: ['gauge', 'drain.connections', '{connection}', 'Streams of a drain, by state.'],
 } as const;
 type InstrumentName = keyof typeof instruments;
 
-/** What the library counts. One for each module; without a meter it counts all the same, and nobody asks. */
+/** What the library counts. Without a meter, it counts all the same and nobody collects it. */
 export class PushMetrics {
-  /** The streams of a drain: not told yet, told and still here, gone. */
+  /** The streams of a drain: not told yet, told and still open, ended. */
   readonly drain = { waiting: 0, told: 0, gone: 0 };
   readonly reauthorized = zeros<Reauthorized>(['kept', 'changed', 'ended', 'outdated', 'failed']);
   revocations = 0;
@@ -107,12 +108,12 @@ export class PushMetrics {
     this.#delay = meter.createHistogram('crossfade.push.write.delay', {
       unit: 's',
       description:
-        'From publishing to the write to the last socket that took it at once, or to one that it waited for.',
+        'From publishing a message to its write: to the last socket that took it at once, or to one it waited for.',
       advice: { explicitBucketBoundaries: DELAYS },
     });
     const age = meter.createObservableGauge('crossfade.push.loop.age', {
       unit: 's',
-      description: 'Since the last completed round of what is done again and again, by loop.',
+      description: 'Since the last completed round of a loop, by loop.',
     });
     age.addCallback((result) => {
       for (const loop of this.#loops.filter(({ isRunning }) => isRunning))
@@ -120,19 +121,19 @@ export class PushMetrics {
     });
   }
 
-  /** Shows how long ago the loop's last completed round was, while it runs. */
+  /** Measures the loop's age while it runs. */
   watch(loop: Loop): void {
     this.#loops.push(loop);
   }
 
-  /** Where the streams of a client are counted, whose name is as it says: `NAME/VERSION`. */
+  /** Where the streams of a client are counted. `client`: as it says, `NAME/VERSION`. */
   streamsOf(transport: TransportName, client: string): StreamTally {
     const name = nameOf(client);
     if (this.#clients.size < CLIENTS) this.#clients.add(name);
     return this.#tallyOf(transport, name);
   }
 
-  /** Whoever is refused has not been let in, and gets no name of its own. */
+  /** A refused client is not authenticated, so it gets no series of its own. */
   refused(transport: TransportName, client: string, reason: RefusalReason): void {
     this.#tallyOf(transport, nameOf(client)).refused[reason] += 1;
   }
@@ -145,10 +146,10 @@ export class PushMetrics {
     this.#typeOf(type).conflated += 1;
   }
 
-  /** A record was handed to its connections: what they take at once is written when this turn ends. */
+  /** A record was handed over to its connections, which write it when this turn ends. */
   handedOver(appendedAt: number | undefined): void {
     if (appendedAt === undefined || this.#handedOver.push(appendedAt) > 1) return;
-    // After the immediate that writes, which the connections asked for before.
+    // Runs after the immediate that writes: the connections scheduled that before.
     setImmediate(() => {
       const now = this.now();
       const records = this.#handedOver;

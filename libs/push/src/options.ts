@@ -1,51 +1,60 @@
 import type { IncomingMessage } from 'node:http';
 import { metrics, type MeterProvider } from '@opentelemetry/api';
-import { type Catalog } from '@crossfade/protocol';
-import { catalog as crossfadeCatalog } from '@crossfade/protocol/catalog';
+import type { Catalog } from '@crossfade/protocol';
 import { systemClock, type Clock } from './clock.js';
+import type { Journal } from './journal.js';
 import type { LeaseStore } from './lease.js';
 import type { MessageLog } from './log.js';
 import { MemoryLeaseStore } from './memory/lease-store.js';
-import { MemoryMessageLog } from './memory/log.js';
 import type { Authenticator } from './principal.js';
 import { MAX_MESSAGE_BYTES } from './publisher.js';
 
-/** What a program that uses the library decides. Only the authenticator has no default. */
-export interface PushOptions {
+/** Where the library logs. `console` is one, and so is NestJS' `Logger`. */
+export interface PushLogger {
+  log(line: string): void;
+  warn(line: string): void;
+  error(line: string): void;
+}
+
+/** What a program that uses the library decides. The catalog and the authenticator have no default. */
+export interface PushOptions<C extends Catalog = Catalog> {
+  /** Message types. `@crossfade/protocol/catalog` has Crossfade's own. */
+  readonly catalog: C;
   readonly authenticator: Authenticator;
-  /** Message types; Crossfade's own by default. */
-  readonly catalog?: Catalog;
   /** Off: both transports answer 404. Publishing goes on. Default true. */
   readonly enabled?: boolean;
   /** `Origin`s that may open a stream besides the server's own host. Default none. */
   readonly allowedOrigins?: readonly string[];
-  /** Frames that wait for one slow socket. Default 64. */
+  /** Messages that wait for one slow socket. A stream with more falls behind, and reads on from the window. Default 64. */
   readonly writeQueueCapacity?: number;
   /**
-   * Bytes of a message with its type, as JSON: what a client reads at once, less its cursor. The publisher refuses more.
-   * Lower it to what your clients' buffers hold. Default 2097152.
+   * Bytes of a message with its type, as JSON: what a client reads at once, less its cursor. The publisher refuses larger
+   * ones. Lower it to what your clients' buffers hold. Default 2097152.
    */
   readonly maxMessageBytes?: number;
-  /** Seconds between signs of life on a quiet stream. Default 15. */
+  /** Seconds between keep-alives on a quiet stream. Default 15. */
   readonly keepAliveSeconds?: number;
-  /** Seconds in which a socket must take a byte that waits for it. Default 30. */
+  /** Seconds in which a socket must take a byte that waits for it. Else its stream is closed as `slow`. Default 30. */
   readonly stallSeconds?: number;
-  /** Streams that one owner may hold at once. Default 10. */
+  /** Streams that one owner may hold at once. More are refused as `limit`. Default 10. */
   readonly maxConnectionsPerOwner?: number;
   /** Streams that may be open with all tokens of one tenant that are no person's. Default 100. */
   readonly maxConnectionsPerTenant?: number;
-  /** Records that a replica remembers for resume, of up to 4096 characters; larger ones count as several. Default 10000. */
-  readonly logCapacity?: number;
-  /** Critical records that it remembers beside them. Default 1000. */
+  /**
+   * Records that a replica retains for resume, of up to 4096 characters; larger ones count as several. A client that missed
+   * more gets `Resync`. Default 10000.
+   */
+  readonly windowCapacity?: number;
+  /** Critical records that it retains beside them. Default 1000. */
   readonly criticalCapacity?: number;
   /** And for how long, seconds. Default 86400, a day. */
   readonly criticalRetentionSeconds?: number;
   /** Seconds between two rounds of asking the authenticator about every open stream. Default 30. */
   readonly reauthorizeSeconds?: number;
   /**
-   * Seconds for which a stream goes on while the authenticator cannot be asked about it: then it is handed nothing more,
-   * and ended within `reauthorizeSeconds`; its client comes back with its cursor and misses nothing. 0: never.
-   * Default four times `reauthorizeSeconds`.
+   * Seconds for which a stream goes on while the authenticator does not answer about it. Then it is suspended, and closed
+   * within `reauthorizeSeconds`; its client comes back with its cursor and misses nothing. 0: never. Default four times
+   * `reauthorizeSeconds`; never, if the authenticator has no `reauthorize`.
    */
   readonly unconfirmedSeconds?: number;
   /** Seconds over which open streams are told to move when the program ends. Default 20. */
@@ -55,35 +64,43 @@ export interface PushOptions {
   /** Bad credentials that one address may send in a minute. Default 120. */
   readonly failuresPerMinute?: number;
   /**
-   * Messages and pings that a WebSocket client may send at once, and in each second in the long run; one that sends more is
-   * closed as `flooding` (1008). Nothing that it says is read. Defaults 20 and 5.
+   * Messages and pings that a WebSocket client may send at once, and in each second in the long run. One that sends more
+   * is closed as `flooding` (1008). What it sends is not read. Defaults 20 and 5.
    */
   readonly inboundBurst?: number;
   readonly inboundPerSecond?: number;
   /** Admissions that are authenticated at once. Default 32. */
   readonly admissionsAtOnce?: number;
-  /** Admissions that wait for that; more are refused as unavailable. Default 5000. */
+  /** Admissions that wait for that. More are refused as `unavailable`. Default 5000. */
   readonly admissionsWaiting?: number;
   /** Whose failures count together. The address of the socket by default, which behind a proxy is the proxy's. */
   readonly addressOf?: (request: IncomingMessage) => string;
-  /** Where its metrics go. OpenTelemetry's global one by default, as it is when the module is made. */
+  /** Where its metrics go. By default OpenTelemetry's global one, as it is when the library starts. */
   readonly meterProvider?: MeterProvider;
-  /** Time; a test may bring a virtual one. */
+  /** Where its lines go. `console` by default; in NestJS, its `Logger`. */
+  readonly logger?: PushLogger;
+  /** A test may bring a virtual one. */
   readonly clock?: Clock;
+  /** Chance, from 0 to 1. `Math.random` by default. */
+  readonly random?: () => number;
   /** In memory by default. */
   readonly log?: MessageLog;
+  /** Where critical messages survive the process. For the default log only; a log of yours brings its own. */
+  readonly journal?: Journal;
   /** In memory by default. */
   readonly leases?: LeaseStore;
 }
 
-export type ResolvedPushOptions = Required<PushOptions>;
+/** Options with defaults filled in; `log` is made where the library is wired, since it reports errors there. */
+export type ResolvedPushOptions = Required<Omit<PushOptions, 'log' | 'journal'>> &
+  Pick<PushOptions, 'log' | 'journal'>;
 
 const WHOLE = [
   'writeQueueCapacity',
   'maxMessageBytes',
   'maxConnectionsPerOwner',
   'maxConnectionsPerTenant',
-  'logCapacity',
+  'windowCapacity',
   'criticalCapacity',
   'connectsPerMinute',
   'failuresPerMinute',
@@ -99,11 +116,11 @@ const POSITIVE = [
   'inboundPerSecond',
 ] as const;
 
-/** @throws RangeError naming the option that is out of range. */
+/** @throws RangeError naming the option that is wrong */
 export function resolveOptions(options: PushOptions): ResolvedPushOptions {
   const resolved: ResolvedPushOptions = {
     authenticator: options.authenticator,
-    catalog: options.catalog ?? crossfadeCatalog,
+    catalog: options.catalog,
     enabled: options.enabled ?? true,
     allowedOrigins: options.allowedOrigins ?? [],
     writeQueueCapacity: options.writeQueueCapacity ?? 64,
@@ -112,11 +129,11 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
     stallSeconds: options.stallSeconds ?? 30,
     maxConnectionsPerOwner: options.maxConnectionsPerOwner ?? 10,
     maxConnectionsPerTenant: options.maxConnectionsPerTenant ?? 100,
-    logCapacity: options.logCapacity ?? 10_000,
+    windowCapacity: options.windowCapacity ?? 10_000,
     criticalCapacity: options.criticalCapacity ?? 1000,
     criticalRetentionSeconds: options.criticalRetentionSeconds ?? 86_400,
     reauthorizeSeconds: options.reauthorizeSeconds ?? 30,
-    unconfirmedSeconds: options.unconfirmedSeconds ?? 4 * (options.reauthorizeSeconds ?? 30),
+    unconfirmedSeconds: options.unconfirmedSeconds ?? defaultUnconfirmedSeconds(options),
     drainSeconds: options.drainSeconds ?? 20,
     connectsPerMinute: options.connectsPerMinute ?? 12 * (options.maxConnectionsPerOwner ?? 10),
     failuresPerMinute: options.failuresPerMinute ?? 120,
@@ -126,9 +143,12 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
     admissionsWaiting: options.admissionsWaiting ?? 5000,
     addressOf: options.addressOf ?? (({ socket }) => socket.remoteAddress ?? 'unknown'),
     meterProvider: options.meterProvider ?? metrics.getMeterProvider(),
+    logger: options.logger ?? console,
     clock: options.clock ?? systemClock,
-    log: options.log ?? new MemoryMessageLog({ clock: options.clock ?? systemClock }),
+    random: options.random ?? Math.random,
     leases: options.leases ?? new MemoryLeaseStore(),
+    ...(options.log === undefined ? {} : { log: options.log }),
+    ...(options.journal === undefined ? {} : { journal: options.journal }),
   };
   for (const name of WHOLE) {
     if (!Number.isInteger(resolved[name]) || resolved[name] < 1) {
@@ -137,6 +157,9 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
   }
   for (const name of POSITIVE) {
     if (!(resolved[name] > 0)) throw new RangeError(`${name} must be more than 0, not ${resolved[name]}`);
+  }
+  if (resolved.log !== undefined && resolved.journal !== undefined) {
+    throw new RangeError('journal is for the default log; give it to your log, or leave log out');
   }
   const { unconfirmedSeconds, reauthorizeSeconds } = resolved;
   if (unconfirmedSeconds !== 0 && !(unconfirmedSeconds >= 2 * reauthorizeSeconds)) {
@@ -149,3 +172,7 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
   }
   return resolved;
 }
+
+/** Without anyone to ask, no stream is ever confirmed again, so none may be suspended for it. */
+const defaultUnconfirmedSeconds = ({ authenticator, reauthorizeSeconds = 30 }: PushOptions): number =>
+  authenticator.reauthorize === undefined ? 0 : 4 * reauthorizeSeconds;

@@ -3,17 +3,17 @@ export type OwnerId = string;
 
 /** Who is connected. */
 export interface Principal {
-  /** Set for people; a project's or a service's token has none. */
+  /** Set for people. The token of a project or a service has none. */
   readonly userId?: string;
   readonly tokenId: string;
   readonly organizationIds: ReadonlySet<string>;
   /**
-   * Whose the token is where it is no person's: the streams of all such tokens count together as well, so that whoever
-   * can make tokens cannot make room.
+   * The tenant of a token that is no person's. The streams of all such tokens of a tenant also count together, so that a
+   * tenant that makes more tokens does not get more streams.
    */
   readonly tenantId?: string;
   /**
-   * When the credential ends by itself, milliseconds since 1970: its streams end within `reauthorizeSeconds` of it.
+   * When the credential expires by itself, milliseconds since 1970: its streams end within `reauthorizeSeconds` of it.
    * For credentials that nobody can be asked about again, such as a JWT.
    */
   readonly expiresAt?: number;
@@ -23,7 +23,7 @@ export interface Principal {
 export const ownerOf = ({ userId, tokenId }: Principal): OwnerId =>
   userId === undefined ? `token:${tokenId}` : `user:${userId}`;
 
-/** Beside it, the tenant of a token that is nobody's. */
+/** The tenant of a token that is no person's: a second owner beside the token itself. */
 export const tenantOf = ({ userId, tenantId }: Principal): OwnerId | undefined =>
   userId === undefined && tenantId !== undefined ? `tenant:${tenantId}` : undefined;
 
@@ -33,12 +33,19 @@ export type Authentication =
   | { readonly outcome: 'unauthorized' | 'forbidden'; readonly detail: string };
 
 /**
- * A port: the program that uses the library says who a credential is.
- * Both methods read the present state of whatever they ask, no cache: a change is published after it is committed,
- * and the library asks again when it hears of one. A method that throws makes the stream be refused as unavailable.
+ * A port: the program that uses the library says whose a credential is.
+ * Both methods read the present state, without a cache: a change is published after it is committed, and the library
+ * asks again when it hears of one. If a method throws, or does not answer within five seconds, new streams are refused as
+ * unavailable and open streams go on.
  */
 export interface Authenticator {
   authenticate(credential: string): Promise<Authentication>;
-  /** Asks again about open connections: in the same order, what each may do now, or undefined if it is gone. */
-  reauthorize(principals: readonly Principal[]): Promise<readonly (Principal | undefined)[]>;
+  /**
+   * Asks again about open connections: in the same order, what each may do now; undefined closes it as unauthorized.
+   * Leave it out for credentials that nobody can be asked about. Then a stream ends when its credential expires or is
+   * revoked by a message, and a membership is granted as its message says.
+   */
+  reauthorize?(principals: readonly Principal[]): Promise<readonly (Principal | undefined)[]>;
 }
+
+export type Reauthorize = NonNullable<Authenticator['reauthorize']>;

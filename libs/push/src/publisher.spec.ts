@@ -19,9 +19,9 @@ function make() {
 }
 
 const place = { organization_id: 'o', project_id: 'p', data: {} };
-const stack = { ...place, type: 'Stack', id: 's', change_type: ChangeType.Saved };
+const stack = { ...offset, type: 'Stack', id: 's', change_type: ChangeType.Saved };
 const event = (id: string) => ({
-  ...place,
+  ...offset,
   type: 'PersistentEvent',
   id,
   stack_id: 's',
@@ -146,7 +146,7 @@ describe('the publisher', () => {
     await settled();
     expect(appended).toHaveLength(3);
     expect(appended[2]?.message).toEqual({
-      ...place,
+      ...offset,
       type: 'PersistentEvent',
       stack_id: 's',
       change_type: 0,

@@ -1,67 +1,65 @@
 import {
   catalogEntry,
   encodeSseData,
+  hasOwnEntry,
   type Audience,
   type Catalog,
   type CatalogEntry,
-  type Conflation,
   type Envelope,
+  type Conflation as ConflationRule,
 } from '@crossfade/protocol';
-import { type EntityChanged } from '@crossfade/protocol/catalog';
-import type { Clock } from './clock.js';
-import { ConflationWindows } from './conflation.js';
+import { Conflation } from './conflation.js';
 import { PushError } from './errors.js';
 import type { MessageLog, StampedMessage } from './log.js';
-import { PushMetrics } from './metrics.js';
+import type { Runtime } from './runtime.js';
 
 type MessageIn<C extends Catalog, Type extends keyof C> =
   C[Type] extends CatalogEntry<infer Message> ? Message : never;
 
-/** What may be published: a message of the catalog, or a change of an entity outside it. */
-export type Publishable<C extends Catalog> =
-  | { [Type in keyof C & string]: { readonly type: Type; readonly message: MessageIn<C, Type> } }[keyof C &
-      string]
-  | { readonly type: `${string}Changed`; readonly message: EntityChanged };
+/** The types that a row of the catalog is for: its name, or all that end as its pattern does. */
+type TypesOf<Name extends string> = Name extends `*${infer Suffix}` ? `${string}${Suffix}` : Name;
+
+/** What may be published: a message of the catalog. */
+export type Publishable<C extends Catalog> = {
+  [Name in keyof C & string]: { readonly type: TypesOf<Name>; readonly message: MessageIn<C, Name> };
+}[keyof C & string];
 
 /** A message that was read and stamped, and not sent yet. */
 export interface Prepared {
   readonly entry: CatalogEntry;
   readonly envelope: Envelope;
-  /** Undefined: it concerns nobody. */
+  /** Undefined: it is for nobody. */
   readonly stamped: StampedMessage | undefined;
 }
 
-/** A message that waits for its conflation window, and who may see it. */
-interface Held {
+/** A message that waits for the end of its interval, and who may see it. */
+interface Waiting {
   readonly envelope: Envelope;
   readonly audience: readonly Audience[];
 }
 
-/** Of the largest message with its type, as JSON. Larger things are fetched, not pushed. */
+/** Bytes of the largest message with its type, as JSON. What is larger is fetched, not pushed. */
 export const MAX_MESSAGE_BYTES = 2 * 1024 * 1024;
 
 /**
- * The one way in. Validates a message against its catalog, stamps it and appends it to the log.
- * Publishing never depends on who listens.
+ * The one way in: validates a message by its catalog, stamps it and appends it to the log. Publishing never depends on
+ * who is connected.
  */
 export class PushPublisher<C extends Catalog = Catalog> {
   readonly #conflated = new Map<
     string,
-    { windows: ConflationWindows<Held>; cancel: (() => void) | undefined }
+    { conflation: Conflation<Waiting>; cancel: (() => void) | undefined }
   >();
 
   constructor(
     private readonly log: MessageLog,
     private readonly catalog: C,
-    private readonly clock: Clock,
-    /** Hears of a conflated message that could not be appended later: nobody awaits it any more. */
-    private readonly onLateFailure: (error: unknown) => void,
-    private readonly metrics = new PushMetrics(),
-    private readonly maxMessageBytes = MAX_MESSAGE_BYTES,
+    private readonly maxMessageBytes: number,
+    private readonly runtime: Pick<Runtime, 'clock' | 'metrics' | 'onError'>,
   ) {}
 
   /**
-   * Resolves when the message is in the log, or waits for its conflation window, or concerns nobody.
+   * Resolves when the message is in the log, or waits for the end of its interval, or is for nobody.
    * @throws PushError `unknown_type`, `invalid_message` or `message_too_large`; what the log throws if it cannot append.
    */
   async publish(published: Publishable<C>): Promise<void> {
@@ -69,7 +67,7 @@ export class PushPublisher<C extends Catalog = Catalog> {
   }
 
   /**
-   * Reads and stamps a message without sending it, for whoever records it together with the change that it tells of.
+   * Reads and stamps a message without sending it, for a caller that records it together with the change it tells of.
    * @throws PushError as `publish`
    */
   prepare(published: Publishable<C>): Prepared {
@@ -79,25 +77,26 @@ export class PushPublisher<C extends Catalog = Catalog> {
 
   /** Sends what was prepared. `recordId` names it where it was recorded. */
   async send({ entry, envelope, stamped }: Prepared, recordId?: string): Promise<void> {
-    // Types outside the catalog are made up by whoever publishes, and count together.
-    const type = Object.hasOwn(this.catalog, envelope.type) ? envelope.type : 'other';
-    this.metrics.published(type);
+    // Types without a row of their own are made up by those who publish, and count together.
+    const { metrics, clock } = this.runtime;
+    const type = hasOwnEntry(envelope.type, this.catalog) ? envelope.type : 'other';
+    metrics.published(type);
     if (entry.conflate === undefined) return this.#append(stamped, recordId);
-    const conflated = this.#windowsOf(envelope.type, entry.conflate);
+    const conflated = this.#conflationOf(envelope.type, entry.conflate);
     const audience = stamped?.audience ?? [];
     // Merging must not change who may see a message, whatever a catalog's key and merge say.
     const key = `${this.#keyOf(entry, envelope)} ${JSON.stringify(audience)}`;
-    const outcome = conflated.windows.offer(key, { envelope, audience }, this.clock.elapsed());
+    const outcome = conflated.conflation.add(key, { envelope, audience }, clock.elapsed());
     this.#schedule(envelope.type);
-    if (outcome === 'merged') this.metrics.conflated(type);
+    if (outcome === 'merged') metrics.conflated(type);
     if (outcome === 'pass') await this.#append(stamped, recordId);
   }
 
-  /** Sends what waits for a conflation window. Call it before the log is closed. */
+  /** Sends what waits for the end of an interval. Call it before the log is closed. */
   async close(): Promise<void> {
-    for (const { windows, cancel } of this.#conflated.values()) {
+    for (const { conflation, cancel } of this.#conflated.values()) {
       cancel?.();
-      for (const { envelope, audience } of windows.flush()) {
+      for (const { envelope, audience } of conflation.flush()) {
         await this.#append(this.#stamp(this.#entryOf(envelope.type), envelope, audience));
       }
     }
@@ -109,7 +108,7 @@ export class PushPublisher<C extends Catalog = Catalog> {
     if (entry === undefined) {
       throw new PushError(
         'unknown_type',
-        `"${type}" is not a type of the catalog; entities outside it are published as "\${Type}Changed"`,
+        `"${type}" is not a type of the catalog, which has ${Object.keys(this.catalog).join(', ')}`,
       );
     }
     return entry;
@@ -145,14 +144,14 @@ export class PushPublisher<C extends Catalog = Catalog> {
     return `${type} ${entry.key?.(message) ?? JSON.stringify(message)}`;
   }
 
-  /** Undefined: nobody may see it, and it changes nothing. */
+  /** Undefined: nobody may see the message, and it changes nothing. */
   #stamp(
     entry: CatalogEntry,
     { type, message }: Envelope,
     audience = entry.audience(message),
   ): StampedMessage | undefined {
     const effect = entry.effect?.(message);
-    // What nobody may see can still close a connection.
+    // A message that nobody may see can still close a connection.
     if (audience.length === 0 && effect === undefined) return undefined;
     const sent = entry.redact?.(message) ?? message;
     return {
@@ -170,14 +169,14 @@ export class PushPublisher<C extends Catalog = Catalog> {
       await this.log.append(recordId === undefined ? stamped : { ...stamped, recordId });
   }
 
-  #windowsOf(type: string, { windowMs, merge }: Conflation) {
+  #conflationOf(type: string, { intervalMs, merge }: ConflationRule) {
     let conflated = this.#conflated.get(type);
     if (conflated === undefined) {
-      const windows = new ConflationWindows<Held>(windowMs, (earlier, later) => ({
+      const conflation = new Conflation<Waiting>(intervalMs, (earlier, later) => ({
         envelope: { type, message: merge(earlier.envelope.message, later.envelope.message) },
         audience: earlier.audience,
       }));
-      conflated = { windows, cancel: undefined };
+      conflated = { conflation, cancel: undefined };
       this.#conflated.set(type, conflated);
     }
     return conflated;
@@ -185,13 +184,17 @@ export class PushPublisher<C extends Catalog = Catalog> {
 
   #schedule(type: string): void {
     const conflated = this.#conflated.get(type);
-    const next = conflated?.windows.nextDue;
+    const next = conflated?.conflation.nextDue;
     if (conflated === undefined || conflated.cancel !== undefined || next === undefined) return;
-    conflated.cancel = this.clock.after(Math.max(0, next - this.clock.elapsed()), () => {
+    const { clock, onError } = this.runtime;
+    conflated.cancel = clock.after(Math.max(0, next - clock.elapsed()), () => {
       conflated.cancel = undefined;
       const entry = this.#entryOf(type);
-      for (const { envelope, audience } of conflated.windows.due(this.clock.elapsed())) {
-        this.#append(this.#stamp(entry, envelope, audience)).catch(this.onLateFailure);
+      for (const { envelope, audience } of conflated.conflation.due(clock.elapsed())) {
+        this.#append(this.#stamp(entry, envelope, audience)).catch((error: unknown) =>
+          // Nobody awaits it any more.
+          onError(error, 'publishing a conflated message'),
+        );
       }
       this.#schedule(type);
     });

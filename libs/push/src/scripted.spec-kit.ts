@@ -1,12 +1,13 @@
 import type { Audience, CloseReason } from '@crossfade/protocol';
 import type { Transport, TransportEvents } from './transport.js';
 import { LoggedFrame, type Frame } from './frame.js';
-import { QUEUE_CHARACTERS, type ConnectionInit, type ConnectionParts } from './connection.js';
-import { CatchUp } from './catch-up.js';
+import { QUEUE_CHARACTERS } from './backpressure.js';
+import type { ConnectionInit, ConnectionParts } from './connection.js';
 import type { LogRecord, Position } from './log.js';
 import { PushMetrics, StreamTally } from './metrics.js';
+import type { Runtime } from './runtime.js';
 import { VirtualClock } from './testing/virtual-clock.js';
-import { Turn } from './turn.js';
+import { CatchUpScheduler, FlushScheduler } from './schedulers.js';
 import { Window } from './window.js';
 
 /** A socket whose willingness to take bytes is set by hand. */
@@ -40,12 +41,12 @@ export class ScriptedTransport implements Transport {
   /** The socket takes bytes again. */
   drain(): void {
     this.writable = true;
-    this.#events?.drained();
+    this.#events?.writable();
   }
 
   /** The socket has bytes to send, and has sent none for the stall time. */
   stall(): void {
-    this.#events?.stalled();
+    this.#events?.close('slow');
   }
 
   /** The socket is gone. */
@@ -54,7 +55,7 @@ export class ScriptedTransport implements Transport {
     this.#events?.closed();
   }
 
-  /** Everything but signs of life. */
+  /** Everything but keep-alives. */
   get frames(): Frame[] {
     return this.written.flat().filter(({ envelope }) => envelope !== undefined);
   }
@@ -68,21 +69,34 @@ export class ScriptedTransport implements Transport {
   }
 }
 
-export const at = (place: number | bigint): Position => ({ cursor: String(place), place: BigInt(place) });
+export const at = (offset: number | bigint): Position => ({ cursor: String(offset), offset: BigInt(offset) });
 
-/** A record of organization `o` at a place, and its frame. */
-export function logged(place: number, over: Partial<LogRecord> = {}): LoggedFrame {
+/** A record of organization `o` at an offset, and its frame. */
+export function logged(offset: number, over: Partial<LogRecord> = {}): LoggedFrame {
   const audience: Audience[] = [{ kind: 'organization', id: 'o' }];
   return new LoggedFrame({
-    ...at(place),
+    ...at(offset),
     type: 'Changed',
     message: {},
     audience,
     delivery: 'invalidation',
-    key: String(place),
+    key: String(offset),
     publishedAt: 0,
     ...over,
   });
+}
+
+/** On a virtual clock, with the least chance, and with errors in a list. */
+export function testRuntime(over: Partial<Runtime> = {}): Runtime & { readonly errors: string[] } {
+  const errors: string[] = [];
+  return {
+    clock: new VirtualClock(),
+    random: () => 0,
+    metrics: new PushMetrics(),
+    onError: (_error, doing) => errors.push(doing),
+    errors,
+    ...over,
+  };
 }
 
 /** What a connection of user `u` in organization `o` needs, with a window of its own. */
@@ -97,7 +111,7 @@ export function connectionParts(over: Partial<ConnectionInit & ConnectionParts> 
     types: undefined,
     knowsResync: true,
     position: at(0),
-    reading: 'live',
+    begins: 'live',
     tally: new StreamTally('sse', 'test'),
     confirmedAt: 0,
     ...over,
@@ -110,12 +124,10 @@ export function connectionParts(over: Partial<ConnectionInit & ConnectionParts> 
         return window.head;
       },
     },
-    catchUp: new CatchUp(),
-    turn: new Turn(),
-    clock: new VirtualClock(),
-    random: () => 0,
-    metrics: new PushMetrics(),
-    onLeave: () => undefined,
+    catchUp: new CatchUpScheduler(),
+    flushes: new FlushScheduler(),
+    runtime: testRuntime(),
+    releaseLease: () => undefined,
     onClose: () => undefined,
     ...over,
   };

@@ -10,7 +10,7 @@ import { Delivery } from './delivery.js';
 import { LoggedFrame, MarkFrame } from './frame.js';
 import { Hub } from './hub.js';
 import { KeepAlive } from './keep-alive.js';
-import type { LogRecord, Place } from './log.js';
+import type { LogRecord, Offset } from './log.js';
 import { MemoryLeaseStore } from './memory/lease-store.js';
 import { MemoryMessageLog } from './memory/log.js';
 import { resolveOptions } from './options.js';
@@ -47,7 +47,7 @@ const EXPECTED = new Set([
 ]);
 /** What some clients cannot read. */
 const LARGE = 'x'.repeat(5000);
-const LIMITS = { logCapacity: 16, criticalCapacity: 6, writeQueueCapacity: 3 };
+const LIMITS = { windowCapacity: 16, criticalCapacity: 6, writeQueueCapacity: 3 };
 
 const who = fc.constantFrom(...USERS);
 const client = fc.nat(CLIENTS - 1);
@@ -130,10 +130,10 @@ interface Client {
   last: string | undefined;
   older: string | undefined;
   /** From where on it must hear of everything: its first fresh stream. */
-  since: Place | undefined;
+  since: Offset | undefined;
   heard: { record: LogRecord; tick: number }[];
   /** Up to where it was told to fetch everything, and whether it was told that critical messages are missing. */
-  refetched: Place;
+  refetched: Offset;
   isTruncated: boolean;
   /** A Resync whose end is not known yet. */
   isResyncing: boolean;
@@ -161,7 +161,7 @@ class World implements Authenticator {
     this.clock,
     {
       window: {
-        capacity: LIMITS.logCapacity,
+        capacity: LIMITS.windowCapacity,
         criticalCapacity: LIMITS.criticalCapacity,
         criticalRetentionMs: 1e9,
       },
@@ -444,7 +444,7 @@ class World implements Authenticator {
     }
     if (frame.envelope?.type === 'Connected') {
       // An old client that is connected again fetches all that has happened by now.
-      if (who.isOld && who.since !== undefined) who.refetched = this.delivery.window.head.place;
+      if (who.isOld && who.since !== undefined) who.refetched = this.delivery.window.head.offset;
       const place = this.log.locate(frame.id ?? '');
       if (typeof place === 'bigint') who.since ??= place;
     }
@@ -507,7 +507,7 @@ function check(world: World): void {
     }
     if (who.since === undefined || world.revoked.has(who.token)) continue;
     for (const { record } of world.published) {
-      if (record.place <= who.since) continue;
+      if (record.offset <= who.since) continue;
       const always = record.audience.some(
         (audience) =>
           audience.kind === 'everyone' ||
@@ -518,9 +518,9 @@ function check(world: World): void {
       const isHeard = who.heard.some(({ record: other }) =>
         record.delivery === 'critical'
           ? other.cursor === record.cursor
-          : other.place >= record.place && other.key === record.key,
+          : other.offset >= record.offset && other.key === record.key,
       );
-      const isExcused = record.delivery === 'critical' ? who.isTruncated : record.place <= who.refetched;
+      const isExcused = record.delivery === 'critical' ? who.isTruncated : record.offset <= who.refetched;
       expect(isHeard || isExcused, `${name} never heard ${record.type} ${record.cursor}`).toBe(true);
     }
   }
@@ -559,7 +559,7 @@ it(`keeps every promise through ${RUNS} random histories (seed ${SEED})`, async 
       // On each stream, in the log's order.
       for (const { transport } of world.clients) {
         const places = (transport?.written.flat() ?? []).flatMap((frame) =>
-          frame instanceof LoggedFrame ? [frame.place] : [],
+          frame instanceof LoggedFrame ? [frame.offset] : [],
         );
         for (const [index, place] of places.entries()) {
           if (index > 0) expect(place > (places[index - 1] ?? 0n)).toBe(true);

@@ -4,10 +4,10 @@ import type { Frame } from './frame.js';
 
 export type TransportName = 'sse' | 'websocket';
 
-/** One open socket of either kind. Encodes and writes; knows no word of the domain. */
+/** One open socket of either kind. Encodes and writes; knows nothing of the domain. */
 export interface Transport {
   readonly name: TransportName;
-  /** Whether the socket takes bytes now. While it does not, nothing is written; `drained` says when it does again. */
+  /** Whether the socket takes bytes now. While it does not, nothing is written; the event `writable` says when it does again. */
   readonly writable: boolean;
   /** Bytes that were written and that the kernel has not taken yet. */
   readonly pendingBytes: number;
@@ -24,10 +24,10 @@ export interface Transport {
 }
 
 export interface TransportEvents {
-  drained(): void;
+  /** The socket takes bytes again. */
+  writable(): void;
+  /** The socket is gone. */
   closed(): void;
-  /** Bytes wait, and the socket has taken none for the stall time. */
-  stalled(): void;
-  /** The client sends more than it may. */
-  flooded(): void;
+  /** `slow`: bytes wait, and the socket took none for the stall time. `flooding`: the client sends more than it may. */
+  close(reason: 'slow' | 'flooding'): void;
 }

@@ -1,28 +1,30 @@
+import type { AudienceKey } from './audience.js';
 import { AudienceLists } from './audience-lists.js';
 import { LoggedFrame } from './frame.js';
-import type { LogRecord, LogStart, Place, Position } from './log.js';
+import type { LogRecord, LogStart, Offset, Position } from './log.js';
 
 export interface WindowLimits {
-  /** Records that can be resumed from, of all audiences together; a large one counts as several. */
+  /** Records that are retained for resume, of all audiences together. A large one counts as several. */
   readonly capacity: number;
-  /** Critical records, which are kept apart. */
+  /** Critical records, which are retained apart. */
   readonly criticalCapacity: number;
   readonly criticalRetentionMs: number;
 }
 
-/** Records with an effect, kept for whoever is being admitted meanwhile: seconds, not hours. */
+/** Records with an effect that are retained for admissions under way: they take seconds, not hours. */
 const EFFECTS = 1000;
 
 /**
- * What this replica remembers of the log, by audience, and from where on it is complete. Critical records are kept
- * apart, far longer. Pure: whoever owns it brings the time.
+ * What this replica retains of the log, by audience, and from which offset on that is complete. Critical records are
+ * retained apart, far longer. Pure: its owner brings the time.
  */
 export class Window {
   readonly #invalidations: AudienceLists<LoggedFrame>;
   readonly #criticals: AudienceLists<LoggedFrame>;
-  /** Records with an effect, in order, and the last one that was dropped, or where reading began. */
+  /** Records with an effect, in order. */
   readonly #effects: LogRecord[] = [];
-  #effectFloor: Place;
+  /** The last one of these that was dropped, or where reading began. */
+  #effectFloor: Offset;
   #head: Position;
 
   constructor(
@@ -32,7 +34,7 @@ export class Window {
     criticalFloor: Position,
   ) {
     this.#head = start;
-    this.#effectFloor = start.place;
+    this.#effectFloor = start.offset;
     this.#invalidations = new AudienceLists(limits.capacity, start);
     this.#criticals = new AudienceLists(limits.criticalCapacity, criticalFloor);
   }
@@ -50,58 +52,59 @@ export class Window {
 
   push(frame: LoggedFrame): void {
     const { record } = frame;
-    this.#head = { cursor: record.cursor, place: record.place };
+    this.#head = frame.position;
     (record.delivery === 'critical' ? this.#criticals : this.#invalidations).push(frame);
     if (record.effect === undefined) return;
     this.#effects.push(record);
-    if (this.#effects.length > EFFECTS) this.#effectFloor = this.#effects.shift()?.place ?? this.#effectFloor;
+    if (this.#effects.length > EFFECTS)
+      this.#effectFloor = this.#effects.shift()?.offset ?? this.#effectFloor;
   }
 
-  /** Forgets critical records that are too old. */
+  /** Drops critical records that are too old. */
   expire(now: number): void {
     const oldest = now - this.limits.criticalRetentionMs;
     this.#criticals.dropWhile(({ record }) => record.publishedAt < oldest);
   }
 
-  /** Whether every record after `place` for these audiences is held. */
-  covers(place: Place, audiences: readonly string[]): boolean {
-    return place >= this.#invalidations.floorOf(audiences).place && this.coversCriticals(place, audiences);
+  /** Whether every record after `offset` for these audiences is held. */
+  covers(offset: Offset, audiences: readonly AudienceKey[]): boolean {
+    return offset >= this.#invalidations.floorOf(audiences).offset && this.coversCriticals(offset, audiences);
   }
 
-  coversCriticals(place: Place, audiences: readonly string[]): boolean {
-    return place >= this.criticalFloor(audiences).place;
+  coversCriticals(offset: Offset, audiences: readonly AudienceKey[]): boolean {
+    return offset >= this.criticalFloor(audiences).offset;
   }
 
-  /** The last critical record of these audiences that is not held any more. */
-  criticalFloor(audiences: readonly string[]): Position {
+  /** The last critical record of these audiences that was dropped. */
+  criticalFloor(audiences: readonly AudienceKey[]): Position {
     return this.#criticals.floorOf(audiences);
   }
 
-  /** What is held for these audiences after `place`, in order, each once. */
-  *after(place: Place, audiences: readonly string[], only?: 'critical'): Generator<LoggedFrame, void> {
-    const lists = this.#criticals.after(place, audiences);
-    if (only === undefined) lists.push(...this.#invalidations.after(place, audiences));
-    for (let last = place; ;) {
+  /** What is held for these audiences after `offset`, in order, each once. */
+  *after(offset: Offset, audiences: readonly AudienceKey[], only?: 'critical'): Generator<LoggedFrame, void> {
+    const lists = this.#criticals.after(offset, audiences);
+    if (only === undefined) lists.push(...this.#invalidations.after(offset, audiences));
+    for (let last = offset; ;) {
       let earliest: (typeof lists)[number] | undefined;
       let frame: LoggedFrame | undefined;
       for (const list of lists) {
         // A record of several audiences stands in several lists.
-        while ((list.items[list.next]?.place ?? last + 1n) <= last) list.next += 1;
+        while ((list.items[list.next]?.offset ?? last + 1n) <= last) list.next += 1;
         const candidate = list.items[list.next];
-        if (candidate === undefined || (frame !== undefined && frame.place <= candidate.place)) continue;
+        if (candidate === undefined || (frame !== undefined && frame.offset <= candidate.offset)) continue;
         frame = candidate;
         earliest = list;
       }
       if (earliest === undefined || frame === undefined) return;
       earliest.next += 1;
-      last = frame.place;
+      last = frame.offset;
       yield frame;
     }
   }
 
-  /** The records with an effect after `place`; undefined if some of them are no longer held. */
-  effectsSince(place: Place): readonly LogRecord[] | undefined {
-    if (place < this.#effectFloor) return undefined;
-    return this.#effects.filter((record) => record.place > place);
+  /** The records with an effect after `offset`; undefined if some of them were dropped. */
+  effectsSince(offset: Offset): readonly LogRecord[] | undefined {
+    if (offset < this.#effectFloor) return undefined;
+    return this.#effects.filter((record) => record.offset > offset);
   }
 }

@@ -15,7 +15,7 @@ function source(frames: readonly LoggedFrame[], head: number, floor = 0, critica
     covers: ({ place }, only) => place >= BigInt(only === undefined ? floor : criticalFloor),
     after: ({ place }, only) =>
       frames.filter(
-        (frame) => frame.place > place && (only === undefined || frame.record.delivery === 'critical'),
+        (frame) => frame.offset > place && (only === undefined || frame.record.delivery === 'critical'),
       ),
   };
 }

@@ -35,7 +35,7 @@ export class MemoryLeaseStore implements LeaseStore {
     this.#held.clear();
   }
 
-  /** Places taken, of one owner or of all together. */
+  /** Connections that hold a lease, of one owner or of all. */
   count(owner?: OwnerId): number {
     if (owner !== undefined) return this.#held.get(owner)?.size ?? 0;
     return new Set([...this.#held.values()].flatMap((held) => [...held])).size;

@@ -60,9 +60,9 @@ describe('a log with a journal', () => {
     expect(criticals.map((record) => [record.cursor, record.recordId, record.publishedAt])).toEqual([
       [cursor, 'a', 5],
     ]);
-    expect(criticals[0]?.place).toBeLessThan(head.place);
-    expect(criticalFloor.place).toBeLessThan(criticals[0]?.place ?? 0n);
-    expect(second.locate(cursor)).toBe(criticals[0]?.place);
+    expect(criticals[0]?.offset).toBeLessThan(head.offset);
+    expect(criticalFloor.offset).toBeLessThan(criticals[0]?.offset ?? 0n);
+    expect(second.locate(cursor)).toBe(criticals[0]?.offset);
   });
 
   it('delivers what was recorded and never placed, once', async () => {

@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { systemClock, type Clock } from '../clock.js';
 import { withDeadline } from '../deadline.js';
 import type { Journal, JournalEntry } from '../journal.js';
-import type { Cursor, LogRecord, LogStart, MessageLog, Place, Position, StampedMessage } from '../log.js';
+import type { Cursor, LogRecord, LogStart, MessageLog, Offset, Position, StampedMessage } from '../log.js';
 
 const CURSOR = /^([\w-]{8})\.(\d{1,9})-(\d{1,15})$/;
 const GENERATION_BITS = 50n;
-/** How long a message waits for its cursor to be noted, milliseconds. After it, a restart may repeat it with another id. */
+/** How long a message waits until its cursor is noted, milliseconds. Without the note, a restart may repeat it with another id. */
 const NOTE_MS = 2000;
 
 export interface MemoryMessageLogOptions {
   /** Where critical messages survive this process. Without it, a restart loses what was not delivered. */
-  readonly journal?: Journal;
+  readonly journal?: Journal | undefined;
   readonly clock?: Clock;
   readonly onError?: (error: unknown, doing: string) => void;
 }
@@ -65,21 +65,21 @@ export class MemoryMessageLog implements MessageLog {
     this.#generation = generation;
     const criticals = entries
       .flatMap((entry) => this.#restore(entry))
-      .sort((a, b) => (a.place < b.place ? -1 : 1));
+      .sort((a, b) => (a.offset < b.offset ? -1 : 1));
     for (const { message, cursor } of entries) if (cursor === undefined) void this.append(message);
-    const beginning: Position = { cursor: `${log}.0-0`, place: 0n };
-    const floorPlace = floor === undefined ? undefined : this.locate(floor);
+    const beginning: Position = { cursor: `${log}.0-0`, offset: 0n };
+    const floorOffset = floor === undefined ? undefined : this.locate(floor);
     return {
       head: this.#position(0),
       criticals,
       criticalFloor:
-        floor === undefined || typeof floorPlace !== 'bigint'
+        floor === undefined || typeof floorOffset !== 'bigint'
           ? beginning
-          : { cursor: floor, place: floorPlace },
+          : { cursor: floor, offset: floorOffset },
     };
   }
 
-  locate(cursor: Cursor): Place | 'lost' | 'unknown' {
+  locate(cursor: Cursor): Offset | 'lost' | 'unknown' {
     const parts = CURSOR.exec(cursor);
     if (parts === null) return 'unknown';
     if (parts[1] !== this.#name) return 'lost';
@@ -113,8 +113,8 @@ export class MemoryMessageLog implements MessageLog {
     });
   }
 
-  async #note({ recordId, cursor, place }: LogRecord): Promise<void> {
-    const noting = this.#journal?.place(recordId ?? '', { cursor, place });
+  async #note({ recordId, cursor, offset }: LogRecord): Promise<void> {
+    const noting = this.#journal?.recordPosition(recordId ?? '', { cursor, offset });
     try {
       if (noting !== undefined) await withDeadline(this.#clock, NOTE_MS, 'the journal', noting);
     } catch (error) {
@@ -136,8 +136,8 @@ export class MemoryMessageLog implements MessageLog {
 
   #restore({ message, cursor, publishedAt }: JournalEntry): LogRecord[] {
     if (cursor === undefined) return [];
-    const place = this.locate(cursor);
-    return typeof place === 'bigint' ? [{ ...message, cursor, place, publishedAt }] : [];
+    const offset = this.locate(cursor);
+    return typeof offset === 'bigint' ? [{ ...message, cursor, offset, publishedAt }] : [];
   }
 
   #enqueue(record: LogRecord): Cursor {
@@ -149,19 +149,19 @@ export class MemoryMessageLog implements MessageLog {
   #position(sequence: number): Position {
     return {
       cursor: `${this.#name}.${this.#generation}-${sequence}`,
-      place: (BigInt(this.#generation) << GENERATION_BITS) | BigInt(sequence),
+      offset: (BigInt(this.#generation) << GENERATION_BITS) | BigInt(sequence),
     };
   }
 
   #run(): void {
     if (this.#handle === undefined || this.#pump !== undefined) return;
-    this.#pump = this.#drain(this.#handle).finally(() => {
+    this.#pump = this.#handleAll(this.#handle).finally(() => {
       this.#pump = undefined;
       if (this.#waiting.length > 0) this.#run();
     });
   }
 
-  async #drain(handle: (record: LogRecord) => void | Promise<void>): Promise<void> {
+  async #handleAll(handle: (record: LogRecord) => void | Promise<void>): Promise<void> {
     for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
       for (const record of batch) {
         const handled = handle(record);

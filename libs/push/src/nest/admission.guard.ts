@@ -1,32 +1,34 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { Admission } from '../admission.js';
-import type { ResolvedPushOptions } from '../options.js';
-import { listenForLeaving, putDecision, readConnectRequest } from './connect-request.js';
+import type { Push } from '../push.js';
+import { listenForDisconnect, putDecision, readConnectRequest } from './read-request.js';
 import { listenForPipe } from './frame-writing.interceptor.js';
-import { PUSH_OPTIONS } from './options.token.js';
 import { raw } from './raw.js';
-import { RefusalException } from './refusal.js';
+import { RefusalException } from './refusal-response.js';
+import { PUSH } from './tokens.js';
 
 /** Refuses an SSE stream before any of its headers are out. */
 @Injectable()
 export class AdmissionGuard implements CanActivate {
-  constructor(
-    private readonly admission: Admission,
-    @Inject(PUSH_OPTIONS) private readonly options: ResolvedPushOptions,
-  ) {}
+  constructor(@Inject(PUSH) private readonly push: Push) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
     const request = raw(http.getRequest<IncomingMessage>());
     const response = raw(http.getResponse<ServerResponse>());
     listenForPipe(response);
-    const leaving = listenForLeaving(response);
-    const asked = readConnectRequest('sse', request, this.options);
-    const admitted = await this.admission.admit(asked, leaving.gone);
-    if ('gone' in admitted) return false;
-    if ('refusal' in admitted) throw new RefusalException(admitted.refusal, asked.wantsStream);
-    putDecision(request, { outcome: admitted, ...leaving });
-    return true;
+    const disconnect = listenForDisconnect(response);
+    const { admission, resolved } = this.push.parts;
+    const asked = readConnectRequest('sse', request, resolved);
+    const outcome = await admission.admit(asked, disconnect.signal);
+    switch (outcome.outcome) {
+      case 'admitted':
+        putDecision(request, { outcome, ...disconnect });
+        return true;
+      case 'refused':
+        throw new RefusalException(outcome.refusal, asked.wantsStream);
+      case 'disconnected':
+        return false;
+    }
   }
 }

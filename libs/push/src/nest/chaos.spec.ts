@@ -11,7 +11,7 @@ import { CatchUp } from '../catch-up.js';
 import { Delivery } from '../delivery.js';
 import { Hub } from '../hub.js';
 import { KeepAlive } from '../keep-alive.js';
-import type { Place } from '../log.js';
+import type { Offset } from '../log.js';
 import { MemoryLeaseStore } from '../memory/lease-store.js';
 import { MemoryMessageLog } from '../memory/log.js';
 import { PushMetrics } from '../metrics.js';
@@ -36,7 +36,7 @@ const MOVING = 'moving';
 
 /** Small: there are hundreds of thousands in a soak. */
 interface Published {
-  readonly place: Place;
+  readonly place: Offset;
   readonly cursor: string;
   /** Of what is equal, the hash. */
   readonly key: string;
@@ -49,7 +49,7 @@ interface Published {
 class Accounts implements Authenticator {
   readonly revoked = new Set<string>();
   /** In `moving`: since when (milliseconds), and up to which record. */
-  readonly stays = new Map<string, { from: number; to: Place | undefined }[]>();
+  readonly stays = new Map<string, { from: number; to: Offset | undefined }[]>();
 
   isMoving(user: string): boolean {
     const last = this.stays.get(user)?.at(-1);
@@ -89,12 +89,12 @@ class Client {
   cursor: string | undefined;
   isStopped = false;
   /** From where on it must hear of everything. */
-  since: Place | undefined;
+  since: Offset | undefined;
   /** The cursors of critical messages. */
   heard = new Set<string>();
   /** The newest place of each key. */
-  newest = new Map<string, Place>();
-  refetched: Place = -1n;
+  newest = new Map<string, Offset>();
+  refetched: Offset = -1n;
   readonly faults: string[] = [];
   truncated = 0;
   resyncs = 0;
@@ -102,7 +102,7 @@ class Client {
   messages = 0;
   repeats = 0;
   #isResyncing = false;
-  #last: Place = -1n;
+  #last: Offset = -1n;
 
   constructor(
     readonly user: string,
@@ -247,7 +247,7 @@ it(
               authenticator: world.accounts,
               log: world.log,
               leases: world.leases,
-              logCapacity: 3000,
+              windowCapacity: 3000,
               criticalCapacity: 1_000_000,
               writeQueueCapacity: 16,
               keepAliveSeconds: 1,
@@ -304,7 +304,7 @@ it(
         type: 'UserMembershipChanged',
         message: { change_type: change, user_id: user, organization_id: MOVING },
       });
-      if (isLeaving) last.to = [...world.published.values()].at(-1)?.place ?? 0n;
+      if (isLeaving) last.to = [...world.published.values()].at(-1)?.offset ?? 0n;
     };
 
     const some = (act: (client: Client) => void): void => {

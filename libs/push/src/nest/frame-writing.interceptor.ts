@@ -10,11 +10,12 @@ import {
 } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import type { Frame } from '../frame.js';
-import { sseBytes, sseChunks, type SseOutput } from '../transports/sse.js';
+import type { SseOutput } from '../transports/sse.js';
+import { sseBytes, sseChunks } from '../transports/sse-encoding.js';
 import { raw } from './raw.js';
 
 /** How a stream takes its response over from NestJS; undefined: it does not, and goes through the Observable. */
-export type TakeOver = (drained: () => void) => SseOutput | undefined;
+export type TakeOver = (onWritable: () => void) => SseOutput | undefined;
 
 /** Offers of the interceptor to the handler of the same request. */
 export const takeOvers = new WeakMap<ServerResponse, TakeOver>();
@@ -45,7 +46,7 @@ export class FrameWritingInterceptor implements NestInterceptor {
     // To HEAD, NestJS sends the headers and ends.
     if (method === 'HEAD') return next.handle();
     return new Observable((subscriber) => {
-      takeOvers.set(response, (drained) => {
+      takeOvers.set(response, (onWritable) => {
         const piped = pipes.get(response);
         // Whatever of NestJS' can be reached from the response would stay as long as the stream.
         takeOvers.delete(response);
@@ -56,7 +57,7 @@ export class FrameWritingInterceptor implements NestInterceptor {
         // Headers that cannot be sent are an error, which an exception filter answers.
         if (!response.headersSent) return undefined;
         if (response.req.httpVersionMajor === 1) letGo(response);
-        return outputOf(response, drained);
+        return outputOf(response, onWritable);
       });
       return next.handle().subscribe(subscriber);
     });
@@ -84,21 +85,21 @@ function letGo(response: ServerResponse): void {
  * to the socket. HTTP/1.0 has a bare body and HTTP/2 frames of its own; and without a socket, a response waits for the
  * answers to earlier requests of its connection.
  */
-function outputOf(response: ServerResponse, drained: () => void): SseOutput {
+function outputOf(response: ServerResponse, onWritable: () => void): SseOutput {
   const { socket, chunkedEncoding, req } = response;
   return socket !== null && chunkedEncoding && req.httpVersionMajor === 1
-    ? new SocketOutput(response, socket, drained)
-    : new ResponseOutput(response, drained);
+    ? new SocketOutput(response, socket, onWritable)
+    : new ResponseOutput(response, onWritable);
 }
 
 class SocketOutput implements SseOutput {
   constructor(
     private readonly response: ServerResponse,
     private readonly socket: Socket,
-    private readonly drained: () => void,
+    private readonly onWritable: () => void,
   ) {
     // The response does not hear of what went past it.
-    socket.on('drain', drained);
+    socket.on('drain', onWritable);
   }
 
   get writable(): boolean {
@@ -114,16 +115,16 @@ class SocketOutput implements SseOutput {
   }
 
   detach(): void {
-    this.socket.off('drain', this.drained);
+    this.socket.off('drain', this.onWritable);
   }
 }
 
 class ResponseOutput implements SseOutput {
   constructor(
     private readonly response: ServerResponse,
-    drained: () => void,
+    onWritable: () => void,
   ) {
-    response.on('drain', drained);
+    response.on('drain', onWritable);
   }
 
   get writable(): boolean {

@@ -1,4 +1,4 @@
-export { PushModule, type PushModuleAsyncOptions } from './push.module.js';
+export { PushModule, type PushModuleExtras } from './push.module.js';
 export { PushWsAdapter, type PushWsAdapterOptions } from './push-ws.adapter.js';
 export { isPushRoute } from './push-route.js';
 export { plainPath } from './request-target.js';

@@ -2,7 +2,8 @@ import type { ExecutionContext } from '@nestjs/common';
 import { PushController } from './push.controller.js';
 
 /**
- * Whether a route is the library's own, which admits and limits by itself: a program's global guards and interceptors let it
- * pass by this, and not by comparing its path.
+ * Whether a route is the library's own, which admits and limits by itself. A program's global guards and interceptors ask
+ * this, so that they need not compare paths.
  */
-export const isPushRoute = (context: ExecutionContext): boolean => context.getClass() === PushController;
+export const isPushRoute = (context: ExecutionContext): boolean =>
+  context.getClass().prototype instanceof PushController;

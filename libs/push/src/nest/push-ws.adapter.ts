@@ -3,23 +3,17 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Logger, type INestApplicationContext } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
-import {
-  MAX_INBOUND_BYTES,
-  PUSH_PATH,
-  PUSH_SETTINGS_PATH,
-  SUBPROTOCOL,
-  refusalTable,
-} from '@crossfade/protocol';
+import { MAX_INBOUND_BYTES, SUBPROTOCOL, refusalTable } from '@crossfade/protocol';
 import type { VerifyClientCallbackAsync, WebSocket, WebSocketServer } from 'ws';
-import { Admission, type Refusal } from '../admission.js';
-import type { ResolvedPushOptions } from '../options.js';
+import type { Push } from '../push.js';
+import type { Refusal } from '../refusal.js';
 import { InboundWebSocket, inboundOptions, type InboundLimits } from '../transports/inbound.js';
-import { listenForLeaving, offersSubprotocol, putDecision, readConnectRequest } from './connect-request.js';
+import { listenForDisconnect, offersSubprotocol, putDecision, readConnectRequest } from './read-request.js';
 import { Door, enter } from './door.js';
 import { answerOn, answerWith, problemAnswer, type HttpAnswer } from './http-answer.js';
-import { PUSH_OPTIONS } from './options.token.js';
-import { toHttp } from './refusal.js';
+import { toHttp } from './refusal-response.js';
 import { asksForWebSocket, pathOf, plainPath } from './request-target.js';
+import { PUSH, PUSH_ENDPOINT } from './tokens.js';
 import { Upgrades, requireNode } from './upgrades.js';
 
 type Options = NonNullable<Parameters<WsAdapter['create']>[1]>;
@@ -47,6 +41,8 @@ export class PushWsAdapter extends WsAdapter {
   readonly #upgrades: Upgrades[] = [];
   readonly #doors: Door[] = [];
   #isPush = false;
+  /** Looked up once, when the program is there. */
+  #path: { readonly path: string | undefined } | undefined;
 
   constructor(
     private readonly app: INestApplicationContext,
@@ -59,11 +55,10 @@ export class PushWsAdapter extends WsAdapter {
   }
 
   override create(port: number, options: Options = {}) {
-    this.#isPush = options.path === PUSH_PATH;
+    this.#isPush = options.path !== undefined && options.path === this.#endpoint;
     if (!this.#isPush) return super.create(port, options);
-    const admission = this.app.get(Admission, { strict: false });
-    const resolved = this.app.get<ResolvedPushOptions>(PUSH_OPTIONS, { strict: false });
-    const { inboundBurst: burst, inboundPerSecond: perSecond, clock } = resolved;
+    const push = this.app.get<Push>(PUSH, { strict: false });
+    const { inboundBurst: burst, inboundPerSecond: perSecond, clock } = push.parts.resolved;
     const server = super.create(port, {
       ...options,
       ...inboundOptions,
@@ -72,7 +67,7 @@ export class PushWsAdapter extends WsAdapter {
       maxPayload: MAX_INBOUND_BYTES,
       perMessageDeflate: false,
       handleProtocols: (offered: Set<string>) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
-      verifyClient: this.#verify(admission, resolved),
+      verifyClient: this.#verify(push),
     }) as WebSocketServer;
     return server.on('wsClientError', ({ message }: Error, socket: Duplex) => {
       const { headers, ...answer } = problemAnswer(400, `This is no upgrade to a WebSocket: ${message}.`);
@@ -144,7 +139,9 @@ export class PushWsAdapter extends WsAdapter {
 
   #spell(port: number, path: string): string {
     const plain = plainPath(path).toLowerCase();
-    const own = [PUSH_PATH, PUSH_SETTINGS_PATH, ...this.#gatewaysOf(port).map((gateway) => gateway.path)];
+    const endpoint = this.#endpoint;
+    const push = endpoint === undefined ? [] : [endpoint, `${endpoint}/settings`];
+    const own = [...push, ...this.#gatewaysOf(port).map((gateway) => gateway.path)];
     return own.find((one) => one.toLowerCase() === plain) ?? this.options.spell?.(path) ?? path;
   }
 
@@ -158,18 +155,33 @@ export class PushWsAdapter extends WsAdapter {
     );
   }
 
-  #verify(admission: Admission, options: ResolvedPushOptions): VerifyClientCallbackAsync {
+  /** The path of the push endpoint; undefined: the program has no `PushModule`. */
+  get #endpoint(): string | undefined {
+    return (this.#path ??= this.#findEndpoint()).path;
+  }
+
+  #findEndpoint(): { readonly path: string | undefined } {
+    try {
+      return { path: this.app.get<string>(PUSH_ENDPOINT, { strict: false }) };
+    } catch {
+      return { path: undefined };
+    }
+  }
+
+  #verify({ parts: { admission, resolved } }: Push): VerifyClientCallbackAsync {
     return ({ req: request }, answer) => {
       // A socket that dies here never becomes a connection.
-      const leaving = listenForLeaving(request.socket);
+      const disconnect = listenForDisconnect(request.socket);
       const refuse = (refusal: HttpAnswer): void => answerOn(request.socket, refusal);
-      Promise.try(() => admission.admit(readConnectRequest('websocket', request, options), leaving.gone))
-        .then((admitted) => {
-          if ('gone' in admitted) return;
+      Promise.try(() =>
+        admission.admit(readConnectRequest('websocket', request, resolved), disconnect.signal),
+      )
+        .then((outcome) => {
+          if (outcome.outcome === 'disconnected') return;
           const before =
-            'refusal' in admitted ? this.#answerBeforeUpgrade(request, admitted.refusal) : undefined;
+            outcome.outcome === 'refused' ? this.#answerBeforeUpgrade(request, outcome.refusal) : undefined;
           if (before !== undefined) return refuse(before);
-          putDecision(request, { outcome: admitted, ...leaving });
+          putDecision(request, { outcome, ...disconnect });
           answer(true);
         })
         .catch((error: unknown) => {
@@ -179,7 +191,7 @@ export class PushWsAdapter extends WsAdapter {
     };
   }
 
-  /** A browser cannot see this status, so whoever can be told by a close code is told by that. */
+  /** A browser cannot see the status of an upgrade, so a client that can be told by a close code is. */
   #answerBeforeUpgrade(request: IncomingMessage, refusal: Refusal): HttpAnswer | undefined {
     const row = refusalTable[refusal.reason];
     const byCode = row.webSocket !== undefined && (row.old === 'accept' || offersSubprotocol(request));

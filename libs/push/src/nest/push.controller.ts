@@ -11,36 +11,40 @@ import {
   UseGuards,
   UseInterceptors,
   type MessageEvent,
+  type Type,
 } from '@nestjs/common';
-import { PUSH_PATH, PUSH_SETTINGS_PATH, type PushSettings } from '@crossfade/protocol';
+import type { PushSettings } from '@crossfade/protocol';
 import { EMPTY, Observable, type Subscriber } from 'rxjs';
-import { Admission } from '../admission.js';
-import type { ResolvedPushOptions } from '../options.js';
-import { blockOf, SseTransport, type SseOutput } from '../transports/sse.js';
+import type { Push } from '../push.js';
+import { SseTransport, type SseOutput } from '../transports/sse.js';
+import { blockOf } from '../transports/sse-encoding.js';
 import { AdmissionGuard } from './admission.guard.js';
-import { takeDecision } from './connect-request.js';
+import { takeDecision } from './read-request.js';
 import { FrameWritingInterceptor, takeOvers } from './frame-writing.interceptor.js';
-import { PUSH_OPTIONS } from './options.token.js';
 import { raw } from './raw.js';
-import { RefusalException, RefusalFilter } from './refusal.js';
+import { RefusalException, RefusalFilter } from './refusal-response.js';
+import { PUSH } from './tokens.js';
 
-@Controller()
+/** The controller, at a path. */
+export function pushControllerAt(path: string): Type<PushController> {
+  @Controller(path)
+  class MountedPushController extends PushController {}
+  return MountedPushController;
+}
+
 export class PushController {
-  constructor(
-    private readonly admission: Admission,
-    @Inject(PUSH_OPTIONS) private readonly options: ResolvedPushOptions,
-  ) {}
+  constructor(@Inject(PUSH) private readonly push: Push) {}
 
   /** What an app asks before it opens a WebSocket that could not tell it why it was refused. Holds no secret. */
-  @Get(PUSH_SETTINGS_PATH)
+  @Get('settings')
   @Header('Cache-Control', 'no-store')
   settings(): PushSettings {
-    const { enabled, keepAliveSeconds } = this.options;
+    const { enabled, keepAliveSeconds } = this.push.parts.resolved;
     return { enabled, ...(enabled ? { transport: 'sse' } : {}), keep_alive_seconds: keepAliveSeconds };
   }
 
-  /** One stream of Server-Sent Events. The teardown of the Observable only stops the pump. */
-  @Sse(PUSH_PATH)
+  /** One stream of Server-Sent Events. It ends with its connection, not with the Observable. */
+  @Sse()
   @UseGuards(AdmissionGuard)
   @UseFilters(RefusalFilter)
   @UseInterceptors(FrameWritingInterceptor)
@@ -51,19 +55,25 @@ export class PushController {
     const request = raw(its);
     const response = raw(answer);
     const decision = takeDecision(request);
-    if (decision === undefined || !('ticket' in decision.outcome)) return EMPTY;
-    const transport = new SseTransport(response, this.options.stallSeconds * 1000);
-    const { ticket } = decision.outcome;
-    const registered = await this.admission.register(ticket, transport, decision.gone);
-    if ('refusal' in registered) throw new RefusalException(registered.refusal, ticket.request.wantsStream);
-    if ('gone' in registered) return EMPTY;
-    // From here on the transport hears of the end.
-    decision.forget();
-    return new Observable((subscriber) =>
-      transport.attach(
-        takeOvers.get(response)?.(transport.drained) ?? events(subscriber, response, transport.drained),
-      ),
-    );
+    if (decision?.outcome.outcome !== 'admitted') return EMPTY;
+    const { outcome: admitted, signal, forget } = decision;
+    const { streams, resolved } = this.push.parts;
+    const transport = new SseTransport(response, resolved.stallSeconds * 1000);
+    const opened = await streams.open(admitted, transport, signal);
+    switch (opened.outcome) {
+      case 'refused':
+        throw new RefusalException(opened.refusal, admitted.request.wantsStream);
+      case 'disconnected':
+        return EMPTY;
+      case 'opened':
+        // From here on the transport hears of the end.
+        forget();
+        return new Observable((subscriber) => {
+          const { onWritable } = transport;
+          const takenOver = takeOvers.get(response)?.(onWritable);
+          transport.attach(takenOver ?? events(subscriber, response, onWritable));
+        });
+    }
   }
 }
 
@@ -71,9 +81,9 @@ export class PushController {
 function events(
   subscriber: Subscriber<MessageEvent>,
   response: ServerResponse,
-  drained: () => void,
+  onWritable: () => void,
 ): SseOutput {
-  response.on('drain', drained);
+  response.on('drain', onWritable);
   return {
     get writable() {
       return !response.writableNeedDrain && !response.destroyed;

@@ -1,38 +1,43 @@
 import type { IncomingMessage } from 'node:http';
-import { Inject, Logger } from '@nestjs/common';
+import { Inject, Logger, type Type } from '@nestjs/common';
 import { WebSocketGateway, type OnGatewayConnection } from '@nestjs/websockets';
-import { PUSH_PATH, encodeRetryAfter, refusalTable } from '@crossfade/protocol';
-import { Admission, type Refusal } from '../admission.js';
-import type { ResolvedPushOptions } from '../options.js';
+import { encodeRetryAfter, refusalTable } from '@crossfade/protocol';
+import type { Push } from '../push.js';
+import type { Refusal } from '../refusal.js';
 import type { InboundWebSocket } from '../transports/inbound.js';
 import { WebSocketTransport } from '../transports/websocket.js';
-import { takeDecision } from './connect-request.js';
-import { PUSH_OPTIONS } from './options.token.js';
+import { takeDecision } from './read-request.js';
+import { PUSH } from './tokens.js';
 
 /** How long a refused client has to take the close frame. */
-const GOODBYE_MS = 1000;
+const CLOSE_TIMEOUT_MS = 1000;
 
-/** Opens a WebSocket stream for what the upgrade check (`PushWsAdapter`) has let through. */
-@WebSocketGateway({ path: PUSH_PATH })
-export class PushGateway implements OnGatewayConnection<InboundWebSocket> {
+/** The gateway, at a path. */
+export function pushGatewayAt(path: string): Type<PushGateway> {
+  @WebSocketGateway({ path })
+  class MountedPushGateway extends PushGateway {}
+  return MountedPushGateway;
+}
+
+/** Opens a WebSocket stream for a request that the upgrade check (`PushWsAdapter`) has decided about. */
+class PushGateway implements OnGatewayConnection<InboundWebSocket> {
   private readonly logger = new Logger('Push');
 
-  constructor(
-    private readonly admission: Admission,
-    @Inject(PUSH_OPTIONS) private readonly options: ResolvedPushOptions,
-  ) {}
+  constructor(@Inject(PUSH) private readonly push: Push) {}
 
   handleConnection(webSocket: InboundWebSocket, request: IncomingMessage): void {
     const decision = takeDecision(request);
     if (decision === undefined) return webSocket.terminate();
-    if ('refusal' in decision.outcome) return refuse(webSocket, decision.outcome.refusal);
-    const stallMs = this.options.stallSeconds * 1000;
-    const transport = new WebSocketTransport(webSocket, request.socket, stallMs);
-    this.admission
-      .register(decision.outcome.ticket, transport, decision.gone)
-      .then((registered) => {
-        if ('refusal' in registered) refuse(webSocket, registered.refusal);
-        if ('connection' in registered) decision.forget();
+    const { outcome: admitted, signal, forget } = decision;
+    if (admitted.outcome === 'refused') return refuse(webSocket, admitted.refusal);
+    const { streams, resolved } = this.push.parts;
+    const transport = new WebSocketTransport(webSocket, request.socket, resolved.stallSeconds * 1000);
+    streams
+      .open(admitted, transport, signal)
+      .then((opened) => {
+        if (opened.outcome === 'refused') refuse(webSocket, opened.refusal);
+        // From here on the transport hears of the end.
+        if (opened.outcome === 'opened') forget();
       })
       .catch((error: unknown) => {
         this.logger.error(error);
@@ -44,5 +49,5 @@ export class PushGateway implements OnGatewayConnection<InboundWebSocket> {
 function refuse(webSocket: InboundWebSocket, { reason, retryAfterMs }: Refusal): void {
   const code = refusalTable[reason].webSocket;
   webSocket.close(code, retryAfterMs === undefined ? reason : encodeRetryAfter(retryAfterMs));
-  setTimeout(() => webSocket.terminate(), GOODBYE_MS).unref();
+  setTimeout(() => webSocket.terminate(), CLOSE_TIMEOUT_MS).unref();
 }

@@ -1,7 +1,6 @@
 import { closeTable } from '@crossfade/protocol';
 import { WebSocket, type ServerOptions } from 'ws';
-import type { Clock } from '../clock.js';
-import { tenthsOf, type Tenths } from '../confirmation.js';
+import { tenthsOf, type Clock, type Tenths } from '../clock.js';
 import type { TransportEvents } from '../transport.js';
 
 export interface InboundLimits {
@@ -12,13 +11,13 @@ export interface InboundLimits {
   readonly clock: Clock;
 }
 
-/** How long a client has to take the close frame. */
-const GOODBYE_MS = 1000;
+/** How long a client has to take the close frame, milliseconds. */
+const CLOSE_TIMEOUT_MS = 1000;
 
 /** Options of ws that bound what a client sends below the level of messages. Today's clients send nothing but pings. */
 export const inboundOptions = {
   // Its own is half a minute, in which a client that broke the protocol would keep its stream.
-  closeTimeout: GOODBYE_MS,
+  closeTimeout: CLOSE_TIMEOUT_MS,
   // It answers every ping, and keeps the answers for a client that does not read them.
   autoPong: false,
   // What it says is not read.
@@ -35,7 +34,7 @@ export const inboundOptions = {
  */
 export class InboundWebSocket extends WebSocket {
   /** Who hears of a flood; nobody before the stream is registered. */
-  events: Pick<TransportEvents, 'flooded'> | undefined = undefined;
+  events: Pick<TransportEvents, 'close'> | undefined = undefined;
   readonly #limits: InboundLimits;
   /** When the budget will be whole again. */
   #wholeAt: Tenths = 0;
@@ -76,8 +75,8 @@ export class InboundWebSocket extends WebSocket {
   #flood(): void {
     this.#isFlooding = true;
     this.pause();
-    if (this.events !== undefined) return this.events.flooded();
+    if (this.events !== undefined) return this.events.close('flooding');
     this.close(closeTable.flooding.webSocket);
-    setTimeout(() => this.terminate(), GOODBYE_MS).unref();
+    setTimeout(() => this.terminate(), CLOSE_TIMEOUT_MS).unref();
   }
 }

@@ -1,59 +1,17 @@
 import type { ServerResponse } from 'node:http';
 import type { CloseReason } from '@crossfade/protocol';
 import type { Transport, TransportEvents } from '../transport.js';
-import { Encoding } from '../encoding.js';
-import { ControlFrame, type Frame } from '../frame.js';
+import { watchForStall } from '../backpressure.js';
+import type { Frame } from '../frame.js';
 
-/** One block of an event stream, in the fields that NestJS' `MessageEvent` has. No field holds a line break. */
-export interface SseBlock {
-  readonly id?: string;
-  readonly data?: string;
-  readonly comment?: string;
-  readonly retry?: number;
-}
-
-/** A block as bytes have it: the data before the id, so that nobody keeps the id of a message that broke off. */
-export function encodeBlock({ comment, data, id, retry }: SseBlock): string {
-  return (
-    (comment === undefined ? '' : `: ${comment}\n`) +
-    (data === undefined ? '' : `data: ${data}\n`) +
-    (id === undefined ? '' : `id: ${id}\n`) +
-    (retry === undefined ? '\n' : `retry: ${retry}\n\n`)
-  );
-}
-
-/** The first wait of a client that lost its stream, milliseconds; each stream gets one between it and its double. */
-const RETRY_MS = 1000;
-
-/** `retry:` goes at the start of a stream, and where it will end soon, jittered so that clients spread. */
-export function blockOf(frame: Frame): SseBlock {
-  const { id, data, envelope } = frame;
-  const isRetryTold =
-    frame instanceof ControlFrame && (envelope?.type === 'Connected' || envelope?.type === 'Reconnect');
-  return {
-    ...(data === undefined ? { comment: 'keepalive' } : { data }),
-    ...(id === undefined ? {} : { id }),
-    ...(isRetryTold ? { retry: Math.round(RETRY_MS * (1 + Math.random())) } : {}),
-  };
-}
-
-/** Plain, for a response that frames its body itself. */
-export const sseBytes = new Encoding('sse', (frame) => Buffer.from(encodeBlock(blockOf(frame))));
-
-/** Each block a chunk of HTTP/1.1 (RFC 9112, section 7.1), so that it can go straight to the socket. */
-export const sseChunks = new Encoding('sse-chunks', (frame) => {
-  const block = Buffer.from(encodeBlock(blockOf(frame)));
-  return Buffer.concat([Buffer.from(`${block.length.toString(16)}\r\n`), block, Buffer.from('\r\n')]);
-});
-
-/** What takes a stream's frames: the route's Observable, or whatever stands before it. */
+/** What takes a stream's frames: the route's Observable, or the socket itself. */
 export interface SseOutput {
   /** Whether it takes bytes now. */
   readonly writable: boolean;
   write(frames: readonly Frame[]): void;
   /** Ends the response in order. */
   end(): void;
-  /** The response is over: its socket may go on without it. */
+  /** The response has ended. Its socket may live on. */
   detach?(): void;
 }
 
@@ -66,15 +24,11 @@ export class SseTransport implements Transport {
 
   constructor(
     private readonly response: ServerResponse,
-    stallMs: number,
+    private readonly stallMs: number,
   ) {
     response.once('close', () => {
       this.#output?.detach?.();
       this.#events?.closed();
-    });
-    // Node's own measure: it is put off by every byte that the kernel takes.
-    response.setTimeout(stallMs, () => {
-      if (this.pendingBytes > 0) this.#events?.stalled();
     });
   }
 
@@ -92,17 +46,18 @@ export class SseTransport implements Transport {
 
   listen(events: TransportEvents): void {
     this.#events = events;
+    watchForStall(this.response, this.stallMs, this, events);
   }
 
-  /** There is something to write to: what waits may go. */
+  /** The response is ready: what waits may be written. */
   attach(output: SseOutput): void {
     this.#output = output;
     if (this.#ended) output.end();
-    else this.drained();
+    else this.onWritable();
   }
 
-  /** Whatever took no bytes takes them again. */
-  readonly drained = (): void => this.#events?.drained();
+  /** The output takes bytes again. */
+  readonly onWritable = (): void => this.#events?.writable();
 
   write(frames: readonly Frame[]): void {
     this.#output?.write(frames);

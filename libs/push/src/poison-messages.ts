@@ -2,11 +2,11 @@ import type { LoggedFrame } from './frame.js';
 import type { ConnectionId } from './lease.js';
 import type { Cursor } from './log.js';
 
-/** What every client takes: the smallest buffer for a line or a message that we know of has 8 KiB, the next 64. */
+/** Every client can read this: the smallest buffer for a line or a message that we know of has 8 KiB, the next 64. */
 const SMALL_BYTES = 4096;
-/** How often a stream begins before the same large message of the same client; the next one begins behind it. */
+/** How many streams of a client begin before the same large message. The next one begins behind it. */
 const MOST_REPLAYS = 3;
-/** Clients that are remembered; the one that came back longest ago is forgotten first. */
+/** Clients that are remembered. The one that came back the longest ago is dropped first. */
 const REMEMBERED = 1000;
 /** Messages that are looked at for the first one of the types that a client asked for. */
 const LOOKED_AT = 1024;
@@ -20,17 +20,18 @@ interface Beginning {
 }
 
 /**
- * Finds clients that cannot read the message behind their cursor: a reader of lines has a buffer, a WebSocket client a
- * limit, and a link breaks before a large message is through. They would come back with the same cursor for ever.
+ * Finds messages that a client cannot read, by streams that begin before the same one again and again: a reader of lines
+ * has a buffer, a WebSocket client a limit, and a link may break before a large message is through. Without this, the
+ * client would come back with the same cursor for ever.
  */
-export class Replays {
+export class PoisonMessages {
   readonly #last = new Map<string, { readonly connectionId: ConnectionId; readonly times: number }>();
 
   constructor(private readonly isOpen: (id: ConnectionId) => boolean) {}
 
   /**
-   * Notes that a stream begins before these messages. The answer is the one that its client has failed to read too
-   * often, and is not to get again; undefined: let it read.
+   * Notes that a stream begins before these messages. Returns the message that its client has failed to read too often,
+   * and should be led past; undefined: let it read.
    */
   begin({ connectionId, tokenId, cursor, types }: Beginning, messages: Iterable<LoggedFrame>) {
     const first = firstOf(messages, types);

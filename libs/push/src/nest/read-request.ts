@@ -1,26 +1,28 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { SUBPROTOCOL, parameter } from '@crossfade/protocol';
-import type { ConnectRequest, Refusal, Ticket } from '../admission.js';
+import type { Admitted } from '../admission.js';
+import type { ConnectRequest } from '../connect-request.js';
 import type { ResolvedPushOptions } from '../options.js';
+import type { Refused } from '../refusal.js';
 import type { TransportName } from '../transport.js';
 import { queryOf } from './request-target.js';
 
-/** What became of a request at the door. */
+/** What admission decided about a request. */
 export interface Decision {
-  readonly outcome: { readonly ticket: Ticket } | { readonly refusal: Refusal };
-  /** Aborts when the client leaves. */
-  readonly gone: AbortSignal;
-  /** Stop listening for that: somebody else does. */
+  readonly outcome: Admitted | Refused;
+  /** Aborts when the client disconnects. */
+  readonly signal: AbortSignal;
+  /** Stops listening for that, once the transport does. */
   forget(): void;
 }
 
-/** Hears when what carries a request closes. Bind it before anything is acquired: whatever is, goes back then. */
-export function listenForLeaving(carrier: EventEmitter): Pick<Decision, 'gone' | 'forget'> {
+/** Hears when what carries a request closes. Call it before anything is acquired, which is released then. */
+export function listenForDisconnect(carrier: EventEmitter): Pick<Decision, 'signal' | 'forget'> {
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   carrier.once('close', abort);
-  return { gone: controller.signal, forget: () => carrier.off('close', abort) };
+  return { signal: controller.signal, forget: () => carrier.off('close', abort) };
 }
 
 /** Decisions on their way from the guard, or the upgrade check, to the handler that opens the stream. */
@@ -30,7 +32,7 @@ export function putDecision(request: IncomingMessage, decision: Decision): void 
   decisions.set(request, decision);
 }
 
-/** Once: a request lives as long as its stream, and would keep its decision. */
+/** Takes it out: a request lives as long as its stream, and would keep its decision. */
 export function takeDecision(request: IncomingMessage): Decision | undefined {
   const decision = decisions.get(request);
   decisions.delete(request);
@@ -40,7 +42,7 @@ export function takeDecision(request: IncomingMessage): Decision | undefined {
 const CLIENT = /^[\w.-]{1,64}\/[\w.+-]{1,64}$/;
 const MAX_TYPES = 64;
 
-/** Whether a WebSocket client offers the subprotocol by which it is told more than an old one. */
+/** Whether a WebSocket client offers the subprotocol, and so understands more than an old one. */
 export function offersSubprotocol({ headers }: IncomingMessage): boolean {
   return (headers['sec-websocket-protocol'] ?? '').split(',').some((one) => one.trim() === SUBPROTOCOL);
 }
@@ -61,16 +63,16 @@ export function readConnectRequest(
     address: addressOf(request),
     cursor: readCursor(request, query),
     client: CLIENT.test(client) ? client : 'unknown',
-    // Whoever says its name has read the protocol, however it spells it.
+    // A client that says its name has read the protocol, however it spells it.
     knowsResync: client !== '' || offersSubprotocol(request),
     types: readTypes(query.get(parameter.types)),
-    // Ids of connections are our own, in small letters.
+    // Our own ids are in lower case.
     replaces: query.get(parameter.replaces)?.toLowerCase() || undefined,
     wantsStream: query.get(parameter.refusal) === 'stream',
   };
 }
 
-/** What a library adds when it comes back wins over what a program has written into its URL, which is stale by then. */
+/** What a library adds when it reconnects wins over what a program wrote into its URL, which is stale by then. */
 function readCursor(request: IncomingMessage, query: URLSearchParams): string | undefined {
   return (
     header(request, 'last-event-id') ||

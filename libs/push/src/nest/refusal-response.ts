@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { refusalTable } from '@crossfade/protocol';
-import type { Refusal } from '../admission.js';
+import type { Refusal } from '../refusal.js';
+import { encodeBlock } from '../transports/sse-encoding.js';
 import { answerWith, problemAnswer, type HttpAnswer } from './http-answer.js';
 import { raw } from './raw.js';
-import { encodeBlock } from '../transports/sse.js';
 
 export function toHttp({ reason, detail, retryAfterMs }: Refusal): HttpAnswer {
   const status = refusalTable[reason].http;
@@ -19,7 +19,7 @@ export function toHttp({ reason, detail, retryAfterMs }: Refusal): HttpAnswer {
   };
 }
 
-/** `asStream`: the client gives up on an error status; it is told when to come back by a stream that ends at once. */
+/** `asStream`: the client gives up on an error status, so a stream that ends at once tells it when to come back. */
 export class RefusalException extends HttpException {
   constructor(
     readonly refusal: Refusal,

@@ -5,7 +5,7 @@ import { concerns, route } from './router.js';
 
 const record = (over: Partial<LogRecord>): LogRecord => ({
   cursor: '1',
-  place: 1n,
+  offset: 1n,
   publishedAt: 0,
   type: 'T',
   message: {},

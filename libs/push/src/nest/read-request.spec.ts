@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { readConnectRequest } from './connect-request.js';
+import { readConnectRequest } from './read-request.js';
 
 const read = (query: string, headers: Record<string, string> = {}) =>
   readConnectRequest('sse', { url: `/api/v2/push${query}`, headers } as unknown as IncomingMessage, {

@@ -19,7 +19,7 @@ function make() {
     const connectionId = `c${(made += 1)}`;
     open.add(connectionId);
     const unreadable = replays.begin({ connectionId, tokenId, cursor, types }, messages);
-    return { place: unreadable?.place, end: () => open.delete(connectionId) };
+    return { place: unreadable?.offset, end: () => open.delete(connectionId) };
   };
   /** Several streams, each after the end of the one before. */
   const inTurn = (times: number, ...asked: Parameters<typeof begin>) =>

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import type { Clock } from './clock.js';
 import type { Connection } from './connection.js';
 import type { Hub } from './hub.js';
 import { Loop } from './loop.js';
+import type { Runtime } from './runtime.js';
 
 /** How often it looks in one stall time. */
 const LOOKS = 3;
@@ -12,35 +12,35 @@ const READ_MS = 5000;
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'];
 
 /**
- * Finds peers that vanished without a word: bytes that the kernel holds for a socket, of which none is acknowledged for
- * the stall time. Without this, the kernel would try for a quarter of an hour. A quiet stream has bytes on their way
- * with its next sign of life, so the bound is the keep-alive interval, the stall time and one look.
- * Where the kernel has no such table (it is Linux'), only its own bound holds.
+ * Closes streams whose peer vanished without closing: the kernel holds bytes for the socket, and the peer acknowledged
+ * none of them for the stall time. The kernel itself would try for a quarter of an hour. A quiet stream has such bytes
+ * after its next keep-alive, so the bound is the keep-alive interval, the stall time and one look.
+ * Only Linux has the table that this reads. Elsewhere the kernel's own bound holds.
  */
-export class Peers {
-  /** Since when a connection has had bytes on their way, and how many were acknowledged by then. */
+export class VanishedPeers {
+  /** Since when a connection has had unacknowledged bytes, and how many were acknowledged by then. */
   readonly #waiting = new WeakMap<Connection, { acknowledged: number; since: number }>();
   readonly loop: Loop;
 
   constructor(
     private readonly hub: Hub,
     private readonly stallSeconds: number,
-    private readonly clock: Clock,
+    private readonly runtime: Runtime,
     private readonly read: () => Promise<ReadonlyMap<string, number> | undefined> = unacknowledged,
-    onError: (error: unknown, doing: string) => void = () => undefined,
   ) {
+    const { clock, onError } = runtime;
     const intervalMs = (stallSeconds * 1000) / LOOKS;
     this.loop = new Loop({ name: 'peers', intervalMs, deadlineMs: READ_MS, clock, onError }, async () => {
       if (!(await this.look())) this.loop.stop();
     });
   }
 
-  /** Looks once; false where it cannot. */
+  /** Looks once; false: this system has no such table. */
   async look(): Promise<boolean> {
     if (this.hub.size === 0) return true;
     const table = await this.read();
     if (table === undefined) return false;
-    const now = this.clock.elapsed();
+    const now = this.runtime.clock.elapsed();
     for (const connection of [...this.hub.all()]) {
       const { socket } = connection.transport;
       const outstanding = socket === null ? undefined : table.get(keyOf(socket));

@@ -1,0 +1,130 @@
+import type { Catalog } from '@crossfade/protocol';
+import { Admission } from './admission.js';
+import { Budgets } from './budgets.js';
+import { Confirmation } from './confirmation.js';
+import { Connections } from './connections.js';
+import { Delivery } from './delivery.js';
+import { Drain } from './drain.js';
+import { Effects } from './effects.js';
+import { Hub } from './hub.js';
+import { KeepAlive } from './keep-alive.js';
+import { Leases } from './lease.js';
+import { MemoryMessageLog } from './memory/log.js';
+import { PushMetrics } from './metrics.js';
+import { resolveOptions, type PushOptions } from './options.js';
+import { PushPublisher } from './publisher.js';
+import { Reauthorization } from './reauthorization.js';
+import { Report } from './report.js';
+import type { Runtime } from './runtime.js';
+import { CatchUpScheduler } from './schedulers.js';
+import { Streams } from './streams.js';
+import { VanishedPeers } from './vanished-peers.js';
+
+/** Real-time push, without a framework: what goes in, who is connected, and its start and end. */
+export interface Push<C extends Catalog = Catalog> {
+  readonly publisher: PushPublisher<C>;
+  readonly connections: Connections;
+  /** Begins to read the log. Call it before the first stream opens. */
+  start(): Promise<void>;
+  /**
+   * Refuses new streams and moves the open ones, over `drainSeconds`. Resolves when none is open. Keep the HTTP server
+   * open meanwhile: the log is still read, and nobody misses what is published now.
+   */
+  drain(): Promise<void>;
+  /** Publishes what waits, and closes log and leases. Call it once no request can publish any more. */
+  close(): Promise<void>;
+  /** What adapters of frameworks and transports work with, and what tests look at. */
+  readonly parts: ReturnType<typeof wire>;
+}
+
+/**
+ * Wires the library. An adapter for a framework reads requests, asks `parts.admission` and opens streams with
+ * `parts.streams`; `@crossfade/push/nest` is one.
+ * @throws RangeError naming the option that is wrong
+ */
+export function createPush<C extends Catalog>(options: PushOptions<C>): Push<C> {
+  const parts = wire(options);
+  const { resolved, log, delivery, drain, loops, metrics, publisher, report, hub } = parts;
+  const { logger, enabled, drainSeconds, leases } = resolved;
+  return {
+    publisher: publisher as PushPublisher<C>,
+    connections: new Connections(hub),
+    parts,
+    async start() {
+      await delivery.start();
+      for (const loop of [delivery.expiry, report.loop, ...loops]) metrics.watch(loop);
+      for (const loop of [report.loop, ...loops]) loop.start();
+      if (!enabled) logger.warn('Push is switched off: both transports answer 404.');
+    },
+    async drain() {
+      logger.log(`Moving ${hub.size} open streams to other replicas, over ${drainSeconds} s.`);
+      await drain.run();
+      for (const loop of loops) loop.stop();
+    },
+    async close() {
+      await publisher.close();
+      await log.close();
+      delivery.stop();
+      await leases.close();
+      report.loop.stop();
+      report.summarize();
+    },
+  };
+}
+
+function wire(options: PushOptions) {
+  const resolved = resolveOptions(options);
+  const { clock, random, authenticator, keepAliveSeconds, stallSeconds, reauthorizeSeconds } = resolved;
+  const metrics = new PushMetrics(resolved.meterProvider.getMeter('@crossfade/push'), () => clock.elapsed());
+  const report = new Report(resolved.logger, metrics, clock);
+  const runtime: Runtime = { clock, random, metrics, onError: report.error };
+  const { journal, log = new MemoryMessageLog({ clock, journal, onError: report.error }) } = resolved;
+  const hub = new Hub();
+  const reauthorize = authenticator.reauthorize?.bind(authenticator);
+  const effects = new Effects(hub, reauthorize, runtime);
+  const window = {
+    capacity: resolved.windowCapacity,
+    criticalCapacity: resolved.criticalCapacity,
+    criticalRetentionMs: resolved.criticalRetentionSeconds * 1000,
+  };
+  const portion = Math.ceil(resolved.writeQueueCapacity / 2);
+  const delivery = new Delivery(log, hub, effects, { window, portion }, runtime);
+  const keepAlive = new KeepAlive(keepAliveSeconds, () => delivery.head, runtime);
+  const catchUp = new CatchUpScheduler();
+  const budgets = new Budgets(resolved, clock);
+  const openConnection = hub.get.bind(hub);
+  const leases = new Leases(resolved, { store: resolved.leases, budgets, runtime, openConnection });
+  const admission = new Admission(resolved, { hub, delivery, leases, budgets, runtime });
+  const streams = new Streams(resolved, {
+    log,
+    hub,
+    delivery,
+    admission,
+    leases,
+    keepAlive,
+    catchUp,
+    runtime,
+  });
+  const reauthorization = new Reauthorization(hub, reauthorize, reauthorizeSeconds, runtime);
+  const confirmation = new Confirmation(hub, resolved.unconfirmedSeconds, reauthorizeSeconds, runtime);
+  const vanishedPeers = new VanishedPeers(hub, stallSeconds, runtime);
+  return {
+    resolved,
+    metrics,
+    report,
+    log,
+    hub,
+    delivery,
+    keepAlive,
+    catchUp,
+    budgets,
+    admission,
+    streams,
+    reauthorization,
+    confirmation,
+    /** They run as long as there are streams. */
+    loops: [keepAlive, vanishedPeers, reauthorization, confirmation].map(({ loop }) => loop),
+    drain: new Drain(admission, hub, resolved.drainSeconds, runtime),
+    publisher: new PushPublisher(log, resolved.catalog, resolved.maxMessageBytes, runtime),
+  };
+}
