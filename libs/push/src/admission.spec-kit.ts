@@ -1,20 +1,11 @@
 import { catalog } from '@crossfade/protocol/catalog';
-import { Admission, type ConnectRequest } from './admission.js';
-import { Budgets } from './budgets.js';
-import { CatchUp } from './catch-up.js';
-import { Confirmation } from './confirmation.js';
-import { Delivery } from './delivery.js';
-import { Hub } from './hub.js';
-import { KeepAlive } from './keep-alive.js';
+import type { ConnectRequest } from './connect-request.js';
 import { MemoryLeaseStore } from './memory/lease-store.js';
-import { MemoryMessageLog } from './memory/log.js';
-import { resolveOptions, type PushOptions, type ResolvedPushOptions } from './options.js';
+import type { PushOptions } from './options.js';
 import type { Authentication, Authenticator, Principal } from './principal.js';
-import { PushPublisher } from './publisher.js';
-import { Reauthorization } from './reauthorization.js';
+import { createPush } from './push.js';
 import { ScriptedTransport } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
-import { Turn } from './turn.js';
 
 /** Accounts that a test changes by hand, and answers as slowly as it wants. */
 class Accounts implements Authenticator {
@@ -23,6 +14,8 @@ class Accounts implements Authenticator {
   /** What an answer waits for after it has been read. */
   gate: Promise<void> = Promise.resolve();
   asked = 0;
+  /** Hears who is asked about again; what it throws is the answer. */
+  onReauthorize: (principals: readonly Principal[]) => void = () => undefined;
 
   async authenticate(credential: string): Promise<Authentication> {
     this.asked += 1;
@@ -34,6 +27,7 @@ class Accounts implements Authenticator {
   }
 
   async reauthorize(principals: readonly Principal[]): Promise<readonly (Principal | undefined)[]> {
+    this.onReauthorize(principals);
     const read = principals.map(({ tokenId }) => this.#read(tokenId));
     await this.gate;
     return read;
@@ -61,93 +55,51 @@ export const request = (over: Partial<ConnectRequest> = {}): ConnectRequest => (
   ...over,
 });
 
-/** Everything that admission works with, on a virtual clock. */
+/** The library as production wires it, on a virtual clock, without its loops. */
 export async function make({
   limit = 2,
-  enabled = true,
   ...more
-}: Partial<PushOptions> & { limit?: number } = {}) {
+}: Partial<Omit<PushOptions, 'leases'>> & { limit?: number; leases?: MemoryLeaseStore } = {}) {
   const accounts = new Accounts();
-  const leases = new MemoryLeaseStore();
-  const log = new MemoryMessageLog();
-  const options = resolveOptions({
+  const leases = more.leases ?? new MemoryLeaseStore();
+  const clock = new VirtualClock();
+  const errors: string[] = [];
+  const push = createPush({
+    catalog,
     authenticator: accounts,
-    leases,
-    log,
-    enabled,
+    clock,
     maxConnectionsPerOwner: limit,
     allowedOrigins: ['https://app.example'],
+    logger: {
+      log: () => undefined,
+      warn: () => undefined,
+      error: (line) => errors.push(/^While ([^:]+):/.exec(line)?.[1] ?? line),
+    },
     ...more,
+    leases,
   });
-  const hub = new Hub();
-  const clock = new VirtualClock();
-  const advance = (milliseconds: number): void => clock.advance(milliseconds);
-  const errors: string[] = [];
-  const onError = (_error: unknown, doing: string) => errors.push(doing);
-  const delivery = new Delivery(
-    log,
-    hub,
-    accounts,
-    clock,
-    { window: windowLimits(options), portion: 32 },
-    onError,
-  );
-  await delivery.start();
-  const keepAlive = new KeepAlive(15, () => delivery.head, clock);
-  const catchUp = new CatchUp();
-  const budgets = new Budgets(options, clock);
-  const admission = new Admission(options, {
-    hub,
-    delivery,
-    keepAlive,
-    catchUp,
-    turn: new Turn(),
-    budgets,
-    clock,
-    onError,
-  });
-  const publisher = new PushPublisher(log, catalog, clock, () => undefined);
+  const { parts, publisher } = push;
+  const { admission, streams } = parts;
+  await parts.delivery.start();
 
   async function connect(over: Partial<ConnectRequest> = {}) {
     const gone = new AbortController();
     const admitted = await admission.admit(request(over), gone.signal);
-    if (!('ticket' in admitted)) return { admitted, gone };
+    if (admitted.outcome !== 'admitted') return { admitted, gone };
     const transport = new ScriptedTransport();
-    const registered = await admission.register(admitted.ticket, transport, gone.signal);
-    return { admitted, registered, transport, gone };
+    const opened = await streams.open(admitted, transport, gone.signal);
+    return { admitted, opened, transport, gone };
   }
 
-  const reauthorization = new Reauthorization(hub, accounts, options.reauthorizeSeconds, clock, onError);
-  const confirmation = new Confirmation(
-    hub,
-    options.unconfirmedSeconds,
-    options.reauthorizeSeconds,
-    clock,
-    onError,
-  );
-
   return {
+    ...parts,
+    push,
+    publisher,
     clock,
-    options,
-    budgets,
-    delivery,
-    reauthorization,
-    confirmation,
     accounts,
     leases,
-    hub,
-    keepAlive,
-    catchUp,
-    admission,
-    publisher,
     connect,
     errors,
-    advance,
+    advance: (milliseconds: number): void => clock.advance(milliseconds),
   };
 }
-
-export const windowLimits = (options: ResolvedPushOptions) => ({
-  capacity: options.windowCapacity,
-  criticalCapacity: options.criticalCapacity,
-  criticalRetentionMs: options.criticalRetentionSeconds * 1000,
-});

@@ -1,11 +1,7 @@
 import { ChangeType } from '@crossfade/protocol/catalog';
 import { describe, expect, it } from 'vitest';
-import { make, request, windowLimits } from './admission.spec-kit.js';
-import { Delivery } from './delivery.js';
-import { MemoryMessageLog } from './memory/log.js';
-import { resolveOptions } from './options.js';
+import { make, request } from './admission.spec-kit.js';
 import { ScriptedTransport, settled } from './scripted.spec-kit.js';
-import { VirtualClock } from './testing/virtual-clock.js';
 
 const membership = (change: ChangeType) =>
   ({
@@ -40,7 +36,7 @@ describe('admission', () => {
     'lets the origin %s pass',
     async (origin) => {
       const { connect } = await make();
-      expect(await connect({ origin })).toHaveProperty('registered.connection');
+      expect(await connect({ origin })).toHaveProperty('opened.connection');
     },
   );
 
@@ -57,7 +53,7 @@ describe('admission', () => {
     expect((await connect()).admitted).toMatchObject({ refusal: { reason: 'unavailable' } });
     expect(accounts.asked).toBe(1);
     advance(10_000);
-    expect(await connect()).toHaveProperty('registered.connection');
+    expect(await connect()).toHaveProperty('opened.connection');
   });
 
   it('refuses everyone while it drains or is switched off', async () => {
@@ -270,7 +266,7 @@ describe('budgets', () => {
     expect(accounts.asked).toBe(asked);
     first.transport?.close();
     await settled();
-    expect(await connect()).toHaveProperty('registered.connection');
+    expect(await connect()).toHaveProperty('opened.connection');
   });
 
   it('bound how often one owner connects', async () => {
@@ -278,7 +274,7 @@ describe('budgets', () => {
     for (let time = 0; time < 3; time += 1) (await connect()).transport?.close();
     const { admitted } = await connect();
     expect(admitted).toMatchObject({ refusal: { reason: 'limit' } });
-    expect(await connect({ credential: 'foreign' })).toHaveProperty('registered.connection');
+    expect(await connect({ credential: 'foreign' })).toHaveProperty('opened.connection');
   });
 
   it('bound how many bad credentials one address sends', async () => {
@@ -305,20 +301,20 @@ describe('budgets', () => {
     expect(accounts.asked).toBe(1);
     expect((await connect()).admitted).toMatchObject({ refusal: { reason: 'unavailable' } });
     open();
-    for (const each of admitted) expect(await each).toHaveProperty('registered.connection');
+    for (const each of admitted) expect(await each).toHaveProperty('opened.connection');
   });
 });
 
 describe('places', () => {
   it('go back when the client leaves, at any moment', async () => {
-    const { admission, accounts, leases, hub, keepAlive } = await make();
+    const { admission, streams, accounts, leases, hub, keepAlive } = await make();
     let open: () => void = () => undefined;
     accounts.gate = new Promise((resolve) => (open = resolve));
     const during = new AbortController();
     const admitting = admission.admit(request(), during.signal);
     during.abort();
     open();
-    expect(await admitting).toEqual({ gone: true });
+    expect(await admitting).toEqual({ outcome: 'disconnected' });
     expect(leases.count()).toBe(0);
 
     const acquiring = new AbortController();
@@ -328,7 +324,7 @@ describe('places', () => {
       acquiring.abort();
       return acquired;
     };
-    expect(await admission.admit(request(), acquiring.signal)).toEqual({ gone: true });
+    expect(await admission.admit(request(), acquiring.signal)).toEqual({ outcome: 'disconnected' });
     leases.acquire = acquire;
     await settled();
     expect(leases.count()).toBe(0);
@@ -339,15 +335,15 @@ describe('places', () => {
     between.abort();
     await settled();
     expect(leases.count()).toBe(0);
-    if (!('ticket' in admitted)) throw new Error('should have been admitted');
-    expect(await admission.register(admitted.ticket, new ScriptedTransport(), between.signal)).toEqual({
-      gone: true,
+    if (admitted.outcome !== 'admitted') throw new Error('should have been admitted');
+    expect(await streams.open(admitted, new ScriptedTransport(), between.signal)).toEqual({
+      outcome: 'disconnected',
     });
     expect([leases.count(), hub.indexed, keepAlive.size]).toEqual([0, 0, 0]);
   });
 
   it('go back when the replica begins to drain while a stream is being opened', async () => {
-    const { admission, leases, hub, accounts } = await make();
+    const { admission, streams, leases, hub, accounts } = await make();
     let answer: () => void = () => undefined;
     accounts.gate = new Promise((resolve) => (answer = resolve));
     const gone = new AbortController();
@@ -356,9 +352,9 @@ describe('places', () => {
     admission.drain();
     answer();
     const admitted = await admitting;
-    if (!('ticket' in admitted)) throw new Error('should have been admitted');
-    const registered = await admission.register(admitted.ticket, new ScriptedTransport(), gone.signal);
-    expect(registered).toMatchObject({ refusal: { reason: 'unavailable' } });
+    if (admitted.outcome !== 'admitted') throw new Error('should have been admitted');
+    const opened = await streams.open(admitted, new ScriptedTransport(), gone.signal);
+    expect(opened).toMatchObject({ refusal: { reason: 'unavailable' } });
     expect([leases.count(), hub.indexed]).toEqual([0, 0]);
   });
 
@@ -400,7 +396,7 @@ describe('places', () => {
     expect(over.admitted).toMatchObject({ refusal: { reason: 'limit' } });
     const replaces = [...hub.all()][0]?.id;
     const second = await connect({ replaces });
-    expect(second).toHaveProperty('registered.connection');
+    expect(second).toHaveProperty('opened.connection');
     expect(first.transport?.ended).toBe('replaced');
     await settled();
     expect([leases.count(), hub.size]).toEqual([1, 1]);
@@ -436,31 +432,31 @@ describe('places', () => {
 
 describe('rights that change while a stream is opened', () => {
   it('a token that was revoked meanwhile opens none', async () => {
-    const { admission, accounts, publisher, leases, hub } = await make();
+    const { admission, streams, accounts, publisher, leases, hub } = await make();
     const gone = new AbortController();
     const admitted = await admission.admit(request(), gone.signal);
     accounts.isRevoked = true;
     await publisher.publish(revocation);
     await settled();
-    if (!('ticket' in admitted)) throw new Error('should have been admitted');
-    const registered = await admission.register(admitted.ticket, new ScriptedTransport(), gone.signal);
-    expect(registered).toMatchObject({ refusal: { reason: 'unauthorized' } });
+    if (admitted.outcome !== 'admitted') throw new Error('should have been admitted');
+    const opened = await streams.open(admitted, new ScriptedTransport(), gone.signal);
+    expect(opened).toMatchObject({ refusal: { reason: 'unauthorized' } });
     expect([leases.count(), hub.indexed]).toEqual([0, 0]);
   });
 
   it('a revocation finds no moment to pass a stream that is being opened', async () => {
     for (let lead = -12; lead <= 12; lead += 1) {
-      const { admission, accounts, publisher, hub, leases } = await make();
+      const { admission, streams, accounts, publisher, hub, leases } = await make();
       const gone = new AbortController();
       const admitted = await admission.admit(request(), gone.signal);
-      if (!('ticket' in admitted)) throw new Error('should have been admitted');
+      if (admitted.outcome !== 'admitted') throw new Error('should have been admitted');
       const transport = new ScriptedTransport();
       const revoke = (): void => {
         accounts.isRevoked = true;
         void publisher.publish(revocation);
       };
-      const register = (): void => void admission.register(admitted.ticket, transport, gone.signal);
-      const [first, second] = lead < 0 ? [revoke, register] : [register, revoke];
+      const open = (): void => void streams.open(admitted, transport, gone.signal);
+      const [first, second] = lead < 0 ? [revoke, open] : [open, revoke];
       first();
       for (let turn = 0; turn < Math.abs(lead); turn += 1) await Promise.resolve();
       second();
@@ -470,7 +466,7 @@ describe('rights that change while a stream is opened', () => {
   });
 
   it('a membership that was removed meanwhile is not kept', async () => {
-    const { admission, accounts, publisher } = await make();
+    const { admission, streams, accounts, publisher } = await make();
     let answer: () => void = () => undefined;
     accounts.gate = new Promise((resolve) => (answer = resolve));
     const gone = new AbortController();
@@ -481,9 +477,9 @@ describe('rights that change while a stream is opened', () => {
     await settled();
     answer();
     const admitted = await admitting;
-    if (!('ticket' in admitted)) throw new Error('should have been admitted');
+    if (admitted.outcome !== 'admitted') throw new Error('should have been admitted');
     const transport = new ScriptedTransport();
-    await admission.register(admitted.ticket, transport, gone.signal);
+    await streams.open(admitted, transport, gone.signal);
     expect(accounts.asked).toBe(2);
     await publisher.publish(stackChanged);
     await settled();
@@ -491,7 +487,7 @@ describe('rights that change while a stream is opened', () => {
   });
 
   it('a membership that is being confirmed for others is not missed by a stream that registers meanwhile', async () => {
-    const { admission, accounts, publisher, connect } = await make();
+    const { admission, streams, accounts, publisher, connect } = await make();
     accounts.organizations.delete('o');
     await connect();
     const gone = new AbortController();
@@ -501,18 +497,18 @@ describe('rights that change while a stream is opened', () => {
     accounts.organizations.add('o');
     await publisher.publish(membership(ChangeType.Added));
     await settled();
-    if (!('ticket' in admitted)) throw new Error('should have been admitted');
+    if (admitted.outcome !== 'admitted') throw new Error('should have been admitted');
     const transport = new ScriptedTransport();
-    const registering = admission.register(admitted.ticket, transport, gone.signal);
+    const opening = streams.open(admitted, transport, gone.signal);
     await settled();
     answer();
-    await registering;
+    await opening;
     await publisher.publish(stackChanged);
     await settled();
     expect(transport.types).toContain('StackChanged');
   });
 
-  it('a sign of life does not move a stream past a record that it has not been handed', async () => {
+  it('a keep-alive does not move a stream past a record that it has not been handed', async () => {
     const { accounts, publisher, connect, keepAlive } = await make();
     const { transport } = await connect();
     await settled();
@@ -524,7 +520,7 @@ describe('rights that change while a stream is opened', () => {
   });
 
   it("does not ask again for other people's changes", async () => {
-    const { admission, accounts, publisher } = await make();
+    const { admission, streams, accounts, publisher } = await make();
     const gone = new AbortController();
     const admitted = await admission.admit(request(), gone.signal);
     await publisher.publish({
@@ -532,8 +528,8 @@ describe('rights that change while a stream is opened', () => {
       message: { change_type: 2, user_id: 'x', organization_id: 'o' },
     });
     await settled();
-    if (!('ticket' in admitted)) throw new Error('should have been admitted');
-    await admission.register(admitted.ticket, new ScriptedTransport(), gone.signal);
+    if (admitted.outcome !== 'admitted') throw new Error('should have been admitted');
+    await streams.open(admitted, new ScriptedTransport(), gone.signal);
     expect(accounts.asked).toBe(1);
   });
 });
@@ -642,18 +638,8 @@ describe('rights that change while a stream is open', () => {
   });
 
   it('an effect that it does not know makes it ask about those concerned', async () => {
-    const { connect, accounts, hub } = await make();
+    const { connect, accounts, log } = await make();
     const { transport } = await connect();
-    const log = new MemoryMessageLog();
-    const delivery = new Delivery(
-      log,
-      hub,
-      accounts,
-      new VirtualClock(),
-      { window: windowLimits(resolveOptions({ authenticator: accounts })), portion: 32 },
-      () => undefined,
-    );
-    await delivery.start();
     accounts.isRevoked = true;
     await log.append({
       type: 'New',

@@ -1,10 +1,10 @@
 import type { Audience } from '@crossfade/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AudienceLists, type Kept } from './audience-lists.js';
+import { AudienceLists, type Retained } from './audience-lists.js';
 import { at } from './scripted.spec-kit.js';
 
-interface Item extends Kept {
+interface Item extends Retained {
   readonly id: number;
 }
 const everyone: Audience = { kind: 'everyone' };

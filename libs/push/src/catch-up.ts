@@ -29,7 +29,7 @@ export const LIVE: Reading = { name: 'live' };
 
 /** Where a stream reads that is not live: the window, up to the last record that was handed over. */
 export interface History {
-  readonly window: Window;
+  readonly window: Pick<Window, 'covers' | 'coversCriticals' | 'criticalFloor' | 'after'>;
   readonly head: Position;
 }
 

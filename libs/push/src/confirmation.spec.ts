@@ -5,7 +5,7 @@ import { Confirmation } from './confirmation.js';
 import { LoggedFrame } from './frame.js';
 import { Hub } from './hub.js';
 import { Connection } from './connection.js';
-import { ScriptedTransport, connectionParts, settled } from './scripted.spec-kit.js';
+import { ScriptedTransport, connectionParts, settled, testRuntime } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 const never = new Promise<never>(() => undefined);
@@ -37,7 +37,7 @@ describe('a stream whose rights nobody confirms', () => {
     const { length } = transport?.written ?? [];
     await publisher.publish(announce('after'));
     await clock.advanceAsync(20_000);
-    // Not even a sign of life, which would move its position on.
+    // Not even a keep-alive, which would move its position on.
     if (transport?.ended === undefined) expect(transport?.written).toHaveLength(length ?? 0);
     expect(textsOf(transport)).toEqual(['before']);
     await clock.advanceAsync(12_000);
@@ -119,7 +119,7 @@ describe('a stream whose rights nobody confirms', () => {
   });
 
   it('of a token that ends by itself ends with it, whoever answers', async () => {
-    const { accounts, clock, admission } = await started();
+    const { accounts, clock, admission, streams } = await started();
     const authenticate = accounts.authenticate.bind(accounts);
     accounts.authenticate = async (credential) => {
       const read = await authenticate(credential);
@@ -129,9 +129,9 @@ describe('a stream whose rights nobody confirms', () => {
     };
     const gone = new AbortController();
     const admitted = await admission.admit(request(), gone.signal);
-    if (!('ticket' in admitted)) throw new Error('it is not admitted');
+    if (admitted.outcome !== 'admitted') throw new Error('it is not admitted');
     const transport = new ScriptedTransport();
-    await admission.register(admitted.ticket, transport, gone.signal);
+    await streams.open(admitted, transport, gone.signal);
     accounts.gate = never;
     await clock.advanceAsync(100_000);
     expect(transport.ended).toBe('unauthorized');
@@ -163,14 +163,8 @@ describe('a stream whose rights nobody confirms', () => {
         (spread, times, streams, chances) => {
           const hub = new Hub();
           const clock = new VirtualClock();
-          const confirmation = new Confirmation(
-            hub,
-            spread * times,
-            spread,
-            clock,
-            () => undefined,
-            () => chances.next().value as number,
-          );
+          const random = () => chances.next().value as number;
+          const confirmation = new Confirmation(hub, spread * times, spread, testRuntime({ clock, random }));
           for (let id = 0; id < streams; id += 1) {
             const { init, parts } = connectionParts({
               id: String(id),

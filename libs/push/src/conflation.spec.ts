@@ -1,30 +1,30 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ConflationWindows } from './conflation.js';
+import { Conflation } from './conflation.js';
 
 const WINDOW = 250;
 
 it('lets the first out at once, and makes one of the equal ones that follow within the window', () => {
-  const windows = new ConflationWindows<number[]>(WINDOW, (earlier, later) => [...earlier, ...later]);
-  expect(windows.offer('a', [1], 0)).toBe('pass');
-  expect(windows.offer('a', [2], 10)).toBe('held');
-  expect(windows.offer('b', [3], 20)).toBe('pass');
-  expect(windows.offer('a', [4], 30)).toBe('merged');
+  const windows = new Conflation<number[]>(WINDOW, (earlier, later) => [...earlier, ...later]);
+  expect(windows.add('a', [1], 0)).toBe('pass');
+  expect(windows.add('a', [2], 10)).toBe('waiting');
+  expect(windows.add('b', [3], 20)).toBe('pass');
+  expect(windows.add('a', [4], 30)).toBe('merged');
   expect(windows.due(249)).toEqual([]);
   expect(windows.nextDue).toBe(250);
   expect(windows.due(250)).toEqual([[2, 4]]);
-  expect(windows.offer('a', [5], 300)).toBe('held');
+  expect(windows.add('a', [5], 300)).toBe('waiting');
   expect(windows.due(500)).toEqual([[5]]);
   expect(windows.due(750)).toEqual([]);
   expect(windows.nextDue).toBeUndefined();
-  expect(windows.offer('a', [6], 800)).toBe('pass');
+  expect(windows.add('a', [6], 800)).toBe('pass');
 });
 
 it('loses nothing, keeps the order of each key, and lets no key out twice within a window', () => {
   const step = fc.record({ key: fc.constantFrom('a', 'b', 'c'), wait: fc.integer({ min: 0, max: 400 }) });
   fc.assert(
     fc.property(fc.array(step), (steps) => {
-      const windows = new ConflationWindows<{ key: string; ids: number[] }>(WINDOW, (earlier, later) => ({
+      const windows = new Conflation<{ key: string; ids: number[] }>(WINDOW, (earlier, later) => ({
         key: later.key,
         ids: [...earlier.ids, ...later.ids],
       }));
@@ -39,7 +39,7 @@ it('loses nothing, keeps the order of each key, and lets no key out twice within
         now += wait;
         collect(now);
         const item = { key, ids: [id] };
-        if (windows.offer(key, item, now) === 'pass') out.push({ ...item, at: now });
+        if (windows.add(key, item, now) === 'pass') out.push({ ...item, at: now });
       }
       for (const item of windows.flush()) out.push({ ...item, at: Number.POSITIVE_INFINITY });
       for (const key of ['a', 'b', 'c']) {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Connection, QUEUE_CHARACTERS } from './connection.js';
-import { MarkFrame, type LoggedFrame } from './frame.js';
-import { ScriptedTransport, at, connectionParts, logged, settled } from './scripted.spec-kit.js';
+import { QUEUE_CHARACTERS } from './backpressure.js';
+import { Connection } from './connection.js';
+import { PositionFrame, type LoggedFrame } from './frame.js';
+import { PushMetrics } from './metrics.js';
+import { ScriptedTransport, at, connectionParts, logged, settled, testRuntime } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 function open(capacity = 3, types?: ReadonlySet<string>, knowsResync = true) {
@@ -12,12 +14,16 @@ function open(capacity = 3, types?: ReadonlySet<string>, knowsResync = true) {
   const waited: (number | undefined)[] = [];
   const { init, parts, window } = connectionParts({
     transport,
-    clock,
+    runtime: testRuntime({
+      clock,
+      metrics: Object.assign(new PushMetrics(), {
+        waited: (appendedAt: number | undefined) => waited.push(appendedAt),
+      }),
+    }),
     limits: { messages: capacity, characters: QUEUE_CHARACTERS },
     types,
     knowsResync,
-    metrics: { waited: (appendedAt) => waited.push(appendedAt) },
-    onLeave: () => ended.push('left'),
+    releaseLease: () => ended.push('released'),
     onClose: () => ended.push('closed'),
   });
   const connection = new Connection(init, parts);
@@ -25,13 +31,13 @@ function open(capacity = 3, types?: ReadonlySet<string>, knowsResync = true) {
   const publish = (...frames: LoggedFrame[]): void => {
     for (const frame of frames) {
       window.push(frame);
-      connection.offer(frame);
+      connection.deliver(frame);
     }
   };
   return { connection, transport, advance, ended, waited, window, publish };
 }
 
-const frame = (place: number) => logged(place, { type: `T${place}` });
+const frame = (offset: number) => logged(offset, { type: `T${offset}` });
 const frames = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, index) => frame(first + index));
 
@@ -121,7 +127,7 @@ describe('a connection', () => {
     publish(logged(1, { type: 'Critical', delivery: 'critical' }), ...frames(2, 200));
     transport.drain();
     for (let turn = 0; turn < 10; turn += 1) await settled();
-    expect([transport.types, transport.ended, ended]).toEqual([[], 'stale', ['closed', 'left']]);
+    expect([transport.types, transport.ended, ended]).toEqual([[], 'stale', ['closed', 'released']]);
     // Its next stream begins where this one was.
     expect(connection.position).toBe('0');
   });
@@ -131,7 +137,7 @@ describe('a connection', () => {
     [
       'may have missed one, and somebody can say at last',
       (connection: Connection) => {
-        connection.doubt();
+        connection.refetchWhenConfirmed();
         connection.confirm(1);
       },
     ],
@@ -159,7 +165,7 @@ describe('a connection', () => {
     transport.drain();
     for (let turn = 0; turn < 10; turn += 1) await settled();
     expect(transport.types).toHaveLength(20);
-    connection.leave(500);
+    connection.drain(500);
     advance(1499);
     expect(transport.ended).toBeUndefined();
     advance(1);
@@ -191,7 +197,7 @@ describe('a connection', () => {
     const { connection, transport, advance, ended, publish } = open();
     publish(frame(1));
     connection.close('revoked', 'gone');
-    expect(ended).toEqual(['closed', 'left']);
+    expect(ended).toEqual(['closed', 'released']);
     expect(new Set(transport.types)).toEqual(new Set(['T1', 'Revoked']));
     expect(transport.ended).toBe('revoked');
     advance(999);
@@ -199,7 +205,7 @@ describe('a connection', () => {
     advance(1);
     expect(transport.destroyed).toBe(true);
     await settled();
-    expect(ended).toEqual(['closed', 'left']);
+    expect(ended).toEqual(['closed', 'released']);
   });
 
   it('says nothing to a socket that takes nothing', () => {
@@ -218,7 +224,7 @@ describe('a connection', () => {
     advance(5000);
     expect(transport.ended).toBe('replaced');
     expect(transport.destroyed).toBe(false);
-    expect(ended).toEqual(['closed', 'left']);
+    expect(ended).toEqual(['closed', 'released']);
   });
 
   it('closes as slow when the socket has taken nothing for the stall time', () => {
@@ -226,7 +232,7 @@ describe('a connection', () => {
     transport.writable = false;
     transport.stall();
     expect(transport.ended).toBe('slow');
-    expect(ended).toEqual(['closed', 'left']);
+    expect(ended).toEqual(['closed', 'released']);
   });
 
   it('leaves when the client does, and writes nothing more', async () => {
@@ -234,16 +240,16 @@ describe('a connection', () => {
     publish(frame(1));
     transport.close();
     await settled();
-    expect(ended).toEqual(['closed', 'left']);
+    expect(ended).toEqual(['closed', 'released']);
     expect(transport.written).toEqual([]);
     expect(transport.ended).toBeUndefined();
   });
 
   it('told to move, gives its place back at once, goes on hearing, and ends when its time is over', async () => {
     const { connection, transport, ended, advance, publish } = open();
-    connection.leave(500);
-    connection.leave(500);
-    expect(ended).toEqual(['left']);
+    connection.drain(500);
+    connection.drain(500);
+    expect(ended).toEqual(['released']);
     publish(frame(1));
     await settled();
     expect(transport.types).toEqual(['Reconnect', 'T1']);
@@ -251,21 +257,21 @@ describe('a connection', () => {
     expect(transport.ended).toBeUndefined();
     advance(1);
     expect(transport.ended).toBe('draining');
-    expect(ended).toEqual(['left', 'closed']);
+    expect(ended).toEqual(['released', 'closed']);
   });
 
   it('gives a sign of life with the head, but not while anything waits', async () => {
     const { connection, transport, publish } = open();
-    connection.keepAlive(new MarkFrame(at(7)));
+    connection.keepAlive(new PositionFrame(at(7)));
     expect(connection.position).toBe('7');
     transport.writable = false;
     publish(frame(8));
-    connection.keepAlive(new MarkFrame(at(9)));
+    connection.keepAlive(new PositionFrame(at(9)));
     transport.writable = true;
-    connection.keepAlive(new MarkFrame(at(9)));
+    connection.keepAlive(new PositionFrame(at(9)));
     await settled();
     transport.pendingBytes = 1;
-    connection.keepAlive(new MarkFrame(at(9)));
+    connection.keepAlive(new PositionFrame(at(9)));
     expect(transport.keepAlives).toEqual(['7']);
   });
 
@@ -274,7 +280,7 @@ describe('a connection', () => {
     transport.writable = false;
     publish(...frames(1, 3));
     transport.writable = true;
-    connection.keepAlive(new MarkFrame(at(3)));
+    connection.keepAlive(new PositionFrame(at(3)));
     expect(transport.keepAlives).toEqual([undefined]);
     expect(connection.position).toBe('0');
   });

@@ -19,11 +19,11 @@ describe('a port that does not answer', () => {
     await clock.advanceAsync(5001);
     // Those in their turn were given up, and those behind them have waited too long: nobody waits longer than twice.
     const answers = await Promise.all(asked);
-    expect(answers.map((one) => ('refusal' in one ? one.refusal.reason : 'admitted'))).toEqual(
+    expect(answers.map((one) => (one.outcome === 'refused' ? one.refusal.reason : one.outcome))).toEqual(
       Array.from({ length: 20 }, () => 'unavailable'),
     );
     for (const answer of answers) {
-      if ('refusal' in answer) expect(answer.refusal.retryAfterMs).toBeGreaterThan(0);
+      if (answer.outcome === 'refused') expect(answer.refusal.retryAfterMs).toBeGreaterThan(0);
     }
     accounts.gate = Promise.resolve();
     expect((await connect({ credential: 'other' })).transport?.ended).toBeUndefined();
@@ -31,19 +31,19 @@ describe('a port that does not answer', () => {
   });
 
   it('refuses a stream whose rights cannot be read again, and gives its place back', async () => {
-    const { admission, accounts, clock, leases, publisher } = await make();
+    const { admission, streams, accounts, clock, leases, publisher } = await make();
     const gone = new AbortController();
     const admitted = await admission.admit(request(), gone.signal);
-    if (!('ticket' in admitted)) throw new Error('it is not admitted');
+    if (admitted.outcome !== 'admitted') throw new Error('it is not admitted');
     await publisher.publish({
       type: 'UserMembershipChanged',
       message: { change_type: 2, user_id: 'u', organization_id: 'o' },
     });
     await settled();
     accounts.gate = never;
-    const registering = admission.register(admitted.ticket, new ScriptedTransport(), gone.signal);
+    const opening = streams.open(admitted, new ScriptedTransport(), gone.signal);
     await clock.advanceAsync(5000);
-    expect(await registering).toMatchObject({ refusal: { reason: 'unavailable' } });
+    expect(await opening).toMatchObject({ refusal: { reason: 'unavailable' } });
     expect(leases.count()).toBe(0);
   });
 
@@ -80,7 +80,7 @@ describe('a port that does not answer', () => {
     await clock.advanceAsync(5000);
     await settled();
     expect(hub.indexed).toBe(0);
-    expect(errors).toEqual(['giving a lease back']);
+    expect(errors).toEqual(['releasing a lease']);
   });
 
   it('does not stop reauthorization: who turns out to be revoked later is found by a later round', async () => {
@@ -134,12 +134,10 @@ describe('a port that does not answer', () => {
   it('is asked first about those of whom it has said nothing for the longest', async () => {
     const { connect, accounts, reauthorization, clock } = await make({ limit: 2000 });
     const order: string[] = [];
-    const reauthorize = accounts.reauthorize.bind(accounts);
     let fails = false;
-    accounts.reauthorize = async (principals) => {
+    accounts.onReauthorize = (principals) => {
       order.push(principals[0]?.tokenId ?? '');
       if (fails) throw new Error('away');
-      return reauthorize(principals);
     };
     await clock.advanceAsync(1000);
     for (let index = 0; index < 500; index += 1) await connect({ credential: 'early' });

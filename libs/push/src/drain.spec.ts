@@ -4,17 +4,17 @@ import type { Admission } from './admission.js';
 import { Connection } from './connection.js';
 import { Drain, waves } from './drain.js';
 import { Hub } from './hub.js';
-import { ScriptedTransport, connectionParts, settled } from './scripted.spec-kit.js';
+import { ScriptedTransport, connectionParts, settled, testRuntime } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 describe('waves', () => {
-  it('tell everyone once, evenly, within the window, and at least twenty a second', () => {
+  it('tell everyone once, evenly, within the drain time, and at least twenty a second', () => {
     fc.assert(
-      fc.property(fc.nat(20_000), fc.nat(60_000), (streams, windowMs) => {
-        const sizes = waves(streams, windowMs);
+      fc.property(fc.nat(20_000), fc.nat(60_000), (streams, drainMs) => {
+        const sizes = waves(streams, drainMs);
         expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(streams);
         expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
-        expect((sizes.length - 1) * 100).toBeLessThanOrEqual(Math.max(windowMs, 0));
+        expect((sizes.length - 1) * 100).toBeLessThanOrEqual(Math.max(drainMs, 0));
         if (sizes.length > 1) expect(Math.max(...sizes)).toBeGreaterThanOrEqual(2);
       }),
     );
@@ -22,7 +22,7 @@ describe('waves', () => {
 });
 
 describe('a drain', () => {
-  function make(streams: number, windowSeconds: number) {
+  function make(streams: number, drainSeconds: number) {
     const clock = new VirtualClock();
     const advance = (milliseconds: number): void => clock.advance(milliseconds);
     const hub = new Hub();
@@ -32,15 +32,20 @@ describe('a drain', () => {
       const { init, parts } = connectionParts({
         id: String(index),
         transport,
-        clock,
-        onLeave: ({ id }) => released.push(id),
+        runtime: testRuntime({ clock }),
+        releaseLease: ({ id }) => released.push(id),
         onClose: (connection) => hub.remove(connection),
       });
       hub.add(new Connection(init, parts));
       return transport;
     });
     const admission = { drain: () => (admission.isDraining = true), isDraining: false };
-    const drain = new Drain(admission as unknown as Admission, hub, windowSeconds, clock);
+    const drain = new Drain(
+      admission as unknown as Admission,
+      hub,
+      drainSeconds,
+      testRuntime({ clock, random: Math.random }),
+    );
     const pass = async (milliseconds: number) => {
       for (let passed = 0; passed < milliseconds; passed += 50) {
         advance(50);
@@ -51,7 +56,7 @@ describe('a drain', () => {
     return { drain, admission, transports, released, pass, told, hub };
   }
 
-  it('refuses new streams at once, tells the open ones in waves, and gives their places back as they are told', async () => {
+  it('refuses new streams at once, tells the open ones in waves, and releases their leases as they are told', async () => {
     const { drain, admission, released, pass, told } = make(400, 10);
     const done = drain.run();
     expect(admission.isDraining).toBe(true);

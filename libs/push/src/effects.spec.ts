@@ -1,7 +1,7 @@
 import { everyone, organization, user } from '@crossfade/protocol';
 import { describe, expect, it } from 'vitest';
 import type { LogRecord } from './log.js';
-import { concerns, route } from './router.js';
+import { concerns, effectOf } from './effects.js';
 
 const record = (over: Partial<LogRecord>): LogRecord => ({
   cursor: '1',
@@ -14,18 +14,18 @@ const record = (over: Partial<LogRecord>): LogRecord => ({
   key: 'k',
   ...over,
 });
-const who = { userId: 'u', tokenId: 't' };
+const who = { userId: 'u', tokenId: 't', organizationIds: new Set<string>() };
 
-describe('route', () => {
-  it('reads the stamp, and nothing else', () => {
+describe('an effect', () => {
+  it('is read from the stamp, and nothing else', () => {
     const stamped = record({ audience: [user('u')], effect: { kind: 'revocation', token_id: 't' } as never });
-    expect(route(stamped)).toEqual({ audience: [user('u')], effect: { kind: 'revocation', token_id: 't' } });
-    expect(route(record({})).effect).toBeUndefined();
+    expect(effectOf(stamped)).toEqual({ kind: 'revocation', token_id: 't' });
+    expect(effectOf(record({}))).toBeUndefined();
   });
 
-  it('knows an effect that it does not know', () => {
-    expect(route(record({ effect: { kind: 'of the future' } })).effect).toEqual({ kind: 'unknown' });
-    expect(route(record({ effect: { kind: 'revocation' } })).effect).toEqual({ kind: 'unknown' });
+  it('may be one that only a newer replica knows', () => {
+    expect(effectOf(record({ effect: { kind: 'of the future' } }))).toEqual({ kind: 'unknown' });
+    expect(effectOf(record({ effect: { kind: 'revocation' } }))).toEqual({ kind: 'unknown' });
   });
 });
 
@@ -40,7 +40,7 @@ describe('concerns', () => {
     ['an unknown effect on an organization', { kind: '?' }, [organization('o')], true],
     ['an unknown effect on another user', { kind: '?' }, [user('x')], false],
   ] as const)('%s', (_title, effect, audience, expected) => {
-    const routed = route(record({ audience, ...(effect === undefined ? {} : { effect }) }));
-    expect(concerns(routed, who)).toBe(expected);
+    const stamped = record({ audience, ...(effect === undefined ? {} : { effect }) });
+    expect(concerns(stamped, who)).toBe(expected);
   });
 });

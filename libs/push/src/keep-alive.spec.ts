@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import type { Connection } from './connection.js';
-import type { MarkFrame } from './frame.js';
+import type { PositionFrame } from './frame.js';
 import { KeepAlive } from './keep-alive.js';
 import type { Position } from './log.js';
-import { at } from './scripted.spec-kit.js';
+import { at, testRuntime } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 const TICKS = 60;
@@ -13,7 +13,7 @@ const INTERVAL_MS = 15_000;
 function listener(): { connection: Connection; heads: Position[] } {
   const heads: Position[] = [];
   return {
-    connection: { keepAlive: ({ position }: MarkFrame) => heads.push(position) } as unknown as Connection,
+    connection: { keepAlive: ({ position }: PositionFrame) => heads.push(position) } as unknown as Connection,
     heads,
   };
 }
@@ -24,8 +24,7 @@ it('visits each connection once in an interval, spread over it', () => {
   const keepAlive = new KeepAlive(
     15,
     () => at(7),
-    clock,
-    () => (chance = (chance + 0.01) % 1),
+    testRuntime({ clock, random: () => (chance = (chance + 0.01) % 1) }),
   );
   const all = Array.from({ length: 200 }, listener);
   for (const { connection } of all) keepAlive.add(connection);
@@ -44,12 +43,7 @@ it('visits each connection once in an interval, spread over it', () => {
 
 it('forgets a connection that has left, and stops when it is told to', () => {
   const clock = new VirtualClock();
-  const keepAlive = new KeepAlive(
-    15,
-    () => at(7),
-    clock,
-    () => 0,
-  );
+  const keepAlive = new KeepAlive(15, () => at(7), testRuntime({ clock }));
   const { connection, heads } = listener();
   keepAlive.add(connection);
   keepAlive.remove(connection);

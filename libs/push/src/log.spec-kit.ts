@@ -31,7 +31,7 @@ export function messageLogContract(name: string, make: () => MessageLog): void {
       expect(new Set(read.map(({ cursor }) => cursor)).size).toBe(read.length);
     });
 
-    it('begins where its head is, in the order of places', async () => {
+    it('begins where its head is, in the order of offsets', async () => {
       const log = make();
       await log.append(message('before'));
       const { head } = await log.open();
@@ -41,9 +41,9 @@ export function messageLogContract(name: string, make: () => MessageLog): void {
       const cursors = [await log.append(message('a')), await log.append(message('b'))];
       await log.close();
       expect(read.slice(-2).map((record) => record.cursor)).toEqual(cursors);
-      const places = [head.offset, ...read.map(({ place }) => place)];
-      expect(places).toEqual([...places].sort((a, b) => (a < b ? -1 : 1)));
-      expect(read.map(({ cursor }) => log.locate(cursor))).toEqual(read.map(({ place }) => place));
+      const offsets = [head.offset, ...read.map(({ offset }) => offset)];
+      expect(offsets).toEqual([...offsets].sort((a, b) => (a < b ? -1 : 1)));
+      expect(read.map(({ cursor }) => log.locate(cursor))).toEqual(read.map(({ offset }) => offset));
     });
 
     it.each(['', 'x', '../..', 'a\nb', `${'9'.repeat(400)}`, '\u0000'])(

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Replays } from './replays.js';
+import { PoisonMessages } from './poison-messages.js';
 import { logged } from './scripted.spec-kit.js';
 
 const LARGE = 'x'.repeat(5000);
-const large = (place: number, type = 'Large') => logged(place, { type, message: LARGE });
-const small = (place: number) => logged(place, { type: 'Small' });
+const large = (offset: number, type = 'Large') => logged(offset, { type, message: LARGE });
+const small = (offset: number) => logged(offset, { type: 'Small' });
 
 function make() {
   const open = new Set<string>();
-  const replays = new Replays((id) => open.has(id));
+  const poison = new PoisonMessages((id) => open.has(id));
   let made = 0;
   /** One stream of a client: where it is led past, or undefined where it reads. */
   const begin = (
@@ -18,49 +18,49 @@ function make() {
   ) => {
     const connectionId = `c${(made += 1)}`;
     open.add(connectionId);
-    const unreadable = replays.begin({ connectionId, tokenId, cursor, types }, messages);
-    return { place: unreadable?.offset, end: () => open.delete(connectionId) };
+    const unreadable = poison.begin({ connectionId, tokenId, cursor, types }, messages);
+    return { offset: unreadable?.offset, end: () => open.delete(connectionId) };
   };
   /** Several streams, each after the end of the one before. */
-  const inTurn = (times: number, ...asked: Parameters<typeof begin>) =>
+  const oneByOne = (times: number, ...asked: Parameters<typeof begin>) =>
     Array.from({ length: times }, () => {
-      const { place, end } = begin(...asked);
+      const { offset, end } = begin(...asked);
       end();
-      return place;
+      return offset;
     });
-  return { begin, inTurn };
+  return { begin, oneByOne };
 }
 
 describe('a client that comes back again and again with the same cursor', () => {
   it('is led past a large message that it has failed to read three times, and then may fail again', () => {
-    const { inTurn } = make();
-    expect(inTurn(5, [large(7), large(8)])).toEqual([undefined, undefined, undefined, 7n, undefined]);
+    const { oneByOne } = make();
+    expect(oneByOne(5, [large(7), large(8)])).toEqual([undefined, undefined, undefined, 7n, undefined]);
   });
 
   it.each([
     ['is small', [small(7), large(8)]],
     ['is missing', []],
   ])('reads on for ever where what is next %s', (_what, messages) => {
-    const { inTurn } = make();
-    expect(new Set(inTurn(20, messages))).toEqual(new Set([undefined]));
+    const { oneByOne } = make();
+    expect(new Set(oneByOne(20, messages))).toEqual(new Set([undefined]));
   });
 
   it('is measured in bytes, not in characters', () => {
-    const { inTurn } = make();
-    expect(inTurn(4, [logged(7, { message: '漢'.repeat(1500) })]).at(-1)).toBe(7n);
-    expect(inTurn(4, [logged(7, { message: 'x'.repeat(1500) })], { cursor: '1' }).at(-1)).toBeUndefined();
+    const { oneByOne } = make();
+    expect(oneByOne(4, [logged(7, { message: '漢'.repeat(1500) })]).at(-1)).toBe(7n);
+    expect(oneByOne(4, [logged(7, { message: 'x'.repeat(1500) })], { cursor: '1' }).at(-1)).toBeUndefined();
   });
 
   it('is judged by the first message of the types that it asked for', () => {
-    const { inTurn } = make();
+    const { oneByOne } = make();
     const messages = [large(7, 'Unwanted'), small(8), large(9)];
-    expect(inTurn(4, messages, { types: new Set(['Large']) }).at(-1)).toBe(9n);
-    expect(inTurn(4, messages, { types: new Set(['Small']), cursor: '1' }).at(-1)).toBeUndefined();
-    expect(inTurn(4, messages, { types: new Set(['None']), cursor: '2' }).at(-1)).toBeUndefined();
+    expect(oneByOne(4, messages, { types: new Set(['Large']) }).at(-1)).toBe(9n);
+    expect(oneByOne(4, messages, { types: new Set(['Small']), cursor: '1' }).at(-1)).toBeUndefined();
+    expect(oneByOne(4, messages, { types: new Set(['None']), cursor: '2' }).at(-1)).toBeUndefined();
   });
 
   it('looks at a bounded number of messages of other types', () => {
-    const { inTurn } = make();
+    const { oneByOne } = make();
     let looks = 0;
     const messages = Array.from({ length: 5000 }, (_, index) => large(index, 'Unwanted'));
     const counted = {
@@ -71,14 +71,14 @@ describe('a client that comes back again and again with the same cursor', () => 
         }
       },
     } as unknown as typeof messages;
-    inTurn(1, counted, { types: new Set(['Large']) });
+    oneByOne(1, counted, { types: new Set(['Large']) });
     expect(looks).toBeLessThan(2000);
   });
 
   it('is not meant where several tabs with one token come back together', () => {
     const { begin } = make();
     const tabs = Array.from({ length: 20 }, () => begin([large(7)]));
-    expect(tabs.filter(({ place }) => place !== undefined)).toEqual([]);
+    expect(tabs.filter(({ offset }) => offset !== undefined)).toEqual([]);
   });
 
   it('is told apart by token and cursor, whoever comes in between', () => {
@@ -91,13 +91,13 @@ describe('a client that comes back again and again with the same cursor', () => 
           },
         ),
         (streams) => {
-          const { inTurn } = make();
+          const { oneByOne } = make();
           const times = new Map<string, number>();
           for (const one of streams) {
             const key = JSON.stringify(one);
             const before = (times.get(key) ?? 0) % 4;
             times.set(key, before + 1);
-            expect(inTurn(1, [large(7)], one)).toEqual([before === 3 ? 7n : undefined]);
+            expect(oneByOne(1, [large(7)], one)).toEqual([before === 3 ? 7n : undefined]);
           }
         },
       ),
@@ -105,9 +105,9 @@ describe('a client that comes back again and again with the same cursor', () => 
   });
 
   it('is forgotten where a thousand others have come since', () => {
-    const { inTurn } = make();
-    inTurn(3, [large(7)]);
-    for (let index = 0; index < 1000; index += 1) inTurn(1, [large(7)], { tokenId: `other${index}` });
-    expect(inTurn(1, [large(7)])).toEqual([undefined]);
+    const { oneByOne } = make();
+    oneByOne(3, [large(7)]);
+    for (let index = 0; index < 1000; index += 1) oneByOne(1, [large(7)], { tokenId: `other${index}` });
+    expect(oneByOne(1, [large(7)])).toEqual([undefined]);
   });
 });

@@ -3,8 +3,8 @@ import { ChangeType, catalog, type EntityChanged } from '@crossfade/protocol/cat
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { StampedMessage } from './log.js';
 import { MemoryMessageLog } from './memory/log.js';
-import { PushPublisher, type Publishable } from './publisher.js';
-import { settled } from './scripted.spec-kit.js';
+import { MAX_MESSAGE_BYTES, PushPublisher, type Publishable } from './publisher.js';
+import { settled, testRuntime } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 function make() {
@@ -14,14 +14,15 @@ function make() {
   const clock = new VirtualClock();
   const advance = (milliseconds: number): void => clock.advance(milliseconds);
   const failures: unknown[] = [];
-  const publisher = new PushPublisher(log, catalog, clock, (error) => failures.push(error));
+  const runtime = testRuntime({ clock, onError: (error) => failures.push(error) });
+  const publisher = new PushPublisher(log, catalog, MAX_MESSAGE_BYTES, runtime);
   return { publisher, appended, advance, log, failures };
 }
 
-const place = { organization_id: 'o', project_id: 'p', data: {} };
-const stack = { ...offset, type: 'Stack', id: 's', change_type: ChangeType.Saved };
+const project = { organization_id: 'o', project_id: 'p', data: {} };
+const stack = { ...project, type: 'Stack', id: 's', change_type: ChangeType.Saved };
 const event = (id: string) => ({
-  ...offset,
+  ...project,
   type: 'PersistentEvent',
   id,
   stack_id: 's',
@@ -146,7 +147,7 @@ describe('the publisher', () => {
     await settled();
     expect(appended).toHaveLength(3);
     expect(appended[2]?.message).toEqual({
-      ...offset,
+      ...project,
       type: 'PersistentEvent',
       stack_id: 's',
       change_type: 0,
@@ -202,9 +203,17 @@ describe('the publisher', () => {
     const careless = {
       ...catalog.PersistentEventChanged,
       key: () => 'all',
-      conflate: { windowMs: 100, merge: () => ({ type: 'Thing', change_type: 1, data: {} }) },
+      conflate: {
+        intervalMs: 100,
+        merge: (): EntityChanged => ({ type: 'Thing', change_type: 1, data: {} }),
+      },
     };
-    const own2 = new PushPublisher(log, { ThingChanged: careless }, clock, () => undefined);
+    const own2 = new PushPublisher(
+      log,
+      { ThingChanged: careless },
+      MAX_MESSAGE_BYTES,
+      testRuntime({ clock }),
+    );
     for (const organization_id of ['a', 'b', 'a', 'b', 'a', 'b'])
       await own2.publish({ type: 'ThingChanged', message: { ...stack, organization_id } });
     clock.advance(100);

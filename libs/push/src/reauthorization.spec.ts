@@ -3,7 +3,7 @@ import { Connection } from './connection.js';
 import { Hub } from './hub.js';
 import type { Principal } from './principal.js';
 import { Reauthorization } from './reauthorization.js';
-import { ScriptedTransport, connectionParts, settled } from './scripted.spec-kit.js';
+import { ScriptedTransport, connectionParts, settled, testRuntime } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 function make(answer: (principals: readonly Principal[]) => Promise<(Principal | undefined)[]>) {
@@ -12,14 +12,12 @@ function make(answer: (principals: readonly Principal[]) => Promise<(Principal |
   const advance = (milliseconds: number): void => clock.advance(milliseconds);
   const errors: string[] = [];
   const asked: number[] = [];
-  const authenticator = {
-    authenticate: () => Promise.reject(new Error('not asked')),
-    reauthorize: (principals: readonly Principal[]) => {
-      asked.push(principals.length);
-      return answer(principals);
-    },
+  const reauthorize = (principals: readonly Principal[]) => {
+    asked.push(principals.length);
+    return answer(principals);
   };
-  const ticks = new Reauthorization(hub, authenticator, 30, clock, (_error, doing) => errors.push(doing));
+  const onError = (_error: unknown, doing: string): void => void errors.push(doing);
+  const ticks = new Reauthorization(hub, reauthorize, 30, testRuntime({ clock, onError }));
   const add = (id = 'c', more: Partial<Principal> = {}) => {
     const transport = new ScriptedTransport();
     const principal = { ...connectionParts().init.principal, ...more };

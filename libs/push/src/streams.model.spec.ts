@@ -2,24 +2,14 @@ import { randomInt } from 'node:crypto';
 import { ChangeType, catalog } from '@crossfade/protocol/catalog';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Admission } from './admission.js';
-import { Budgets } from './budgets.js';
-import { CatchUp } from './catch-up.js';
-import { Confirmation } from './confirmation.js';
-import { Delivery } from './delivery.js';
-import { LoggedFrame, MarkFrame } from './frame.js';
-import { Hub } from './hub.js';
-import { KeepAlive } from './keep-alive.js';
+import { LoggedFrame, PositionFrame } from './frame.js';
 import type { LogRecord, Offset } from './log.js';
 import { MemoryLeaseStore } from './memory/lease-store.js';
-import { MemoryMessageLog } from './memory/log.js';
-import { resolveOptions } from './options.js';
 import type { Authentication, Authenticator, Principal } from './principal.js';
-import { PushPublisher, type Publishable } from './publisher.js';
-import { Reauthorization } from './reauthorization.js';
+import type { Publishable } from './publisher.js';
+import { createPush } from './push.js';
 import { ScriptedTransport, settled } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
-import { Turn } from './turn.js';
 
 /*
  * Random histories of everything that happens to streams, against a plain model: what was published, in order; who
@@ -43,7 +33,7 @@ const EXPECTED = new Set([
   'admitting a stream',
   'reading a principal again',
   'running reauthorization',
-  'confirming a membership; it is granted by the next reauthorization',
+  'confirming a membership; the next reauthorization grants it',
 ]);
 /** What some clients cannot read. */
 const LARGE = 'x'.repeat(5000);
@@ -132,7 +122,7 @@ interface Client {
   /** From where on it must hear of everything: its first fresh stream. */
   since: Offset | undefined;
   heard: { record: LogRecord; tick: number }[];
-  /** Up to where it was told to fetch everything, and whether it was told that critical messages are missing. */
+  /** Up to where it was told to refetch everything, and whether it was told that critical messages are missing. */
   refetched: Offset;
   isTruncated: boolean;
   /** A Resync whose end is not known yet. */
@@ -140,55 +130,30 @@ interface Client {
 }
 
 class World implements Authenticator {
-  readonly hub = new Hub();
-  readonly catchUp = new CatchUp();
   readonly leases = new MemoryLeaseStore();
-  readonly log = new MemoryMessageLog();
   readonly clock = new VirtualClock();
   readonly errors: string[] = [];
-  readonly options = resolveOptions({
+  readonly push = createPush({
+    catalog,
     authenticator: this,
     leases: this.leases,
-    log: this.log,
+    clock: this.clock,
     ...LIMITS,
+    criticalRetentionSeconds: 1e6,
     connectsPerMinute: 1e6,
     maxConnectionsPerOwner: 1000,
-  });
-  readonly delivery = new Delivery(
-    this.log,
-    this.hub,
-    this,
-    this.clock,
-    {
-      window: {
-        capacity: LIMITS.windowCapacity,
-        criticalCapacity: LIMITS.criticalCapacity,
-        criticalRetentionMs: 1e9,
-      },
-      portion: 8,
+    logger: {
+      log: () => undefined,
+      warn: () => undefined,
+      error: (line) => this.errors.push(/^While ([^:]+):/.exec(line)?.[1] ?? line),
     },
-    (_error, doing) => this.errors.push(doing),
-  );
-  readonly keepAlive = new KeepAlive(15, () => this.delivery.head, this.clock);
-  readonly admission = new Admission(this.options, {
-    hub: this.hub,
-    delivery: this.delivery,
-    keepAlive: this.keepAlive,
-    catchUp: this.catchUp,
-    turn: new Turn(),
-    budgets: new Budgets(this.options, this.clock),
-    clock: this.clock,
-    onError: (_error, doing) => this.errors.push(doing),
   });
-  readonly publisher = new PushPublisher(this.log, catalog, this.clock, () => undefined);
-  readonly loops = [
-    new Reauthorization(this.hub, this, this.options.reauthorizeSeconds, this.clock, (_error, doing) =>
-      this.errors.push(doing),
-    ).loop,
-    new Confirmation(this.hub, UNCONFIRMED_SECONDS, this.options.reauthorizeSeconds, this.clock, () =>
-      this.errors.push('confirmation'),
-    ).loop,
-  ];
+  readonly hub = this.push.parts.hub;
+  readonly log = this.push.parts.log;
+  readonly delivery = this.push.parts.delivery;
+  readonly keepAlive = this.push.parts.keepAlive;
+  readonly catchUp = this.push.parts.catchUp;
+  readonly loops = [this.push.parts.reauthorization.loop, this.push.parts.confirmation.loop];
   /** Whether the authenticator cannot be asked, and when it was last asked about a token and answered. */
   isOut = false;
   unconfirmed = 0;
@@ -256,7 +221,7 @@ class World implements Authenticator {
   }
 
   publish(message: Publishable<typeof catalog>): void {
-    void this.publisher.publish(message);
+    void this.push.publisher.publish(message);
   }
 
   /** One step of a history. A change is committed before it is published, as in a program. */
@@ -335,7 +300,7 @@ class World implements Authenticator {
       case 'unblock':
         return this.#unblock(this.#client(one.client));
       case 'leave':
-        for (const connection of [...this.hub.ofToken(this.#client(one.client).token)]) connection.leave(0);
+        for (const connection of [...this.hub.ofToken(this.#client(one.client).token)]) connection.drain(0);
         return;
       case 'keepAlive':
         for (let slot = 0; slot < 60; slot += 1) this.keepAlive.tick();
@@ -387,8 +352,8 @@ class World implements Authenticator {
       replaces: undefined,
       wantsStream: false,
     };
-    const admitted = await this.admission.admit(asked, gone.signal);
-    if (!('ticket' in admitted)) return;
+    const admitted = await this.push.parts.admission.admit(asked, gone.signal);
+    if (admitted.outcome !== 'admitted') return;
     const transport = new LimitedTransport((frame) => this.#receive(who, transport, frame));
     who.gone = gone;
     who.transport = transport;
@@ -399,7 +364,7 @@ class World implements Authenticator {
     }
     who.isResyncing = false;
     transport.left = Infinity;
-    await this.admission.register(admitted.ticket, transport, gone.signal);
+    await this.push.parts.streams.open(admitted, transport, gone.signal);
   }
 
   /** Comes back with the same cursor until it is led past a message that it cannot read. */
@@ -445,8 +410,8 @@ class World implements Authenticator {
     if (frame.envelope?.type === 'Connected') {
       // An old client that is connected again fetches all that has happened by now.
       if (who.isOld && who.since !== undefined) who.refetched = this.delivery.window.head.offset;
-      const place = this.log.locate(frame.id ?? '');
-      if (typeof place === 'bigint') who.since ??= place;
+      const offset = this.log.locate(frame.id ?? '');
+      if (typeof offset === 'bigint') who.since ??= offset;
     }
     const unconfirmedFor = this.clock.elapsed() - (this.confirmed.get(who.token) ?? 0);
     if (frame instanceof LoggedFrame && unconfirmedFor > UNCONFIRMED_SECONDS * 1000 + LOOK_MS)
@@ -461,15 +426,17 @@ class World implements Authenticator {
       if (reason === 'too_large') this.tooLarge += 1;
     }
     // What it fetches is at least as new as the Resync, and all that comes between it and the mark behind it.
-    const place = this.log.locate(frame.id ?? '');
-    if (who.isResyncing && typeof place === 'bigint' && place > who.refetched) who.refetched = place;
-    if (frame instanceof MarkFrame) who.isResyncing = false;
+    const offset = this.log.locate(frame.id ?? '');
+    if (who.isResyncing && typeof offset === 'bigint' && offset > who.refetched) who.refetched = offset;
+    if (frame instanceof PositionFrame) who.isResyncing = false;
   }
 
   /** Everybody reads everything; whoever was away comes back with the last id. */
   async finish(): Promise<void> {
     for (const who of this.clients) this.#unblock(who);
     await this.settle();
+    const last = this.published.at(-1)?.record.offset ?? 0n;
+    while (this.delivery.head.offset < last) await this.settle();
     this.isOut = false;
     // Refusals that name a time are remembered for it.
     await this.clock.advanceAsync(20_000);
@@ -539,9 +506,9 @@ it(`keeps every promise through ${RUNS} random histories (seed ${SEED})`, async 
       world.log.append = async (message) => {
         const { tick } = world;
         const cursor = await append(message);
-        const place = world.log.locate(cursor);
-        if (typeof place === 'bigint') {
-          world.published.push({ record: { ...message, cursor, place, publishedAt: 0 }, tick });
+        const offset = world.log.locate(cursor);
+        if (typeof offset === 'bigint') {
+          world.published.push({ record: { ...message, cursor, offset, publishedAt: 0 }, tick });
         }
         return cursor;
       };
@@ -558,11 +525,11 @@ it(`keeps every promise through ${RUNS} random histories (seed ${SEED})`, async 
       expect(here.map(({ transport }) => transport?.ended)).not.toContain('stale');
       // On each stream, in the log's order.
       for (const { transport } of world.clients) {
-        const places = (transport?.written.flat() ?? []).flatMap((frame) =>
+        const offsets = (transport?.written.flat() ?? []).flatMap((frame) =>
           frame instanceof LoggedFrame ? [frame.offset] : [],
         );
-        for (const [index, place] of places.entries()) {
-          if (index > 0) expect(place > (places[index - 1] ?? 0n)).toBe(true);
+        for (const [index, offset] of offsets.entries()) {
+          if (index > 0) expect(offset > (offsets[index - 1] ?? 0n)).toBe(true);
         }
       }
       unconfirmed += world.unconfirmed;

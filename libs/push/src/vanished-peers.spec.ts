@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { Connection } from './connection.js';
 import { Hub } from './hub.js';
-import { Peers, endpoint } from './peers.js';
-import { ScriptedTransport, connectionParts } from './scripted.spec-kit.js';
+import { VanishedPeers, endpoint } from './vanished-peers.js';
+import { ScriptedTransport, connectionParts, testRuntime } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 describe('an endpoint', () => {
@@ -38,7 +38,7 @@ describe('peers', () => {
     hub.add(new Connection(init, parts));
     let outstanding: number | undefined;
     const key = '0100007F:0001 0100007F:0002';
-    const peers = new Peers(hub, 30, clock, () =>
+    const peers = new VanishedPeers(hub, 30, testRuntime({ clock }), () =>
       Promise.resolve(new Map(outstanding === undefined ? [] : [[key, outstanding]])),
     );
     const look = async (bytes: number | undefined, seconds = 10) => {
@@ -52,7 +52,7 @@ describe('peers', () => {
   it('ends a stream of whose bytes none is acknowledged for the stall time', async () => {
     const { look, transport, socket, hub } = make();
     for (let time = 0; time < 3; time += 1) await look(40);
-    // More on its way is no sign of life from the other side.
+    // More on its way says nothing of the other side.
     socket.bytesWritten += 20;
     expect(transport.ended).toBeUndefined();
     await look(60);

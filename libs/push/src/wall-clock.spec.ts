@@ -25,7 +25,7 @@ describe.each([
   ['back', -TEN_MINUTES],
   ['forward', TEN_MINUTES],
 ])('when the wall clock steps %s', (_title, step) => {
-  it('signs of life and conflated messages go on', async () => {
+  it('keep-alives and conflated messages go on', async () => {
     const { connect, publisher, clock, keepAlive } = await make();
     keepAlive.loop.start();
     const { transport } = await connect();
@@ -60,7 +60,7 @@ describe.each([
   });
 });
 
-it('tells nobody to wait for longer than the window, when the machine sets its clock back', async () => {
+it('tells nobody to wait for longer than the minute, when the machine sets its clock back', async () => {
   const { now } = Date;
   const limits = { connectsPerMinute: 2, failuresPerMinute: 2, admissionsAtOnce: 1, admissionsWaiting: 1 };
   const budgets = new Budgets(limits, new VirtualClock(NOW));

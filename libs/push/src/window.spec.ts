@@ -7,7 +7,7 @@ const make = (over = {}) => new Window({ ...limits, ...over }, at(10), at(10));
 const of = (id: string) => ({ audience: [{ kind: 'organization' as const, id }] });
 const o = ['everyone', 'organization:o'];
 const quiet = ['everyone', 'organization:quiet'];
-const places = (frames: Iterable<{ place: bigint }>) => [...frames].map(({ place }) => Number(place));
+const offsets = (frames: Iterable<{ offset: bigint }>) => [...frames].map(({ offset }) => Number(offset));
 
 describe('the window', () => {
   it('is complete from where it began', () => {
@@ -15,21 +15,21 @@ describe('the window', () => {
     expect(window.covers(9n, o)).toBe(false);
     expect(window.covers(10n, o)).toBe(true);
     window.push(logged(11));
-    expect(places(window.after(10n, o))).toEqual([11]);
-    expect(places(window.after(11n, o))).toEqual([]);
+    expect(offsets(window.after(10n, o))).toEqual([11]);
+    expect(offsets(window.after(11n, o))).toEqual([]);
     expect(window.head).toEqual(at(11));
   });
 
   it('drops the oldest of the audience that has most, and nobody else loses anything', () => {
     const window = make();
     window.push(logged(11, of('quiet')));
-    for (let place = 12; place < 40; place += 1) window.push(logged(place));
-    expect(places(window.after(10n, quiet))).toEqual([11]);
+    for (let offset = 12; offset < 40; offset += 1) window.push(logged(offset));
+    expect(offsets(window.after(10n, quiet))).toEqual([11]);
     expect(window.covers(10n, quiet)).toBe(true);
     expect(window.covers(10n, o)).toBe(false);
     expect(window.covers(36n, o)).toBe(true);
     expect(window.covers(35n, o)).toBe(false);
-    expect(places(window.after(36n, o))).toEqual([37, 38, 39]);
+    expect(offsets(window.after(36n, o))).toEqual([37, 38, 39]);
   });
 
   it('counts a large record as several', () => {
@@ -56,21 +56,21 @@ describe('the window', () => {
     window.push(
       logged(11, { delivery: 'critical', audience: [{ kind: 'user', id: 'u' }, ...of('o').audience] }),
     );
-    for (let place = 12; place < 20; place += 1) window.push(logged(place));
+    for (let offset = 12; offset < 20; offset += 1) window.push(logged(offset));
     expect(window.coversCriticals(10n, o)).toBe(true);
-    expect(places(window.after(10n, [...o, 'user:u'], 'critical'))).toEqual([11]);
-    expect(places(window.after(10n, [...o, 'user:u']))).toEqual([11, 16, 17, 18, 19]);
+    expect(offsets(window.after(10n, [...o, 'user:u'], 'critical'))).toEqual([11]);
+    expect(offsets(window.after(10n, [...o, 'user:u']))).toEqual([11, 16, 17, 18, 19]);
   });
 
   it('drops critical records by count and by age, and says from where on it has all', () => {
     const window = make();
-    for (const place of [11, 12, 13])
-      window.push(logged(place, { delivery: 'critical', publishedAt: place * 100 }));
+    for (const offset of [11, 12, 13])
+      window.push(logged(offset, { delivery: 'critical', publishedAt: offset * 100 }));
     expect(window.coversCriticals(10n, o)).toBe(false);
     expect(window.criticalFloor(o)).toEqual(at(11));
     window.expire(2250);
     expect(window.criticalFloor(o)).toEqual(at(12));
-    expect(places(window.after(10n, o, 'critical'))).toEqual([13]);
+    expect(offsets(window.after(10n, o, 'critical'))).toEqual([13]);
     window.expire(9999);
     expect(window.criticalFloor(o)).toEqual(at(13));
   });
@@ -83,13 +83,13 @@ describe('the window', () => {
     });
     expect(restored.coversCriticals(0n, o)).toBe(true);
     expect(restored.covers(3n, o)).toBe(false);
-    expect(places(restored.after(0n, o, 'critical'))).toEqual([3]);
+    expect(offsets(restored.after(0n, o, 'critical'))).toEqual([3]);
   });
 
   it('holds effects for those who are being admitted, and says when it cannot', () => {
     const window = make();
     expect(window.effectsSince(9n)).toBeUndefined();
-    for (let place = 11; place <= 1011; place += 1) window.push(logged(place, { effect: { kind: 'e' } }));
+    for (let offset = 11; offset <= 1011; offset += 1) window.push(logged(offset, { effect: { kind: 'e' } }));
     window.push(logged(1012));
     expect(window.effectsSince(10n)).toBeUndefined();
     expect(window.effectsSince(11n)).toHaveLength(1000);

@@ -34,7 +34,7 @@ class KeptJournal implements Journal {
     return { log: 'keptkept', generation: this.generation, floor: undefined, entries: [...this.entries] };
   }
 
-  async place(recordId: string, { cursor }: Position) {
+  async recordPosition(recordId: string, { cursor }: Position) {
     await this.gate;
     this.entries = this.entries.map((entry) =>
       entry.message.recordId === recordId ? { ...entry, cursor } : entry,
@@ -65,7 +65,7 @@ describe('a log with a journal', () => {
     expect(second.locate(cursor)).toBe(criticals[0]?.offset);
   });
 
-  it('delivers what was recorded and never placed, once', async () => {
+  it('delivers what was recorded and has no position yet, once', async () => {
     const journal = new KeptJournal();
     journal.record('a');
     const log = new MemoryMessageLog({ journal });

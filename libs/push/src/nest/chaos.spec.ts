@@ -2,22 +2,18 @@ import 'reflect-metadata';
 import { createHash, randomInt } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ChangeType } from '@crossfade/protocol/catalog';
+import { ChangeType, catalog } from '@crossfade/protocol/catalog';
 import { Choices } from '@crossfade/protocol/testing';
 import type { INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { expect, it } from 'vitest';
-import { CatchUp } from '../catch-up.js';
-import { Delivery } from '../delivery.js';
-import { Hub } from '../hub.js';
-import { KeepAlive } from '../keep-alive.js';
 import type { Offset } from '../log.js';
 import { MemoryLeaseStore } from '../memory/lease-store.js';
 import { MemoryMessageLog } from '../memory/log.js';
-import { PushMetrics } from '../metrics.js';
 import type { Authentication, Authenticator, Principal } from '../principal.js';
 import { PushPublisher } from '../publisher.js';
 import { openStream, Wires, type OpenStream } from './chaos.spec-kit.js';
+import { partsOf } from './push-app.spec-kit.js';
 import { PushModule } from './push.module.js';
 import { PushWsAdapter } from './push-ws.adapter.js';
 
@@ -36,7 +32,7 @@ const MOVING = 'moving';
 
 /** Small: there are hundreds of thousands in a soak. */
 interface Published {
-  readonly place: Offset;
+  readonly offset: Offset;
   readonly cursor: string;
   /** Of what is equal, the hash. */
   readonly key: string;
@@ -92,7 +88,7 @@ class Client {
   since: Offset | undefined;
   /** The cursors of critical messages. */
   heard = new Set<string>();
-  /** The newest place of each key. */
+  /** The newest offset of each key. */
   newest = new Map<string, Offset>();
   refetched: Offset = -1n;
   readonly faults: string[] = [];
@@ -142,12 +138,12 @@ class Client {
 
   #hear(id: string | undefined, type: string | undefined, message: unknown): void {
     if (id !== undefined) this.cursor = id;
-    const place = id === undefined ? undefined : this.world.log.locate(id);
-    if (typeof place !== 'bigint') return;
+    const offset = id === undefined ? undefined : this.world.log.locate(id);
+    if (typeof offset !== 'bigint') return;
     if (type === 'Connected') {
       const { resumed } = message as { resumed: string };
-      if (this.isOld && this.since !== undefined) this.refetched = place;
-      if (resumed === 'fresh') this.since ??= place;
+      if (this.isOld && this.since !== undefined) this.refetched = offset;
+      if (resumed === 'fresh') this.since ??= offset;
       return;
     }
     if (type === 'Resync') {
@@ -156,29 +152,29 @@ class Client {
       this.#isResyncing = true;
       if ((message as { criticals: string }).criticals === 'truncated') this.truncated += 1;
     }
-    if (this.#isResyncing && place > this.refetched) this.refetched = place;
+    if (this.#isResyncing && offset > this.refetched) this.refetched = offset;
     if (type === undefined) this.#isResyncing = false;
     if (type === undefined || ['Resync', 'Reconnect', 'Revoked'].includes(type)) return;
-    if (place <= this.#last) this.faults.push(`${type} ${id} came after ${this.#last}`);
-    this.#last = place;
+    if (offset <= this.#last) this.faults.push(`${type} ${id} came after ${this.#last}`);
+    this.#last = offset;
     this.messages += 1;
     const published = this.world.published.get(id ?? '');
     if (published === undefined) return void this.faults.push(`${type} ${id} was never published`);
     if (published.isCritical) {
       if (this.heard.has(published.cursor)) this.repeats += 1;
       this.heard.add(published.cursor);
-    } else this.newest.set(published.key, place);
+    } else this.newest.set(published.key, offset);
     if (!this.#mayHear(published)) {
       this.faults.push(`${type} ${id} came to ${this.user}, who may not see it`);
     }
   }
 
-  #mayHear({ place, organization, user }: Published): boolean {
+  #mayHear({ offset, organization, user }: Published): boolean {
     if (user === this.user || (organization === undefined && user === undefined)) return true;
     if (organization !== MOVING) return organization !== undefined;
     const now = Date.now();
     return (this.world.accounts.stays.get(this.user) ?? []).some(
-      ({ from, to }) => from <= now && (to === undefined || place <= to),
+      ({ from, to }) => from <= now && (to === undefined || offset <= to),
     );
   }
 
@@ -187,12 +183,12 @@ class Client {
     const { since } = this;
     if (since === undefined) return ['never connected'];
     return [...this.world.published.values()]
-      .filter(({ place, organization }) => place > since && organization !== MOVING)
+      .filter(({ offset, organization }) => offset > since && organization !== MOVING)
       .filter(({ user }) => user === undefined || user === this.user)
-      .filter(({ isCritical, cursor, place, key }) =>
+      .filter(({ isCritical, cursor, offset, key }) =>
         isCritical
-          ? !this.heard.has(cursor) && (!this.isOld || this.refetched < place)
-          : (this.newest.get(key) ?? -1n) < place && this.refetched < place,
+          ? !this.heard.has(cursor) && (!this.isOld || this.refetched < offset)
+          : (this.newest.get(key) ?? -1n) < offset && this.refetched < offset,
       )
       .map(({ cursor, isCritical }) => `${isCritical ? 'critical' : 'invalidation'} ${cursor}`);
   }
@@ -211,12 +207,12 @@ class World {
       // In this very turn, before anybody can have heard of it.
       const appended = append(stamped);
       const cursor = await appended;
-      const place = this.log.locate(cursor);
-      if (typeof place !== 'bigint') throw new Error(`not a place: ${cursor}`);
+      const offset = this.log.locate(cursor);
+      if (typeof offset !== 'bigint') throw new Error(`not a offset: ${cursor}`);
       const of = (kind: 'organization' | 'user') =>
         stamped.audience.flatMap((one) => (one.kind === kind ? [one.id] : []))[0];
       this.published.set(cursor, {
-        place,
+        offset,
         cursor,
         key: createHash('sha1').update(stamped.key).digest('base64'),
         isCritical: stamped.delivery === 'critical',
@@ -244,6 +240,7 @@ it(
         imports: [
           PushModule.forRootAsync({
             useFactory: () => ({
+              catalog,
               authenticator: world.accounts,
               log: world.log,
               leases: world.leases,
@@ -357,7 +354,7 @@ it(
       changing = changing.then(async () => void (await act()));
       await changing;
       await pause(chance() * 10);
-      const open = [...app.get(Hub).all()];
+      const open = [...partsOf(app).hub.all()];
       behind += open.some(({ isLive }) => !isLive) ? 1 : 0;
     }
 
@@ -384,7 +381,7 @@ it(
       `Chaos of ${SECONDS} s: ${world.published.size} messages, ${sum(({ messages }) => messages)} deliveries, ` +
         `${sum(({ streams }) => streams)} streams, ${sum(({ resyncs }) => resyncs)} resyncs, ` +
         `${sum(({ repeats }) => repeats)} repeats, behind in ${behind} looks, ` +
-        `${app.get(PushMetrics).totals.closed.stale} ends in place of a Resync; ` +
+        `${partsOf(app).metrics.totals.closed.stale} ends in place of a Resync; ` +
         `lost: ${missing.length}; without the right: ${faults.length}`,
     );
     expect(faults.slice(0, 20)).toEqual([]);
@@ -398,13 +395,13 @@ it(
     await Promise.all(running);
     wires.close();
     const counts = () => [
-      app.get(Hub).indexed,
+      partsOf(app).hub.indexed,
       world.leases.count(),
-      app.get(KeepAlive).size,
-      app.get(CatchUp).size,
+      partsOf(app).keepAlive.size,
+      partsOf(app).catchUp.size,
     ];
     await expect.poll(counts, { timeout: 10_000 }).toEqual([0, 0, 0, 0]);
-    expect(app.get(Delivery).head.cursor).toBe(lastWords.at(-1));
+    expect(partsOf(app).delivery.head.cursor).toBe(lastWords.at(-1));
     await app.close();
   },
   (SECONDS + 120) * 1000,

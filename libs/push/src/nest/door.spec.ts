@@ -77,7 +77,7 @@ describe.each([
   let server: Server;
   beforeAll(async () => {
     const module = await Test.createTestingModule({
-      imports: [PushModule.forRootAsync({ useFactory: () => ({ authenticator }) })],
+      imports: [PushModule.forRootAsync({ useFactory: () => ({ catalog: {}, authenticator }) })],
       controllers: [PageController],
       providers: [ChatGateway, { provide: APP_GUARD, useClass: OwnGuard }],
     }).compile();
@@ -209,7 +209,7 @@ describe.each([
 
 it('leaves the server as it was, and tunnels and broken requests to whoever asks for them', async () => {
   const module = await Test.createTestingModule({
-    imports: [PushModule.forRootAsync({ useFactory: () => ({ authenticator }) })],
+    imports: [PushModule.forRootAsync({ useFactory: () => ({ catalog: {}, authenticator }) })],
   }).compile();
   const app = module.createNestApplication({ logger: false });
   const server = app.getHttpServer() as Server;

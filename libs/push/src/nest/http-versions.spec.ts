@@ -4,10 +4,9 @@ import { connect } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Hub } from '../hub.js';
 import type { MemoryLeaseStore } from '../memory/lease-store.js';
 import { Nginx, type NginxOptions } from './nginx.spec-kit.js';
-import { interceptors, PATH, publishText, startPush } from './push-app.spec-kit.js';
+import { interceptors, PATH, publishText, startPush, partsOf } from './push-app.spec-kit.js';
 import {
   eventsIn,
   overHttp10,
@@ -76,7 +75,7 @@ describe.each(interceptors)('the route %s', (_title, interceptor) => {
   afterEach(async () => {
     for (const client of clients.splice(0)) client.close();
     await app.close();
-    expect(app.get(Hub).indexed).toBe(0);
+    expect(partsOf(app).hub.indexed).toBe(0);
     expect(leases.count()).toBe(0);
   });
 
@@ -146,9 +145,9 @@ describe.each(interceptors)('the route %s', (_title, interceptor) => {
 
     it('is over when its client goes', async () => {
       const client = await connected();
-      expect(app.get(Hub).size).toBe(1);
+      expect(partsOf(app).hub.size).toBe(1);
       client.close();
-      await expect.poll(() => app.get(Hub).size).toBe(0);
+      await expect.poll(() => partsOf(app).hub.size).toBe(0);
     });
   });
 

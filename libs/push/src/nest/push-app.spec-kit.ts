@@ -1,13 +1,16 @@
 import type { AddressInfo } from 'node:net';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { INestApplication, NestInterceptor } from '@nestjs/common';
+import { catalog } from '@crossfade/protocol/catalog';
 import { Test } from '@nestjs/testing';
 import { MemoryLeaseStore } from '../memory/lease-store.js';
 import type { PushOptions } from '../options.js';
 import { PushPublisher } from '../publisher.js';
 import { FrameWritingInterceptor } from './frame-writing.interceptor.js';
+import type { Push } from '../push.js';
 import { PushModule } from './push.module.js';
 import { PushWsAdapter } from './push-ws.adapter.js';
+import { PUSH } from './tokens.js';
 
 export const PATH = '/api/v2/push';
 
@@ -25,7 +28,7 @@ export interface PushApp {
 
 /** A program that pushes and does nothing else, on a free port. */
 export async function startPush(
-  options: PushOptions,
+  options: Omit<PushOptions, 'catalog'>,
   interceptor: NestInterceptor | undefined,
   adapter?: AbstractHttpAdapter,
 ): Promise<PushApp> {
@@ -33,7 +36,13 @@ export async function startPush(
   const builder = Test.createTestingModule({
     imports: [
       PushModule.forRootAsync({
-        useFactory: () => ({ leases, connectsPerMinute: 1000, maxConnectionsPerOwner: 100, ...options }),
+        useFactory: () => ({
+          catalog,
+          leases,
+          connectsPerMinute: 1000,
+          maxConnectionsPerOwner: 100,
+          ...options,
+        }),
       }),
     ],
   });
@@ -54,3 +63,6 @@ export const publishText = (app: INestApplication, text: string): Promise<void> 
     type: 'StackChanged',
     message: { type: 'Stack', organization_id: 'o', change_type: 1, data: { text } },
   });
+
+/** What the library is made of in this program. */
+export const partsOf = (app: INestApplication): Push['parts'] => app.get<Push>(PUSH).parts;

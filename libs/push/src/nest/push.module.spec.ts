@@ -6,12 +6,10 @@ import type { INestApplication } from '@nestjs/common';
 import type { EventSourceMessage } from 'eventsource-parser';
 import { WebSocket } from 'ws';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Hub } from '../hub.js';
-import { KeepAlive } from '../keep-alive.js';
 import type { MemoryLeaseStore } from '../memory/lease-store.js';
 import type { Authentication, Principal } from '../principal.js';
 import { PushPublisher } from '../publisher.js';
-import { interceptors, PATH, publishText, startPush } from './push-app.spec-kit.js';
+import { interceptors, PATH, publishText, startPush, partsOf } from './push-app.spec-kit.js';
 import { eventsIn } from './stream-client.spec-kit.js';
 
 /** Every kind of line break, and whatever else a parser could take for its own. */
@@ -61,9 +59,9 @@ describe.each(interceptors)('the push module on real sockets, %s', (_title, inte
   });
 
   const counts = () => ({
-    hub: app.get(Hub).indexed,
+    hub: partsOf(app).hub.indexed,
     leases: leases.count(),
-    keepAlives: app.get(KeepAlive).size,
+    keepAlives: partsOf(app).keepAlive.size,
   });
   const publish = (text: string) => publishText(app, text);
 
@@ -169,7 +167,7 @@ describe.each(interceptors)('the push module on real sockets, %s', (_title, inte
 
   it('tells an SSE client that gives up on an error status by a stream that ends when to come back', async () => {
     const streams = await Promise.all(Array.from({ length: 100 }, () => sse()));
-    await expect.poll(() => app.get(Hub).size).toBe(100);
+    await expect.poll(() => partsOf(app).hub.size).toBe(100);
     const headers = { Authorization: 'Bearer t' };
     const refused = await fetch(`http://127.0.0.1:${port}${PATH}`, { headers });
     expect(refused.status).toBe(429);
@@ -230,7 +228,7 @@ describe.each(interceptors)('the push module on real sockets, %s', (_title, inte
   async function fallBehind(): Promise<number> {
     const text = 'x'.repeat(20_000);
     let sent = 0;
-    while ([...app.get(Hub).all()].every(({ isLive }) => isLive) && sent < 5000) {
+    while ([...partsOf(app).hub.all()].every(({ isLive }) => isLive) && sent < 5000) {
       for (let index = 0; index < 5; index += 1) await publish(`${sent++} ${text}`);
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -245,13 +243,13 @@ describe.each(interceptors)('the push module on real sockets, %s', (_title, inte
       await expect.poll(() => other.events()).toHaveLength(1);
       const slow = await rawClient(transport);
       slow.pause();
-      await expect.poll(() => app.get(Hub).size).toBe(2);
+      await expect.poll(() => partsOf(app).hub.size).toBe(2);
       const sent = await fallBehind();
-      const behind = [...app.get(Hub).all()].find(({ isLive }) => !isLive);
+      const behind = [...partsOf(app).hub.all()].find(({ isLive }) => !isLive);
       // It holds what one write left, and nothing that waits.
       expect(behind?.waiting).toBe(0);
       expect(behind?.transport.pendingBytes).toBeLessThan(512 * 1024);
-      await expect.poll(() => app.get(Hub).size, { timeout: 8000 }).toBe(1);
+      await expect.poll(() => partsOf(app).hub.size, { timeout: 8000 }).toBe(1);
       await expect.poll(counts).toMatchObject({ leases: 1 });
       await expect.poll(() => other.events().length, { timeout: 10_000 }).toBe(sent + 1);
       slow.destroy();
@@ -272,7 +270,7 @@ describe.each(interceptors)('the push module on real sockets, %s', (_title, inte
         new Set(Array.from(slow.text().matchAll(/"text":"(\d+) x/g), ([, number]) => Number(number)));
       await expect.poll(() => heard().size, { timeout: 10_000 }).toBe(sent);
       expect(slow.text()).not.toContain('"Resync"');
-      expect([...app.get(Hub).all()].map(({ isLive }) => isLive)).toEqual([true]);
+      expect([...partsOf(app).hub.all()].map(({ isLive }) => isLive)).toEqual([true]);
       await publish('afterwards');
       await expect.poll(slow.text).toContain('afterwards');
       slow.destroy();
@@ -285,8 +283,8 @@ describe.each(interceptors)('the push module on real sockets, %s', (_title, inte
     async (transport) => {
       const slow = await rawClient(transport);
       slow.pause();
-      await expect.poll(() => app.get(Hub).size).toBe(1);
-      const [connection] = app.get(Hub).all();
+      await expect.poll(() => partsOf(app).hub.size).toBe(1);
+      const [connection] = partsOf(app).hub.all();
       const outstanding = () => {
         const { remotePort = 0 } = connection?.transport.socket ?? {};
         const hex = (of: number) => of.toString(16).toUpperCase().padStart(4, '0');
@@ -307,7 +305,7 @@ describe.each(interceptors)('the push module on real sockets, %s', (_title, inte
       }
       // Node itself holds nothing, so its own timeout says nothing.
       expect([outstanding(), connection?.transport.pendingBytes]).toEqual([true, 0]);
-      await expect.poll(() => app.get(Hub).size, { timeout: 5000 }).toBe(0);
+      await expect.poll(() => partsOf(app).hub.size, { timeout: 5000 }).toBe(0);
       slow.destroy();
     },
     20_000,

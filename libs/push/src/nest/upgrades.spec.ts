@@ -46,7 +46,7 @@ async function start(
   before: (server: ChoosingServer) => void = () => undefined,
 ): Promise<ChoosingServer> {
   const module = await Test.createTestingModule({
-    imports: [PushModule.forRootAsync({ useFactory: () => ({ authenticator }) })],
+    imports: [PushModule.forRootAsync({ useFactory: () => ({ catalog: {}, authenticator }) })],
     controllers: [PageController],
     providers: [ChatGateway],
   }).compile();
@@ -158,6 +158,7 @@ it('never leaves a socket without a listener for errors: while it is asked about
     imports: [
       PushModule.forRootAsync({
         useFactory: () => ({
+          catalog: {},
           authenticator: {
             ...authenticator,
             authenticate: async (token: string) => {

@@ -37,7 +37,7 @@ describe('what a WebSocket client says', () => {
     server.on('connection', (webSocket) => {
       accepted = webSocket as InboundWebSocket;
       accepted.on('error', () => undefined);
-      accepted.events = { flooded: () => (floods += 1) };
+      accepted.events = { close: () => (floods += 1) };
     });
     http.listen(0, '127.0.0.1');
     await once(http, 'listening');
@@ -132,7 +132,7 @@ describe('what a WebSocket client says', () => {
           const webSocket = new InboundWebSocket(null, undefined, options);
           let flooded = false;
           webSocket.pause = () => undefined;
-          webSocket.events = { flooded: () => (flooded = true) };
+          webSocket.events = { close: () => (flooded = true) };
           let budget = 20;
           for (const { wait, wall } of steps) {
             time.stepWall(wall);
