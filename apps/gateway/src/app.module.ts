@@ -1,6 +1,6 @@
 import { Logger, Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
-import { MemoryMessageLog } from '@crossfade/push';
+import { catalog } from '@crossfade/protocol/catalog';
 import { PushModule } from '@crossfade/push/nest';
 import type { MeterProvider } from '@opentelemetry/api';
 import { LoggerModule } from 'nestjs-pino';
@@ -14,7 +14,6 @@ import { Ingest } from './events/ingest.js';
 import { IngestController } from './events/ingest.controller.js';
 import { Stacks } from './events/stacks.js';
 import { StacksController } from './events/stacks.controller.js';
-import { FaultLog } from './fault-log.js';
 import { HealthController } from './health.controller.js';
 import { Housekeeping } from './housekeeping.js';
 import { networkOf } from './http/address.js';
@@ -61,7 +60,6 @@ export class AppModule {
     meterProvider: MeterProvider,
     mailer?: Mailer,
   ): DynamicModule {
-    const faults = new FaultLog('Push');
     const logger = new Logger('Gateway');
     const addresses = new ClientAddress(settings.TRUST_PROXY, (sentence) => logger.warn(sentence));
     return {
@@ -74,12 +72,10 @@ export class AppModule {
           imports: [IdentityModule],
           inject: [GatewayAuthenticator, DatabaseJournal],
           useFactory: (authenticator: GatewayAuthenticator, journal: DatabaseJournal) => ({
+            catalog,
             authenticator,
+            journal,
             meterProvider,
-            log: new MemoryMessageLog({
-              journal,
-              onError: (error, doing) => faults.failure(error, doing),
-            }),
             addressOf: (request) => networkOf(addresses.of(request)),
             enabled: settings.enablePush,
             allowedOrigins: settings.CORS_ORIGINS,
@@ -89,7 +85,7 @@ export class AppModule {
             maxConnectionsPerOwner: settings.PUSH_MAX_CONNECTIONS_PER_USER,
             maxConnectionsPerTenant: settings.PUSH_MAX_CONNECTIONS_PER_ORGANIZATION,
             stallSeconds: settings.PUSH_STALL_SECONDS,
-            logCapacity: settings.PUSH_LOG_CAPACITY,
+            windowCapacity: settings.PUSH_LOG_CAPACITY,
             criticalCapacity: settings.PUSH_CRITICAL_CAPACITY,
             criticalRetentionSeconds: settings.PUSH_CRITICAL_RETENTION_SECONDS,
             reauthorizeSeconds: settings.PUSH_REAUTHORIZE_SECONDS,

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { DeadlineError, LogBudget, PushError } from '@crossfade/push';
+import { DeadlineError, LogSampler, PushError } from '@crossfade/push';
 import { QueryError } from './database/query-error.js';
 import { StartupError } from './startup-error.js';
 
@@ -11,7 +11,7 @@ const FRAMES = 12;
 /** Logs what failed on our side: a few lines a minute for each kind, then a count, and nothing that people typed. */
 export class FaultLog {
   readonly #logger: Logger;
-  readonly #budget = new LogBudget(LINES, WINDOW_MS);
+  readonly #sampler = new LogSampler(LINES, WINDOW_MS);
 
   constructor(context: string) {
     this.#logger = new Logger(context);
@@ -19,7 +19,7 @@ export class FaultLog {
 
   /** `doing` is the kind, and reads well after "While". */
   failure(error: unknown, doing: string): void {
-    const taken = this.#budget.take(doing, performance.now());
+    const taken = this.#sampler.take(doing, performance.now());
     if (taken === undefined) return;
     const before = taken.leftOut === 0 ? '' : ` (${taken.leftOut} more like this before)`;
     this.#logger.error(`While ${doing}: ${describeFault(error)}${before}`);

@@ -16,13 +16,11 @@ export const catalog = {
     audience: ({ shop_id }) => [organization(shop_id)],
     delivery: 'invalidation',
     key: ({ order_id }) => order_id,
-    servicePublishes: false,
   } satisfies CatalogEntry<z.infer<typeof orderChanged>>,
   /** The customer: must arrive, also if the phone is in a tunnel just now. */
   OrderShipped: {
     schema: orderShipped,
     audience: ({ customer_id }) => [user(customer_id)],
     delivery: 'critical',
-    servicePublishes: false,
   } satisfies CatalogEntry<z.infer<typeof orderShipped>>,
 } satisfies Catalog;

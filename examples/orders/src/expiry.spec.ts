@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { MemoryMessageLog, SseProbe, VirtualClock } from '@crossfade/push/testing';
+import { SseProbe, VirtualClock } from '@crossfade/push/testing';
 import { PushModule, PushWsAdapter } from '@crossfade/push/nest';
 import type { INestApplication } from '@nestjs/common';
 import { Connections } from '@crossfade/push';
@@ -19,15 +19,8 @@ let clock: VirtualClock;
 beforeEach(async () => {
   issuer = await SampleIssuer.start();
   clock = new VirtualClock(Date.now());
-  const push = PushModule.forRootAsync({
-    useFactory: () => ({
-      catalog,
-      clock,
-      log: new MemoryMessageLog({ clock }),
-      drainSeconds: 0,
-      authenticator: new JwtAuthenticator(issuer),
-    }),
-  });
+  const authenticator = new JwtAuthenticator(issuer);
+  const push = PushModule.forRoot({ catalog, clock, drainSeconds: 0, authenticator });
   const module = Test.createTestingModule({ imports: [push], controllers: [OrdersController] });
   app = (await module.compile()).createNestApplication({ logger: false });
   app.useWebSocketAdapter(new PushWsAdapter(app));
@@ -49,7 +42,7 @@ it('ends the stream of a token that has expired, and says so, ten minutes later'
   await probe.end();
 });
 
-it('gives signs of life meanwhile, as often as it has said', async () => {
+it('sends keep-alives meanwhile, as often as it has said', async () => {
   const probe = await SseProbe.open(url, { token: await issuer.token({ id: 'ann' }) });
   const { message } = await probe.message('Connected');
   expect(message).toMatchObject({ keep_alive_seconds: 15 });

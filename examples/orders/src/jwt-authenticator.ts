@@ -1,4 +1,4 @@
-import type { Authentication, Authenticator, Principal } from '@crossfade/push';
+import type { Authentication, Authenticator } from '@crossfade/push';
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 import { z } from 'zod';
 
@@ -17,7 +17,10 @@ const claims = z.object({
   shops: z.array(z.string()).default([]),
 });
 
-/** Who a JSON Web Token (RFC 7519) is, by the keys of its issuer. */
+/**
+ * Whose a JSON Web Token (RFC 7519) is, by the keys of its issuer. Nobody can be asked about it again, so there is no
+ * `reauthorize`: its streams end when it expires.
+ */
 export class JwtAuthenticator implements Authenticator {
   readonly #keys: ReturnType<typeof createRemoteJWKSet>;
 
@@ -39,11 +42,6 @@ export class JwtAuthenticator implements Authenticator {
         detail: 'The token is not one that our identity provider has issued for this.',
       };
     }
-  }
-
-  /** A token says what it says until it expires, which the library sees to by itself. */
-  async reauthorize(principals: readonly Principal[]): Promise<readonly Principal[]> {
-    return principals;
   }
 }
 

@@ -1,5 +1,5 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { DeadlineError, LogBudget } from '@crossfade/push';
+import { DeadlineError, LogSampler } from '@crossfade/push';
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import { parseExactly } from '../exact-number.js';
@@ -42,7 +42,7 @@ export class PostgresPool {
   readonly #begin: string;
   readonly #deadlineMs: number;
   readonly #logger = new Logger('Database');
-  readonly #budget = new LogBudget(5, 60_000);
+  readonly #sampler = new LogSampler(5, 60_000);
   #isDropping = false;
 
   constructor({ url, size, statementSeconds, lockSeconds }: PoolOptions) {
@@ -199,7 +199,7 @@ export class PostgresPool {
   }
 
   #lost(error: unknown): void {
-    const taken = this.#budget.take('lost', performance.now());
+    const taken = this.#sampler.take('lost', performance.now());
     if (taken === undefined) return;
     const before = taken.leftOut === 0 ? '' : `, and ${taken.leftOut} more before it`;
     this.#logger.warn(`A connection was lost (${queryError('', error).code})${before}.`);

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { LogBudget } from '@crossfade/push';
+import { LogSampler } from '@crossfade/push';
 import { PUSH_PATH } from '@crossfade/protocol';
 import type { Params } from 'nestjs-pino';
 import { destination } from 'pino';
@@ -20,7 +20,7 @@ const routeOf = ({ route }: IncomingMessage & { route?: { path: unknown } }): un
  */
 export function logging(level: string): Params {
   const out = destination({ dest: 1, sync: true });
-  const budget = new LogBudget(LINES, WINDOW_MS);
+  const sampler = new LogSampler(LINES, WINDOW_MS);
   return {
     // A stream is no request that is soon over: a logger for each would stay as long. And refusing streams is not a fault,
     // and anyone can ask for very many: the push library says how many, and why.
@@ -51,7 +51,7 @@ export function logging(level: string): Params {
         }),
         customLogLevel: (_request: IncomingMessage, response: ServerResponse, error?: Error) =>
           (error !== undefined || response.statusCode === 500) &&
-          budget.take('failed', performance.now()) !== undefined
+          sampler.take('failed', performance.now()) !== undefined
             ? 'error'
             : 'debug',
       },

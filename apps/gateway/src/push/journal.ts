@@ -49,11 +49,11 @@ export class DatabaseJournal implements Journal {
     };
   }
 
-  async place(recordId: string, { cursor, place }: Position): Promise<void> {
+  async recordPosition(recordId: string, { cursor, offset }: Position): Promise<void> {
     try {
       await this.own
         .update(pushMessages)
-        .set({ cursor, place: String(place) })
+        .set({ cursor, place: String(offset) })
         .where(eq(pushMessages.recordId, recordId));
     } catch (error) {
       // The disk has been full since the message was committed: a restart repeats it with another id. The log says so once.

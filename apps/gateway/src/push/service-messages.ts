@@ -92,7 +92,8 @@ function faultsOf({ code, message, issues }: PushError, path: string): readonly 
 }
 
 function refuseForeign({ organizationId }: ServiceCaller, { entry, envelope, stamped }: Prepared): void {
-  if (!entry.servicePublishes) {
+  // An effect changes what connections may see, so no service may cause one.
+  if (entry.effect !== undefined) {
     throw forbidden(
       `${envelope.type} changes what connections may see; only the gateway itself publishes it.`,
     );
