@@ -1,6 +1,7 @@
 import { everyone, organization, user } from '@crossfade/protocol';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { isAmong } from './audience.js';
 import { Connection } from './connection.js';
 import { Hub } from './hub.js';
 import type { Principal } from './principal.js';
@@ -63,6 +64,13 @@ it('finds exactly the connections of an audience, through any history, and holds
             .filter(is)
             .map(({ connection }) => connection.id)
             .sort();
+        for (const audiences of [[everyone], [user('a'), organization('b')], [organization('a')], []]) {
+          expect(found(audiences)).toEqual(
+            expected(({ userId, organizations: organizationIds }) =>
+              isAmong(audiences, { ...(userId === undefined ? {} : { userId }), organizationIds }),
+            ),
+          );
+        }
         expect(found([everyone])).toEqual(expected(() => true));
         for (const id of ids) {
           expect(found([user(id)])).toEqual(expected(({ userId }) => userId === id));
