@@ -17,7 +17,7 @@ export interface OpenConnection {
 /** How long a client waits before it opens its next stream when an operator ended the last one, milliseconds. */
 const COME_BACK_MS = 1000;
 
-/** The open streams of this replica, for whoever operates it. */
+/** The open streams of this replica, for operators. */
 export class Connections {
   constructor(private readonly hub: Hub) {}
 

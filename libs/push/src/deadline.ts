@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 
-/** What one call to a port may take: the authenticator, the lease store. */
+/** How long one call to a port may take: the authenticator, the lease store. */
 export const CALL_MS = 5000;
 
 /** A call to the outside did not answer in time. */
@@ -12,9 +12,9 @@ export class DeadlineError extends Error {
 }
 
 /**
- * What was promised, if it comes within `milliseconds`. The call itself goes on: what it answers later is dropped, an
- * error too. `what` is the subject of the error's sentence, such as "the authenticator".
- * @throws DeadlineError when it does not; what the promise throws
+ * Resolves as the promise does, if that is within `milliseconds`. The call itself goes on, and a later result or error of it
+ * is dropped. `what` is the subject of the error's sentence, such as "the authenticator".
+ * @throws DeadlineError when it is too late; what the promise throws
  */
 export function withDeadline<T>(
   clock: Clock,

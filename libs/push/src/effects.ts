@@ -105,7 +105,7 @@ export class Effects {
     for (const connection of connections) connection.refetchWhenConfirmed();
   }
 
-  /** Whoever cannot be asked about must come back, so that the authenticator is asked anew. */
+  /** Connections that nobody can be asked about must come back, so that the authenticator is asked anew. */
   async #applyUnknown(connections: readonly Connection[]): Promise<void> {
     if (connections.length === 0) return;
     for (const connection of connections) connection.revision += 1;

@@ -21,7 +21,7 @@ export interface OpenJournal {
 }
 
 /**
- * A port: where critical messages survive the process that was to deliver them. Whoever changes data records them in
+ * A port: where critical messages survive the process that was to deliver them. A program that changes data records them in
  * the same transaction, and hands them to the publisher once it is committed.
  */
 export interface Journal {

@@ -2,19 +2,19 @@ import type { Clock } from './clock.js';
 import { withDeadline } from './deadline.js';
 
 export interface LoopOptions {
-  /** Names it in the metric of its age, in an error's sentence and in the log: the field's noun, such as `housekeeping`. */
+  /** Names it in the metric of its age, in errors and in the log. */
   readonly name: string;
   readonly intervalMs: number;
-  /** What one round may take. A round that takes longer is given up, and the loop goes on without it. */
+  /** How long one round may take. A longer one is abandoned, and the loop goes on without it. */
   readonly deadlineMs: number;
   readonly clock: Clock;
-  /** Hears of each round that failed or was given up. */
+  /** Hears of each round that failed or was abandoned. */
   readonly onError: (error: unknown, doing: string) => void;
 }
 
 /**
- * One piece of periodic work. Rounds begin an interval apart, the first after one interval; none begins before the one
- * before it has ended or was given up, and none that hangs or fails stops the next.
+ * One piece of periodic work. Rounds begin an interval apart, the first after one interval. A round begins only when the
+ * last one has ended or was abandoned, and one that hangs or fails does not stop the next.
  */
 export class Loop {
   readonly name: string;
@@ -23,7 +23,7 @@ export class Loop {
   #isRunning = false;
   #lastDone: number;
 
-  /** `round`: its signal aborts when it was given up or the loop stops, for what should not go on then. */
+  /** `round` gets a signal that aborts when the round is abandoned or the loop stops. */
   constructor(
     private readonly options: LoopOptions,
     private readonly round: (signal: AbortSignal) => void | Promise<void>,
@@ -32,7 +32,7 @@ export class Loop {
     this.#lastDone = options.clock.elapsed();
   }
 
-  /** Seconds since a round was last completed, or since the start if none was. Without error, it stays near the interval. */
+  /** Seconds since a round was last completed, or since the start if none was. It stays near the interval unless rounds fail. */
   get age(): number {
     return (this.options.clock.elapsed() - this.#lastDone) / 1000;
   }
@@ -85,7 +85,7 @@ export class Loop {
         (error: unknown) => this.#fail(error),
       )
       .finally(() => {
-        // Else the loop was stopped and begun anew meanwhile.
+        // If not, the loop was stopped and started again meanwhile.
         if (this.#round === round) this.#next(due, begun);
       });
   }
@@ -95,7 +95,7 @@ export class Loop {
     if (this.#isRunning) this.options.onError(error, `running ${this.name}`);
   }
 
-  /** From when it was due, not from now: a busy process does not stretch the interval. */
+  /** Counts from when this round was due, so that a busy process does not stretch the interval. */
   #next(due: number, begun: number): void {
     const { clock, intervalMs } = this.options;
     const now = clock.elapsed();

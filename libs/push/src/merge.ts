@@ -7,8 +7,8 @@ interface Mergeable {
 }
 
 /**
- * Whether the later of two frames may take the place of the earlier one while that waits in a write queue: both are
- * invalidations with the same key, so a client that refetches once sees all that both tell it.
+ * Whether an earlier frame that waits in a write queue may be merged into a later one: both are invalidations with the
+ * same key, so a client that refetches once sees all that both tell it.
  */
 export function canMerge(earlier: Mergeable, later: Mergeable): boolean {
   return (

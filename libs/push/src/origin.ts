@@ -1,7 +1,7 @@
 /**
- * Whether a page of this origin is one of the server's own, by the `Host` that the request was sent to: the same name,
- * whatever its case, and the same port, where the port that belongs to the scheme may be left out of either. Which
- * scheme a client used is not known behind a proxy that speaks TLS; the origin's is taken for it.
+ * Whether a page of this origin is the server's own, by the `Host` header of the request: the same name in any case, and
+ * the same port, which either may leave out where it is the scheme's default. Behind a proxy that ends TLS, nobody knows
+ * which scheme the client used, so the origin's is taken.
  */
 export function isOwnOrigin(origin: string, host: string | undefined): boolean {
   const own = read(origin);
@@ -21,5 +21,5 @@ function read(origin: string): URL | undefined {
   return /^https?:/i.test(origin) && URL.canParse(origin) ? new URL(origin) : undefined;
 }
 
-/** As browsers write it. An origin that has no host, such as `null` or an app's own scheme, stands for itself. */
+/** As browsers write it. An origin without a host, such as `null` or an app's own scheme, stays as it is. */
 const canonical = (origin: string): string => read(origin)?.origin ?? origin;

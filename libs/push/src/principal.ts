@@ -27,7 +27,7 @@ export const ownerOf = ({ userId, tokenId }: Principal): OwnerId =>
 export const tenantOf = ({ userId, tenantId }: Principal): OwnerId | undefined =>
   userId === undefined && tenantId !== undefined ? `tenant:${tenantId}` : undefined;
 
-/** What an authenticator says of a credential; `detail` is a sentence for whoever reads the refusal. */
+/** What an authenticator says of a credential; `detail` is a sentence for the reader of the refusal. */
 export type Authentication =
   | { readonly outcome: 'authenticated'; readonly principal: Principal }
   | { readonly outcome: 'unauthorized' | 'forbidden'; readonly detail: string };

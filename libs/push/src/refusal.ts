@@ -4,7 +4,7 @@ import type { Runtime } from './runtime.js';
 /** Why a request for a stream is not admitted. The protocol's table says which status or close code that is. */
 export interface Refusal {
   readonly reason: RefusalReason;
-  /** A sentence for whoever reads it. */
+  /** A sentence for the reader of the response. */
   readonly detail: string;
   /** Set for the reasons after which a client should come back. */
   readonly retryAfterMs?: number;

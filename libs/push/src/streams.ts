@@ -44,7 +44,7 @@ export interface StreamsParts {
   readonly runtime: Runtime;
 }
 
-/** The one place where connections begin and end. */
+/** Opens and ends every connection. */
 export class Streams {
   readonly #retryLater: RetryLater;
   readonly #poison: PoisonMessages;

@@ -6,8 +6,8 @@ import { readTarget } from './request-target.js';
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
- * Reads a request's target, once, and writes it into the request as everything behind the door compares it: a path that
- * `spell` has written, and the query as it was sent. @returns what to answer to a target that is no path
+ * Reads a request's target once, and writes it back into the request as everything behind the door compares it: the path
+ * as `spell` normalizes it, and the query as it was sent. @returns what to answer to a target that is no path
  */
 export function enter(request: IncomingMessage, spell: (path: string) => string): HttpAnswer | undefined {
   if (request.method === 'OPTIONS' && request.url === '*') return isHere;
@@ -19,8 +19,8 @@ export function enter(request: IncomingMessage, spell: (path: string) => string)
 }
 
 /**
- * Stands before what listens for requests when it is made, and answers what must not come in: in full, whatever it is, also
- * where Node would cut the connection or say no more than a status.
+ * Stands before the server's present listeners for requests, and answers those that must not come in: in full, also where
+ * Node would cut the connection or send a bare status.
  */
 export class Door {
   readonly #behind: readonly Listener[];
@@ -47,7 +47,7 @@ export class Door {
     for (const listener of this.#behind) listener.call(this.server, request, response);
   };
 
-  /** A tunnel, for which a program that is a proxy has a listener of its own. */
+  /** A request for a tunnel. A program that is a proxy has a listener of its own. */
   readonly #connect = (_request: IncomingMessage, carrier: Socket | ServerResponse): void => {
     if (this.server.listenerCount('connect') > 1) return;
     if ('writeHead' in carrier) return answerWith(carrier, noProxy);
@@ -57,20 +57,20 @@ export class Door {
 
   readonly #unreadable = (error: NodeJS.ErrnoException, socket: Answering): void => {
     if (this.server.listenerCount('clientError') > 1 || told.has(socket)) return;
-    // Behind the beginning of another answer, one of ours would be taken for its body.
+    // After the headers of another answer, ours would be taken for its body.
     if (!socket.writable || socket._httpMessage?.headersSent === true) return socket.destroySoon();
     told.add(socket);
     answerOn(socket, unreadable[error.code ?? ''] ?? noHttp);
   };
 }
 
-/** Node's own name for the answer that a socket carries now. */
+/** Node's own name for the response that a socket carries now. */
 type Answering = Socket & { readonly _httpMessage?: ServerResponse | null };
 
-/** Who has been told: whoever cannot be read goes on being so with every byte. */
+/** Sockets that were answered: every further byte of an unreadable request is another error. */
 const told = new WeakSet<Socket>();
 
-/** To a question about the server, and not about anything at it (RFC 9110, 9.3.7). */
+/** To `OPTIONS *`, which asks about the server itself (RFC 9110, 9.3.7). */
 const isHere: HttpAnswer = { status: 200, headers: {}, body: '' };
 const noProxy = problemAnswer(405, 'This is no proxy; send a request with a path, like /health/live.');
 const noHttp = problemAnswer(400, 'This cannot be read as HTTP/1.1.');

@@ -14,7 +14,7 @@ import type { SseOutput } from '../transports/sse.js';
 import { sseBytes, sseChunks } from '../transports/sse-encoding.js';
 import { raw } from './raw.js';
 
-/** How a stream takes its response over from NestJS; undefined: it does not, and goes through the Observable. */
+/** Takes a response over from NestJS; undefined: it cannot, and the stream goes through the Observable. */
 export type TakeOver = (onWritable: () => void) => SseOutput | undefined;
 
 /** Offers of the interceptor to the handler of the same request. */
@@ -29,13 +29,13 @@ export function listenForPipe(response: ServerResponse): void {
 }
 
 /**
- * Lets a stream write frames itself, as bytes that all streams share: NestJS would format and copy each event for each
+ * Lets a stream write frames itself, as bytes that all streams share. NestJS would format and copy each event for each
  * client, put the `id` before the `data` (some clients store an id as soon as its line is read, and lose the message
  * if the stream breaks there), and keep a list of its own between the write queue and the socket.
  *
- * NestJS pipes what it formats into the response. When the handler's stream begins, that pipe is cut and the Observable
- * is completed: NestJS sends the headers, takes the route for done and lets go of all that it held for it.
- * The only place that knows about response internals; the route works without it, too.
+ * NestJS pipes what it formats into the response. When the handler's stream begins, this cuts that pipe and completes the
+ * Observable: NestJS sends the headers, takes the route for done and releases all that it held for it.
+ * Nothing else knows about response internals, and the route works without it, too.
  */
 @Injectable()
 export class FrameWritingInterceptor implements NestInterceptor {
@@ -56,7 +56,7 @@ export class FrameWritingInterceptor implements NestInterceptor {
         subscriber.complete();
         // Headers that cannot be sent are an error, which an exception filter answers.
         if (!response.headersSent) return undefined;
-        if (response.req.httpVersionMajor === 1) letGo(response);
+        if (response.req.httpVersionMajor === 1) dropUnused(response);
         return outputOf(response, onWritable);
       });
       return next.handle().subscribe(subscriber);
@@ -65,10 +65,10 @@ export class FrameWritingInterceptor implements NestInterceptor {
 }
 
 /**
- * Drops what a response of HTTP/1 keeps for as long as it is open and nobody reads any more, half of what an idle stream
- * would hold. Set to nothing, not deleted: an object that loses a property becomes a hash table, which is larger than what is gained.
+ * Drops what an open HTTP/1 response keeps and nobody reads any more: half of what an idle stream would hold. The
+ * properties are set to nothing, not deleted: an object that loses a property becomes a hash table, which is larger.
  */
-function letGo(response: ServerResponse): void {
+function dropUnused(response: ServerResponse): void {
   // The signal that NestJS has aborted now knows, by its reason's stack, all that was called.
   Object.assign(response.req, { [SSE_ABORT_CONTROLLER]: undefined });
   // Node's own copy of the headers, which are sent. Null is what it is before there is any.
@@ -81,9 +81,9 @@ function letGo(response: ServerResponse): void {
 }
 
 /**
- * How frames get to a response whose headers are sent. Over HTTP/1.1 its body is framed in chunks, which can go straight
- * to the socket. HTTP/1.0 has a bare body and HTTP/2 frames of its own; and without a socket, a response waits for the
- * answers to earlier requests of its connection.
+ * How frames get to a response whose headers are sent. Over HTTP/1.1, its body is framed in chunks, which can go straight
+ * to the socket. HTTP/1.0 has a bare body, and HTTP/2 frames of its own. A response without a socket waits for the
+ * responses to earlier requests of its connection.
  */
 function outputOf(response: ServerResponse, onWritable: () => void): SseOutput {
   const { socket, chunkedEncoding, req } = response;
@@ -98,7 +98,7 @@ class SocketOutput implements SseOutput {
     private readonly socket: Socket,
     private readonly onWritable: () => void,
   ) {
-    // The response does not hear of what went past it.
+    // The response does not hear of bytes that bypass it.
     socket.on('drain', onWritable);
   }
 

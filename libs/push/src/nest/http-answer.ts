@@ -8,10 +8,10 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
-/** How long a refused peer has to take the answer. */
-const GOODBYE_MS = 1000;
+/** How long a refused peer has to take the answer, milliseconds. */
+const CLOSE_TIMEOUT_MS = 1000;
 
-/** RFC 9457 problem+json; `detail` is a sentence for whoever reads it. */
+/** RFC 9457 problem+json; `detail` is a sentence for the reader of the response. */
 export function problemAnswer(status: number, detail: string): HttpAnswer {
   return {
     status,
@@ -25,8 +25,8 @@ export function answerWith(response: ServerResponse, { status, headers, body }: 
 }
 
 /**
- * Answers a request whose socket Node has given away, in full, and ends the socket: when the peer has closed its side,
- * and after a second at the latest. What it still sends is thrown away, so that no reset overtakes the answer.
+ * Answers a request whose socket Node has handed over, in full, and ends the socket when the peer has closed its side, or
+ * after a second. What the peer still sends is thrown away, so that no reset overtakes the answer.
  */
 export function answerOn(socket: Duplex, { status, headers, body }: HttpAnswer): void {
   if (socket.destroyed) return;
@@ -36,8 +36,8 @@ export function answerOn(socket: Duplex, { status, headers, body }: HttpAnswer):
     'Content-Length': String(Buffer.byteLength(body)),
   };
   const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`);
-  const goodbye = setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
-  socket.once('close', () => clearTimeout(goodbye));
+  const timeout = setTimeout(() => socket.destroy(), CLOSE_TIMEOUT_MS).unref();
+  socket.once('close', () => clearTimeout(timeout));
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join('')}\r\n${body}`);
   socket.resume();
 }

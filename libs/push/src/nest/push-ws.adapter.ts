@@ -20,8 +20,8 @@ type Options = NonNullable<Parameters<WsAdapter['create']>[1]>;
 
 export interface PushWsAdapterOptions {
   /**
-   * How a path of the program is written for everything behind the door, which compares paths: the same for all spellings
-   * that shall be one. `plainPath` takes out doubled slashes and one at the end. The push routes, and the paths of WebSocket
+   * Normalizes a path of the program, for everything behind the door that compares paths: the same for all spellings
+   * that should be one. `plainPath` removes doubled slashes and one at the end. The push routes, and the paths of WebSocket
    * gateways, are known in every spelling without it. By default, other paths are left as they are.
    */
   readonly spell?: (path: string) => string;
@@ -31,9 +31,9 @@ const nowhere = problemAnswer(404, 'There is no WebSocket at this path.');
 
 /**
  * `app.useWebSocketAdapter(new PushWsAdapter(app))`: NestJS' `ws` adapter, with an admission check before the upgrade
- * of the push endpoint, which guards cannot do. For the whole program it is the door as well: it reads the target of every
- * request and refuses what is no path, decides what is an upgrade at all, and answers 404 to a request for a WebSocket where
- * there is none.
+ * of the push endpoint, which guards cannot do. It is also the door of the whole program: it normalizes the target of every
+ * request and refuses what is no path, decides what is an upgrade at all, and answers 404 to a request for a WebSocket at
+ * a path that has none.
  * @throws Error on a Node before 24.9, which cannot choose what is an upgrade
  */
 export class PushWsAdapter extends WsAdapter {
@@ -80,7 +80,7 @@ export class PushWsAdapter extends WsAdapter {
     await super.dispose();
   }
 
-  /** In place of NestJS' own, which reads `Host` in a way that a peer can make fail, and cuts what it does not know. */
+  /** Replaces NestJS' own, which reads `Host` in a way that a peer can make fail, and cuts connections it does not know. */
   protected override ensureHttpServerExists(port: number, server?: Server) {
     if (this.httpServersRegistry.has(port)) return undefined;
     const own = server ?? this.#webSocketsOnly(port);
@@ -115,19 +115,19 @@ export class PushWsAdapter extends WsAdapter {
     );
   }
 
-  /** A frame that breaks the protocol is its client's error, and anyone can send very many: not one for the log. */
+  /** A frame that breaks the protocol is its client's error, and a client can send very many, so none is logged. */
   override bindErrorHandler(server: WebSocketServer) {
     if (!this.#isPush) return super.bindErrorHandler(server);
     const logger = this.#logger;
     const hear = function (this: WebSocket, { message }: Error): void {
       logger.debug(`A WebSocket client is in error: ${message}`);
-      // ws reads on and throws away until its client closes: none of that is wanted.
+      // ws would read on, and throw away what it reads, until the client closes.
       process.nextTick(() => this.pause());
     };
     return server.on('connection', (client) => client.on('error', hear));
   }
 
-  /** Nobody reads what a client says to a gateway that subscribes to nothing, so it is not parsed. */
+  /** A gateway that subscribes to nothing reads nothing, so what its clients send is not parsed. */
   override bindMessageHandlers(...bound: Parameters<WsAdapter['bindMessageHandlers']>): void {
     const [, handlers] = bound;
     if (handlers.length > 0) super.bindMessageHandlers(...bound);

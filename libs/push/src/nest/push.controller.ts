@@ -26,13 +26,13 @@ import { RefusalException, RefusalFilter } from './refusal-response.js';
 import { PUSH } from './tokens.js';
 
 /** The controller, at a path. */
-export function pushControllerAt(path: string): Type<PushController> {
+export function pushControllerAt(path: string): Type<PushRoutes> {
   @Controller(path)
-  class MountedPushController extends PushController {}
-  return MountedPushController;
+  class PushController extends PushRoutes {}
+  return PushController;
 }
 
-export class PushController {
+export class PushRoutes {
   constructor(@Inject(PUSH) private readonly push: Push) {}
 
   /** What an app asks before it opens a WebSocket that could not tell it why it was refused. Holds no secret. */
@@ -77,7 +77,7 @@ export class PushController {
   }
 }
 
-/** The way through NestJS: it keeps a list of its own, so that nothing may be emitted while the response is full. */
+/** The way through NestJS. It keeps an unbounded list of its own, so nothing may be emitted while the response is full. */
 function events(
   subscriber: Subscriber<MessageEvent>,
   response: ServerResponse,

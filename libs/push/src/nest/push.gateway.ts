@@ -13,14 +13,14 @@ import { PUSH } from './tokens.js';
 const CLOSE_TIMEOUT_MS = 1000;
 
 /** The gateway, at a path. */
-export function pushGatewayAt(path: string): Type<PushGateway> {
+export function pushGatewayAt(path: string): Type<PushSockets> {
   @WebSocketGateway({ path })
-  class MountedPushGateway extends PushGateway {}
-  return MountedPushGateway;
+  class PushGateway extends PushSockets {}
+  return PushGateway;
 }
 
 /** Opens a WebSocket stream for a request that the upgrade check (`PushWsAdapter`) has decided about. */
-class PushGateway implements OnGatewayConnection<InboundWebSocket> {
+class PushSockets implements OnGatewayConnection<InboundWebSocket> {
   private readonly logger = new Logger('Push');
 
   constructor(@Inject(PUSH) private readonly push: Push) {}

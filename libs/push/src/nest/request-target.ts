@@ -1,22 +1,22 @@
 import type { IncomingMessage } from 'node:http';
 
-/** What a request asks for: a path that everybody reads alike, and the query byte for byte, with its `?`. */
+/** What a request asks for: a path that every reader reads alike, and the query byte for byte, with its `?`. */
 type Target =
   | {
       readonly path: string;
       readonly query: string;
-      /** Of an absolute form: it counts, and not `Host` (RFC 9112, 3.2.2). */
+      /** Of an absolute form. It wins over `Host` (RFC 9112, 3.2.2). */
       readonly host?: string;
     }
-  /** Why it is no path: a sentence for whoever sent it. */
+  /** Why it is no path, as a sentence for the client. */
   | { readonly fault: string };
 
 const ABSOLUTE_FORM = /^(?:https?|wss?):\/\/[^/?#]*/i;
 
 /**
- * Reads a target as Node gives it, each character a byte. What cannot stand in a path is encoded, so that no reader takes
- * a backslash for a slash or trims a space; what need not be encoded is not, so that there is one way to write a path.
- * An encoded slash is never a separator. Letters keep their case, and slashes their number.
+ * Reads a target as Node gives it, each character a byte. Characters that a path cannot have are encoded, so that no reader
+ * takes a backslash for a slash or trims a space. Characters that need no encoding are decoded, so that there is one way to
+ * write a path. An encoded slash is never a separator. Letters keep their case, and slashes their number.
  */
 export function readTarget(target: string): Target {
   const [origin] = ABSOLUTE_FORM.exec(target) ?? [];
@@ -60,7 +60,7 @@ function readPath(sent: string, isAbsolute: boolean): string | { readonly fault:
     const character = String.fromCharCode(parseInt(code.slice(1), 16));
     return NEVER_ENCODED.test(character) ? character : code;
   });
-  // Some resolve them and some do not: a proxy's rule must not be passed by a path that means another one here.
+  // Some readers resolve them and some do not: such a path could pass a proxy's rule and mean another path here.
   if (path.split('/').some((segment) => segment === '.' || segment === '..')) {
     return { fault: 'The path must not contain the segments "." and ".."; send the path that they lead to.' };
   }
@@ -78,7 +78,7 @@ function decode(path: string): string | undefined {
   }
 }
 
-/** The path without what a router does not care for: slashes that are doubled, and one at the end. */
+/** The path without what routing ignores: doubled slashes, and one at the end. */
 export function plainPath(path: string): string {
   const collapsed = path.replace(/\/{2,}/g, '/');
   return collapsed.length > 1 && collapsed.endsWith('/') ? collapsed.slice(0, -1) : collapsed;
@@ -93,7 +93,7 @@ export function queryOf({ url = '' }: IncomingMessage): URLSearchParams {
   return new URLSearchParams(at === -1 ? '' : url.slice(at + 1).split('#', 1)[0]);
 }
 
-/** Whether a request would become a WebSocket: a GET that names it. Other protocols, such as `h2c`, may be named beside it. */
+/** Whether a request asks for a WebSocket: a GET that names it. It may name other protocols beside it, such as `h2c`. */
 export function asksForWebSocket({ method, headers }: IncomingMessage): boolean {
   return (
     method === 'GET' &&

@@ -4,7 +4,7 @@ import type { WebSocket, WebSocketServer } from 'ws';
 import { answerOn, problemAnswer } from './http-answer.js';
 import { asksForWebSocket, pathOf } from './request-target.js';
 
-/** The first that lets a program choose which requests are upgrades; before it, each one with `Upgrade` was. */
+/** The first Node that lets a program choose which requests are upgrades. Older ones take each with an `Upgrade` header. */
 const LEAST_NODE = [24, 9] as const;
 
 /** @throws Error in one sentence, on a Node that cannot choose. */
@@ -20,27 +20,27 @@ export function requireNode(version = process.versions.node): void {
 /** Node's types have it as an option only. */
 type ChoosingServer = Server & Pick<ServerOptions, 'shouldUpgradeCallback'>;
 
-/** An upgraded socket is nobody's until somebody listens to it, and an error that nobody hears ends the process. */
+/** An upgraded socket has no listener at first, and an error that nobody hears ends the process. */
 const hear = (): void => undefined;
 
 /**
- * Which requests of an HTTP server become WebSockets: those that ask for one, at a path where there is a gateway. To
- * every other request, its `Upgrade` header is a word that it may ignore: `h2c` from Java's HTTP client, for one.
- * What another part of the program takes for an upgrade stays with that part.
+ * Decides which requests of an HTTP server become WebSockets: those that ask for one, at a path that has a gateway. The
+ * server ignores the `Upgrade` header of every other request, such as `h2c` from Java's HTTP client. What another part of
+ * the program takes for an upgrade stays with that part.
  */
 export class Upgrades {
   readonly #before: ServerOptions['shouldUpgradeCallback'];
 
   constructor(
     private readonly server: ChoosingServer,
-    /** Whether the request has a path; one that has none is no upgrade, and refused as any other. */
+    /** Whether the request has a path. One without is no upgrade, and is refused as any other request. */
     private readonly enters: (request: IncomingMessage) => boolean,
     private readonly gatewayAt: (path: string) => WebSocketServer | undefined,
     private readonly onError: (error: unknown) => void,
   ) {
     this.#before = server.shouldUpgradeCallback;
     server.shouldUpgradeCallback = this.#isUpgrade;
-    // Before any other: whoever takes the socket, somebody hears its errors.
+    // Before any other listener: its errors are heard, whoever takes the socket.
     server.prependListener('upgrade', this.#upgrade);
   }
 
@@ -59,7 +59,7 @@ export class Upgrades {
     return asksForWebSocket(request) ? this.gatewayAt(pathOf(request)) : undefined;
   }
 
-  /** What was said before this came. Node's own says yes as long as anybody listens; it must not count this. */
+  /** What the callback before this one decides. Node's own says yes while anybody listens, and must not count this. */
   #wasUpgrade(request: IncomingMessage): boolean {
     const { server } = this;
     const withoutThis = Object.create(server, {
@@ -81,7 +81,7 @@ export class Upgrades {
     const gateway = this.#gatewayOf(request);
     if (gateway === undefined) return;
     try {
-      // ws takes nothing beside it.
+      // ws accepts no other protocol beside it.
       request.headers.upgrade = 'websocket';
       gateway.handleUpgrade(request, socket, head, (webSocket) => {
         // From here on it has a listener of its own.

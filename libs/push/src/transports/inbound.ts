@@ -20,7 +20,7 @@ export const inboundOptions = {
   closeTimeout: CLOSE_TIMEOUT_MS,
   // It answers every ping, and keeps the answers for a client that does not read them.
   autoPong: false,
-  // What it says is not read.
+  // What a client sends is not read.
   skipUTF8Validation: true,
   // Pieces of one message, empty ones too: they cost as much as messages, and are not counted.
   maxFragments: 16,
@@ -29,14 +29,14 @@ export const inboundOptions = {
 } satisfies ServerOptions & { readonly closeTimeout: number };
 
 /**
- * A WebSocket that throws away what its client says, and counts it: whoever sends more than its budget is closed as
+ * A WebSocket that throws away what its client sends, and counts it: one that sends more than its budget is closed as
  * `flooding`. It overrides `emit`, since listeners for what comes would cost each stream more than the counting.
  */
 export class InboundWebSocket extends WebSocket {
-  /** Who hears of a flood; nobody before the stream is registered. */
+  /** Hears of a flood; undefined before the stream is open. */
   events: Pick<TransportEvents, 'close'> | undefined = undefined;
   readonly #limits: InboundLimits;
-  /** When the budget will be whole again. */
+  /** When the whole budget is free again. */
   #wholeAt: Tenths = 0;
   #isFlooding = false;
 
@@ -53,7 +53,7 @@ export class InboundWebSocket extends WebSocket {
 
   override emit(event: string | symbol, ...values: unknown[]): boolean {
     if (event !== 'message' && event !== 'ping' && event !== 'pong') return super.emit(event, ...values);
-    // Many may have come in one chunk: what is behind the decision is not looked at.
+    // Many may have come in one chunk: the rest of it is ignored.
     if (!this.#isFlooding) this.#received(event === 'ping' ? (values[0] as Buffer) : undefined);
     return true;
   }
@@ -66,7 +66,7 @@ export class InboundWebSocket extends WebSocket {
     else if (ping !== undefined) this.#answer(ping);
   }
 
-  /** One answer at a time, and none while the socket takes no bytes: whoever pings must read. */
+  /** One pong at a time, and none while the socket takes no bytes: a client that pings must read. */
   #answer(ping: Buffer): void {
     // Bytes wait only where the kernel has no room for more.
     if (this.readyState === WebSocket.OPEN && this.bufferedAmount === 0) this.pong(ping, false);
