@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 /** One URL for both transports: with `Upgrade: websocket` the WebSocket gateway, else SSE. */
 export const PUSH_PATH = '/api/v2/push';
 
-/** What an app asks before it opens a WebSocket that could not tell it why it was refused. */
+/** What an app asks before it opens a WebSocket, which could not tell it why it is refused. */
 export const PUSH_SETTINGS_PATH = '/api/v2/push/settings';
 
 /** Query parameters of the endpoint. */
@@ -18,7 +18,7 @@ export const parameter = {
   refusal: 'refusal',
 } as const;
 
-/** A WebSocket client that offers this is told the reason of a refusal by a close code. */
+/** The WebSocket subprotocol. A close code tells a client that offers it why it is refused. */
 export const SUBPROTOCOL = 'crossfade.1';
 
 /** The largest inbound WebSocket message, bytes. Inbound messages are ignored. */

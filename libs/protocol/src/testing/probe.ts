@@ -27,6 +27,6 @@ export interface Probe {
   message(type: string, is?: (message: Record<string, unknown>) => boolean): Promise<Received>;
   /** Waits until the server has ended the stream. @throws if it does not within ten seconds */
   end(): Promise<unknown>;
-  /** Leaves, without a word. */
+  /** Disconnects at once. */
   close(): void;
 }
