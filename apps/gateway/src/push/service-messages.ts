@@ -9,8 +9,9 @@ import { DATABASE } from '../database/database.token.js';
 import { pushRequests } from '../database/schema.js';
 import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions } from '../database/transactions.js';
-import { conflict, forbidden, invalid, unauthorized, type Fault } from '../http/problem.js';
+import { conflict, invalid, unauthorized, type Fault } from '../http/problem.js';
 import type { ServiceCaller } from '../identity/caller.js';
+import { refuseUnpublishable } from './publish-policy.js';
 import { faultsOfReach } from './reach.js';
 
 /** How long a request is remembered by its `Idempotency-Key`, milliseconds. */
@@ -75,7 +76,7 @@ export class ServiceMessages {
       }
     }
     if (faults.length > 0) throw invalid(faults);
-    for (const one of prepared) refuseForeign(caller, one.prepared);
+    for (const one of prepared) refuseUnpublishable(caller, one.prepared);
     // Last: whom a token may not tell, it does not learn of either.
     const unheard = await faultsOfReach(this.database, prepared);
     if (unheard.length > 0) throw invalid(unheard);
@@ -89,21 +90,6 @@ function faultsOf({ code, message, issues }: PushError, path: string): readonly 
   return code === 'unknown_type' || issues.length === 0
     ? [{ path: at(path, code === 'unknown_type' ? 'type' : 'message'), message }]
     : issues.map((issue) => ({ path: at(path, 'message', issue.path), message: issue.message }));
-}
-
-function refuseForeign({ organizationId }: ServiceCaller, { entry, envelope, stamped }: Prepared): void {
-  // An effect changes what connections may see, so no service may cause one.
-  if (entry.effect !== undefined) {
-    throw forbidden(
-      `${envelope.type} changes what connections may see; only the gateway itself publishes it.`,
-    );
-  }
-  const isForeign = stamped?.audience.some((one) => one.kind !== 'organization' || one.id !== organizationId);
-  if (organizationId !== undefined && isForeign === true) {
-    throw forbidden(
-      `The token publishes to organization ${organizationId} only; ${envelope.type} is for others.`,
-    );
-  }
 }
 
 /** Notes the request by its key; if it was made before, the ids that it was answered with. */
