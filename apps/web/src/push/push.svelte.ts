@@ -1,7 +1,8 @@
 import { catalog, readControl, readMessage, type Envelope, type Message } from '@crossfade/protocol';
 import type { QueryKey } from '@tanstack/svelte-query';
+import { everything } from '../api/queries';
 import { RecentIds } from './recent-ids';
-import { everything, staleAfter } from './stale';
+import { staleAfter } from './stale';
 import { next, type PushEvent, type PushState } from './state';
 import { PushStream } from './stream';
 
