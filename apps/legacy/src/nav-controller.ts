@@ -26,7 +26,7 @@ export class NavController {
     return this.session.token !== undefined;
   }
 
-  /** The session is over here even if the server cannot be told. */
+  /** Ends the session here even if the server cannot be reached. */
   signOut(): void {
     this.api.logout().catch(() => undefined);
     this.session.end(false);

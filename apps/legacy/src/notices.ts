@@ -6,7 +6,7 @@ const DISMISSED = 'crossfade.dismissed-notification';
 /** How long before a critical release reloads the page. */
 const NOTICE_MS = 60_000;
 
-/** A release that this page is older than. */
+/** A release that is newer than this page. */
 interface Release {
   readonly critical: boolean;
   readonly message?: string;

@@ -44,7 +44,7 @@ class Session {
     this.#become(token);
   }
 
-  /** The session is over here even if the server cannot be told. */
+  /** Ends the session here even if the server cannot be reached. */
   async signOut(): Promise<void> {
     const { api } = this;
     this.end(false);
