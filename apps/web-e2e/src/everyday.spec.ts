@@ -342,6 +342,28 @@ describe('both apps side by side', () => {
     hosts.browsing.errors.splice(0);
   });
 
+  it('a list that cannot be refetched stays, says why, and is current after another try', async () => {
+    await inMain('Stacks');
+    await chooseOrganization('Acme');
+    await modern.getByRole('link', { name: 'Apples are missing' }).waitFor();
+    const ofStacks = /\/organizations\/[^/]+\/stacks/;
+    await modern.route(ofStacks, (route) => route.abort());
+    await new ApiClient(hosts.gateway.url, sampleToken.storefront).json('POST', '/events', {
+      type: 'error',
+      message: 'Plums are blue',
+    });
+    const failure = modern.getByRole('alert').filter({ hasText: 'Could not load the stacks' });
+    await failure.waitFor({ timeout: 20_000 });
+    await failure.getByText('The server cannot be reached.').waitFor();
+    expect(await modern.getByRole('link', { name: 'Apples are missing' }).count()).toBe(1);
+    await modern.unroute(ofStacks);
+    await failure.getByRole('button', { name: 'Try again' }).click();
+    await modern.getByRole('link', { name: 'Plums are blue' }).waitFor();
+    await failure.waitFor({ state: 'detached' });
+    // The requests that were aborted.
+    hosts.browsing.errors.splice(0);
+  });
+
   it('an organization is made, and says what it needs', async () => {
     await inMain('Organizations');
     await modern.getByLabel('New organization').fill('Umbrella');

@@ -71,14 +71,14 @@ export const serviceToken = z.extend(ingestToken, {
   last_used_utc: z.nullable(z.string()),
 });
 
-/** What an invitation offers. */
-export const offer = z.object({
+/** An invitation, as its link shows it. */
+export const invitation = z.object({
   organization_name: z.string(),
   invited_by: z.nullable(z.string()),
   expires_utc: z.string(),
 });
-export type Offer = z.infer<typeof offer>;
-export const receivedInvitation = z.extend(offer, { id: z.string(), organization_id: z.string() });
+export type Invitation = z.infer<typeof invitation>;
+export const receivedInvitation = z.extend(invitation, { id: z.string(), organization_id: z.string() });
 export const sentInvitation = z.object({
   id: z.string(),
   email_address: z.string(),
