@@ -70,7 +70,7 @@ export const organizationNotices: angular.IComponentOptions = {
       <strong><span ng-bind="$ctrl.organization.name"></span> is over its {{ $ctrl.period === 'month' ? 'monthly' : 'hourly' }} limit</strong>
       of {{ $ctrl.organization.usage[$ctrl.period].limit | number }} events:
       {{ $ctrl.organization.usage[$ctrl.period].dropped | number }}
-      {{ $ctrl.organization.usage[$ctrl.period].dropped === 1 ? 'was' : 'were' }} dropped, and more will be until the
+      {{ $ctrl.organization.usage[$ctrl.period].dropped === 1 ? 'was' : 'were' }} dropped; further events are dropped until the
       {{ $ctrl.period }} ends. <a ng-href="/next/organizations/{{ $ctrl.organization.id }}">Change the plan</a>
     </div>
     <div class="alert alert-info py-2" role="status" data-testid="no-projects" ng-if="$ctrl.organization && $ctrl.hasNoProject">
