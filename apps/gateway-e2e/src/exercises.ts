@@ -193,6 +193,7 @@ export const exercises: Readonly<Record<string, Exercise>> = {
   'GET /api/v2/organizations': { good: asMember, is: 200 },
   'POST /api/v2/organizations': { good: ({ admin }) => ({ as: admin, body: { name: 'Initech' } }), is: 201 },
   'GET /api/v2/organizations/{id}': { good: ofOrganization, is: 200 },
+  'GET /api/v2/organizations/{id}/plans': { good: ofOrganization, is: 200 },
   'POST /api/v2/organizations/{id}/change-plan': {
     good: async (world) => ({ ...(await ofOrganization(world)), query: { planId: 'unlimited' } }),
     is: 200,

@@ -74,6 +74,19 @@ onEachDatabase('plans', {}, (gateway) => {
     probe.close();
   });
 
+  it('are listed with their limits, for members', async () => {
+    const { id } = await globex();
+    expect(await admin.json('GET', `/organizations/${id}/plans`)).toEqual({
+      plans: [
+        { id: 'free', limits: { month: 3000, hour: 300 } },
+        { id: 'small', limits: { month: 15_000, hour: 1500 } },
+        { id: 'unlimited', limits: { month: null, hour: null } },
+      ],
+    });
+    const member = await ApiClient.login(gateway().url, 'member@crossfade.test');
+    expect((await member.call('GET', `/organizations/${id}/plans`)).status).toBe(404);
+  });
+
   it('are changed by a member: everyone hears of it, what was refused is forgiven, and more fits', async () => {
     const probe = await SseProbe.open(gateway().url, { token: admin.token });
     await probe.message('Connected');

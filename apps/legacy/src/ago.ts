@@ -6,7 +6,7 @@ const UNITS = [
   ['second', 1],
 ] as const;
 
-/** "5 minutes ago". Stateful, since its answer changes with the time. */
+/** "5 minutes ago". Stateful, since its value changes with time. */
 export function agoFilter(): (date: string) => string {
   const filter = (date: string): string => {
     const seconds = Math.min(0, Math.round((Date.parse(date) - Date.now()) / 1000));

@@ -52,10 +52,10 @@ export interface Page<Item> {
   hasNext: boolean;
 }
 
-/** How long a question waits for its answer: longer than the server takes, shorter than a lost connection does. */
-const ANSWER_MS = 30_000;
+/** How long a GET waits for its response: longer than the server takes, shorter than a lost connection takes to fail. */
+const RESPONSE_MS = 30_000;
 
-/** The REST API. A rejection carries one sentence to show. */
+/** The REST API. Every rejection is one sentence to show. */
 export class Api {
   static readonly $inject = ['$http', '$q', 'session'];
 
@@ -91,7 +91,7 @@ export class Api {
     );
   }
 
-  /** The one that stands, if any. */
+  /** The one that is shown to everyone, if any. */
   systemNotification(): angular.IPromise<SystemNotification | undefined> {
     return this.#call<SystemNotification>('GET', '/notifications/system').then(({ data, status }) =>
       status === 204 ? undefined : data,
@@ -121,23 +121,19 @@ export class Api {
     }));
   }
 
-  #call<Answer>(
-    method: string,
-    path: string,
-    data?: unknown,
-  ): angular.IPromise<angular.IHttpResponse<Answer>> {
+  #call<Body>(method: string, path: string, data?: unknown): angular.IPromise<angular.IHttpResponse<Body>> {
     const { token } = this.session;
-    return this.$http<Answer>({
+    return this.$http<Body>({
       method,
       url: `/api/v2${path}`,
       data,
       headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
-      ...(method === 'GET' ? { timeout: ANSWER_MS } : {}),
-    }).catch((answer: angular.IHttpResponse<{ detail?: string } | null>) => {
-      // An answer to the one before says nothing of who is signed in now.
-      if (answer.status === 401 && token === this.session.token) this.session.end(true);
-      const sentence = answer.status <= 0 ? 'The server cannot be reached.' : answer.data?.detail;
-      return this.$q.reject(sentence ?? `The server answered ${answer.status}.`);
+      ...(method === 'GET' ? { timeout: RESPONSE_MS } : {}),
+    }).catch((response: angular.IHttpResponse<{ detail?: string } | null>) => {
+      // A late response to a former token says nothing about this session.
+      if (response.status === 401 && token === this.session.token) this.session.end(true);
+      const sentence = response.status <= 0 ? 'The server cannot be reached.' : response.data?.detail;
+      return this.$q.reject(sentence ?? `The server answered ${response.status}.`);
     });
   }
 }

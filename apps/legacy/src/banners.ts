@@ -14,13 +14,13 @@ export const banners: angular.IComponentOptions = {
       role="{{ $ctrl.notices.release.critical ? 'alert' : 'status' }}" ng-if="$ctrl.notices.release">
       <div class="container d-flex flex-wrap align-items-center gap-2">
         <span class="me-auto text-break">
-          <strong>A new version is here.</strong>
+          <strong>A new version is available.</strong>
           <span ng-bind="$ctrl.notices.release.message"></span>
           <span ng-if="$ctrl.notices.release.critical">
-            This page loads it in {{ $ctrl.notices.secondsLeft() }} s, or as soon as you look away.
+            This page reloads in {{ $ctrl.notices.secondsLeft() }} s, or as soon as you leave this tab.
           </span>
         </span>
-        <button type="button" class="btn btn-sm btn-primary" ng-click="$ctrl.notices.reload()">Load it now</button>
+        <button type="button" class="btn btn-sm btn-primary" ng-click="$ctrl.notices.reload()">Reload now</button>
         <button type="button" class="btn btn-sm btn-outline-dark" ng-if="!$ctrl.notices.release.critical"
           ng-click="$ctrl.notices.dismissRelease()">Later</button>
       </div>

@@ -6,10 +6,10 @@ const views: Record<ConnectionState, { label: string; hint: string; dot: string 
   open: { label: 'Live', hint: 'Changes appear as they happen.', dot: 'bg-success' },
   waiting: {
     label: 'Reconnecting',
-    hint: 'The stream was lost; it will be opened again soon.',
+    hint: 'The stream was lost and will be reopened soon.',
     dot: 'bg-warning',
   },
-  paused: { label: 'Paused', hint: 'Live updates wait while this tab is hidden.', dot: 'bg-secondary' },
+  paused: { label: 'Paused', hint: 'Live updates pause while this tab is hidden.', dot: 'bg-secondary' },
   off: {
     label: 'Updates off',
     hint: 'Live updates are switched off on the server; reload to refresh.',

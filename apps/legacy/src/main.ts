@@ -12,6 +12,7 @@ import login from './login.html?raw';
 import { NavController } from './nav-controller';
 import { Notices } from './notices';
 import { organizationNotices } from './organization-notices';
+import { readState } from './read-state';
 import { refreshOn } from './refresh-on';
 import { Session } from './session';
 import { StackController } from './stack-controller';
@@ -29,7 +30,7 @@ function routes($routeProvider: angular.route.IRouteProvider): void {
     .otherwise('/');
 }
 
-/** Nobody sees a page without a session, and "5 minutes ago" stays true. */
+/** Redirects to the login page without a session, and keeps "5 minutes ago" up to date. */
 run.$inject = ['$rootScope', '$location', '$interval', 'session'];
 function run(
   $rootScope: angular.IRootScopeService,
@@ -56,6 +57,7 @@ angular
   .controller('NavController', NavController)
   .component('connectionState', connectionState)
   .component('banners', banners)
+  .component('readState', readState)
   .component('organizationNotices', organizationNotices)
   .directive('refreshOn', refreshOn)
   .filter('ago', agoFilter)

@@ -3,7 +3,7 @@ import { Reader } from './reader';
 import type { Session } from './session';
 import type { WebSocketService } from './websocket-service';
 
-/** The bar on top, and what follows from signing in and out. */
+/** The bar at the top, and what happens on signing in and out. */
 export class NavController {
   static readonly $inject = ['$rootScope', '$location', '$route', 'api', 'session', 'websocketService'];
   user: User | undefined;
@@ -26,7 +26,7 @@ export class NavController {
     return this.session.token !== undefined;
   }
 
-  /** The session is over here even if the server cannot be told. */
+  /** Ends the session here even if the server cannot be reached. */
   signOut(): void {
     this.api.logout().catch(() => undefined);
     this.session.end(false);
@@ -44,7 +44,7 @@ export class NavController {
       return;
     }
     if (this.$location.path() === '/login') this.$location.path('/');
-    // Signed in as another, in another tab: what was shown to the one before is not for this one.
+    // Another tab signed in as somebody else, who must not see the former account's data.
     else if (before !== undefined) this.$route.reload();
     this.websocketService.start();
     this.#user.read(token, () => this.api.me());

@@ -3,14 +3,14 @@ import { Reader } from './reader';
 import type { Session } from './session';
 
 const DISMISSED = 'crossfade.dismissed-notification';
-/** How long a critical release gives notice before it loads itself. */
+/** How long before a critical release reloads the page. */
 const NOTICE_MS = 60_000;
 
-/** A release that this page is older than. */
+/** A release that is newer than this page. */
 interface Release {
   readonly critical: boolean;
   readonly message?: string;
-  /** When the page is loaded anew, if nobody does it before, by `performance.now`. */
+  /** When the page reloads, by `performance.now`, unless the user does it before. */
   readonly dueAt?: number;
 }
 
@@ -29,7 +29,7 @@ export class Notices {
   ) {
     $rootScope.$on('ReleaseNotification', (_event, release: Release) => this.#released(release));
     $rootScope.$on('SystemNotification', (_event, message: SystemNotification) => {
-      // An answer that is waited for may be from before.
+      // The response to a fetch that is under way may have been made before.
       this.#system.drop();
       this.#show(message);
     });
@@ -59,7 +59,7 @@ export class Notices {
     location.reload();
   }
 
-  /** A critical one loads the page when the tab is next hidden, or after a minute. */
+  /** A critical one reloads the page when the tab is next hidden, or after a minute. */
   #released({ critical, message }: Release): void {
     if (this.release?.critical) return;
     this.release = {
@@ -80,7 +80,7 @@ export class Notices {
     this.#system.read(token, () => this.api.systemNotification());
   }
 
-  /** One that is meant for the other app, was dismissed, or says nothing is not shown. */
+  /** Shows it, unless it is empty, meant for the other app, or dismissed. */
   #show(message: Partial<SystemNotification> | undefined): void {
     const { date, message: text, level = 'Info', target = 'Both' } = message ?? {};
     const isShown =

@@ -1,7 +1,7 @@
 import type { Api, Organization } from './api';
 import { Reader } from './reader';
 
-/** What a member should know about an organization: it is over its limit, has no project, or has the free plan. */
+/** What a member should know about an organization: it is over its limit, has no project, or is on the free plan. */
 class OrganizationNoticesController {
   static readonly $inject = ['$scope', '$interval', 'api'];
   organization: Organization | undefined;
@@ -18,7 +18,7 @@ class OrganizationNoticesController {
     $interval: angular.IIntervalService,
     private readonly api: Api,
   ) {
-    // A limit ends with its period, of which nobody tells.
+    // A limit ends with its period, and no message says so.
     const again = $interval(() => this.isOver && this.load(), 60_000);
     $scope.$on('$destroy', () => {
       $interval.cancel(again);
@@ -34,7 +34,7 @@ class OrganizationNoticesController {
     this.load();
   }
 
-  /** Whether a message is about this organization; one without a word (after a reconnect) is about everything. */
+  /** Whether an event is about this organization. One without data (a reconnect) is about everything. */
   concerns(data: { organization_id?: string; id?: string } | undefined): boolean {
     return data === undefined || data.organization_id === this.#id || data.id === this.#id;
   }
@@ -70,15 +70,15 @@ export const organizationNotices: angular.IComponentOptions = {
       <strong><span ng-bind="$ctrl.organization.name"></span> is over its {{ $ctrl.period === 'month' ? 'monthly' : 'hourly' }} limit</strong>
       of {{ $ctrl.organization.usage[$ctrl.period].limit | number }} events:
       {{ $ctrl.organization.usage[$ctrl.period].dropped | number }}
-      {{ $ctrl.organization.usage[$ctrl.period].dropped === 1 ? 'was' : 'were' }} dropped, and further ones are until the
+      {{ $ctrl.organization.usage[$ctrl.period].dropped === 1 ? 'was' : 'were' }} dropped; further events are dropped until the
       {{ $ctrl.period }} ends. <a ng-href="/next/organizations/{{ $ctrl.organization.id }}">Change the plan</a>
     </div>
     <div class="alert alert-info py-2" role="status" data-testid="no-projects" ng-if="$ctrl.organization && $ctrl.hasNoProject">
       <span ng-bind="$ctrl.organization.name"></span> has no project yet.
-      <a ng-href="/next/organizations/{{ $ctrl.organization.id }}">Make one</a> to get a token for your program.
+      <a ng-href="/next/organizations/{{ $ctrl.organization.id }}">Create one</a> to get a token for your program.
     </div>
     <div class="alert alert-secondary py-2" role="status" data-testid="free-plan" ng-if="$ctrl.organization.plan_id === 'free'">
-      <span ng-bind="$ctrl.organization.name"></span> has the free plan:
+      <span ng-bind="$ctrl.organization.name"></span> is on the free plan:
       {{ $ctrl.organization.usage.month.total | number }} of {{ $ctrl.organization.usage.month.limit | number }} events
       this month<span ng-if="$ctrl.organization.usage.month.dropped">, {{ $ctrl.organization.usage.month.dropped | number }} dropped</span>.
     </div>`,

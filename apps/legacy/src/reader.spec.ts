@@ -4,18 +4,18 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Reader } from './reader';
 import { refreshOn } from './refresh-on';
 
-interface Question {
+interface HeldRequest {
   readonly about: string;
   readonly resolve: (answer: string) => void;
   readonly reject: (sentence: string) => void;
-  /** What the server read for it; what changes later is not in it. */
+  /** What the server read for it. Later changes are not in it. */
   computed?: string;
 }
 
-/** A server whose lists have versions, and which answers when it is told to; and the place where one list is shown. */
+/** A server whose lists have versions and which answers when told to, and the page that shows one of them. */
 class HeldServer {
-  readonly questions: Question[] = [];
-  asked = 0;
+  readonly requests: HeldRequest[] = [];
+  fetches = 0;
   shown: string | undefined;
   failed: string | undefined;
   readonly versions = new Map<string, number>();
@@ -37,30 +37,30 @@ class HeldServer {
 
   read(about: string): void {
     this.reader.read(about, () => {
-      this.asked += 1;
-      return new Promise((resolve, reject) => this.questions.push({ about, resolve, reject }));
+      this.fetches += 1;
+      return new Promise((resolve, reject) => this.requests.push({ about, resolve, reject }));
     });
   }
 
   compute(): void {
-    for (const question of this.questions) question.computed ??= this.version(question.about);
+    for (const request of this.requests) request.computed ??= this.version(request.about);
   }
 
-  /** Answers come in any order. */
+  /** Responses come in any order. */
   async answer(which = 0): Promise<void> {
-    const [question] = this.questions.splice(which % Math.max(1, this.questions.length), 1);
-    question?.resolve(question.computed ?? this.version(question.about));
+    const [request] = this.requests.splice(which % Math.max(1, this.requests.length), 1);
+    request?.resolve(request.computed ?? this.version(request.about));
     await Promise.resolve();
   }
 
   async fail(): Promise<void> {
-    this.questions.shift()?.reject('The server answered 500.');
+    this.requests.shift()?.reject('The server answered 500.');
     await Promise.resolve();
   }
 }
 
 describe('a reader', () => {
-  it('reads once more after an answer that may be from before', async () => {
+  it('reads once more after a response that may have been made before the change', async () => {
     const server = new HeldServer();
     server.read('a');
     server.compute();
@@ -68,15 +68,15 @@ describe('a reader', () => {
       server.change('a');
       server.read('a');
     }
-    expect(server.asked).toBe(1);
+    expect(server.fetches).toBe(1);
     await server.answer();
     expect(server.shown).toBe('a 0');
     await server.answer();
     expect(server.shown).toBe('a 100');
-    expect(server.asked).toBe(2);
+    expect(server.fetches).toBe(2);
   });
 
-  it('reads once more after a failure that came meanwhile', async () => {
+  it('reads once more after a failure, if it became stale meanwhile', async () => {
     const server = new HeldServer();
     server.read('a');
     server.read('a');
@@ -86,24 +86,24 @@ describe('a reader', () => {
     expect([server.shown, server.failed]).toEqual(['a 0', undefined]);
   });
 
-  it('asks at once for something else, and drops the answer to what it asked for before', async () => {
+  it('reads something else at once, and drops the response to the former read', async () => {
     const server = new HeldServer();
     server.read('a');
     server.read('b');
     await server.answer(1);
     await server.answer(0);
     expect(server.shown).toBe('b 0');
-    expect(server.questions).toEqual([]);
+    expect(server.requests).toEqual([]);
   });
 
-  it('asks for nothing more once it is dropped', async () => {
+  it('reads nothing more once it is dropped', async () => {
     const server = new HeldServer();
     server.read('a');
     server.read('a');
     server.reader.drop();
     await server.answer();
     expect(server.shown).toBeUndefined();
-    expect(server.asked).toBe(1);
+    expect(server.fetches).toBe(1);
   });
 
   it('shows in the end what the server has, whatever happens in whatever order', async () => {
@@ -124,11 +124,11 @@ describe('a reader', () => {
           else if (act === 'fail') await server.fail();
           else {
             server.change(other);
-            // Messages tell of what is shown, and of more.
+            // Messages tell of what is shown, and of other things.
             server.read(wanted);
           }
         }
-        for (let round = 0; round < 2; round += 1) while (server.questions.length > 0) await server.answer();
+        for (let round = 0; round < 2; round += 1) while (server.requests.length > 0) await server.answer();
         if (server.failed === undefined) expect(server.shown).toBe(server.version(wanted));
       }),
       { numRuns: 500 },
@@ -136,7 +136,7 @@ describe('a reader', () => {
   });
 });
 
-describe('a list that is answered in 2 s while a message comes every 100 ms', () => {
+describe('a list that takes 2 s while a message comes every 100 ms', () => {
   beforeEach(() => {
     vi.useFakeTimers();
   });
@@ -144,7 +144,7 @@ describe('a list that is answered in 2 s while a message comes every 100 ms', ()
     vi.useRealTimers();
   });
 
-  it('is shown, becomes true, and is asked for once at a time', async () => {
+  it('is shown, becomes current, and is fetched once at a time', async () => {
     const server = new HeldServer();
     angular.module('reading', []).directive('refreshOn', refreshOn);
     const injector = angular.injector(['ng', 'reading']);
@@ -155,7 +155,7 @@ describe('a list that is answered in 2 s while a message comes every 100 ms', ()
     let answering = false;
     const shown = new Set<string>();
     for (let tenths = 0; tenths < 200; tenths += 1) {
-      if (!answering && server.questions.length > 0) {
+      if (!answering && server.requests.length > 0) {
         answering = true;
         server.compute();
         setTimeout(() => {
@@ -163,7 +163,7 @@ describe('a list that is answered in 2 s while a message comes every 100 ms', ()
           answering = false;
         }, 2000);
       }
-      expect(server.questions.length).toBeLessThanOrEqual(1);
+      expect(server.requests.length).toBeLessThanOrEqual(1);
       if (tenths < 150) {
         server.change('a');
         $rootScope.$emit('StackChanged', {});
@@ -173,7 +173,7 @@ describe('a list that is answered in 2 s while a message comes every 100 ms', ()
     }
     expect(shown.size).toBeGreaterThan(5);
     expect(server.shown).toBe('a 150');
-    expect(server.asked).toBeLessThanOrEqual(11);
+    expect(server.fetches).toBeLessThanOrEqual(11);
     scope.$destroy();
   });
 });

@@ -5,43 +5,43 @@ interface Read {
 }
 
 /**
- * Reads one thing from the server, as often as it becomes stale. At most one read of it is under way. What becomes stale
- * meanwhile is read once more after it, since the server may have made the answer before. So every answer is shown,
- * however often the thing changes, and the last one is always asked for after the last change.
+ * Reads one thing from the server whenever it becomes stale, one read at a time. If it becomes stale during a read, another
+ * read follows, since the response may have been made before the change. So every response is shown, however often the
+ * thing changes, and the last one is requested after the last change.
  */
-export class Reader<Answer> {
+export class Reader<Data> {
   #read: Read | undefined;
 
   constructor(
-    private readonly answered: (answer: Answer) => void,
+    private readonly loaded: (data: Data) => void,
     private readonly failed: (sentence: string) => void = () => undefined,
   ) {}
 
   /**
-   * `about` names what is asked for: a page of a list, an organization, a session. When it is another than before, the
-   * answer to the one before is dropped.
+   * `about` names what is read: a page of a list, an organization, a session. If it differs from the read under way, the
+   * response to that one is dropped.
    */
-  read(about: string, ask: () => PromiseLike<Answer>): void {
+  read(about: string, fetch: () => PromiseLike<Data>): void {
     if (this.#read?.about === about) this.#read.isStale = true;
-    else this.#begin(about, ask);
+    else this.#begin(about, fetch);
   }
 
-  /** Drops the answer that is waited for. */
+  /** Drops the response to the read under way. */
   drop(): void {
     this.#read = undefined;
   }
 
-  #begin(about: string, ask: () => PromiseLike<Answer>): void {
+  #begin(about: string, fetch: () => PromiseLike<Data>): void {
     const read: Read = { about, isStale: false };
     this.#read = read;
     const end = (show: () => void): void => {
       if (this.#read !== read) return;
       this.#read = undefined;
-      if (read.isStale) this.#begin(about, ask);
+      if (read.isStale) this.#begin(about, fetch);
       show();
     };
-    ask().then(
-      (answer) => end(() => this.answered(answer)),
+    fetch().then(
+      (data) => end(() => this.loaded(data)),
       (sentence: string) => end(() => this.failed(sentence)),
     );
   }

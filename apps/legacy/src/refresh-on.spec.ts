@@ -36,7 +36,7 @@ describe('refresh-on', () => {
     expect(scope.refreshed).toBe(1);
   });
 
-  it('does not let a burst without end keep it for ever', () => {
+  it('is not put off for ever by a burst without end', () => {
     for (let index = 0; index < 100; index += 1) {
       $rootScope.$emit('A', { id: 1 });
       vi.advanceTimersByTime(50);
@@ -45,7 +45,7 @@ describe('refresh-on', () => {
     expect(scope.refreshed).toBeLessThanOrEqual(8);
   });
 
-  it('does not let a burst keep it for ever when the clock of the machine steps back', () => {
+  it('is not put off for ever by a burst when the system clock steps back', () => {
     $rootScope.$emit('A', { id: 1 });
     vi.setSystemTime(Date.now() - 600_000);
     for (let index = 0; index < 20; index += 1) {
@@ -55,7 +55,7 @@ describe('refresh-on', () => {
     expect(scope.refreshed).toBeGreaterThanOrEqual(1);
   });
 
-  it('looks at the condition, and at no other event', () => {
+  it('heeds the condition, and ignores other events', () => {
     $rootScope.$emit('A', { id: 2 });
     $rootScope.$emit('C', { id: 1 });
     scope.wanted = false;

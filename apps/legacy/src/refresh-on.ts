@@ -1,14 +1,14 @@
-/** A change is shown this much later, so that a burst is one refresh. */
+/** How long a refresh waits after each event, so that a burst causes one. */
 const DEBOUNCE_MS = 200;
-/** But a burst that does not end must not keep it for ever. */
+/** How long a refresh waits at most, so that a burst without end cannot put it off for ever. */
 const LONGEST_MS = 800;
 
 interface Attributes extends angular.IAttributes {
   /** The events, separated by spaces. */
   readonly refreshOn: string;
-  /** What to do. */
+  /** The expression that refreshes. */
   readonly refreshAction: string;
-  /** Whether an event is a reason to; it is `data` in the expression. */
+  /** Whether an event causes a refresh. The event's message is `data` in this expression. */
   readonly refreshIf?: string;
 }
 

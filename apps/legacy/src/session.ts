@@ -4,7 +4,7 @@ const KEY = 'crossfade.token';
 export class Session {
   static readonly $inject = ['$rootScope'];
   token: string | undefined;
-  /** Whether it ended without the user having asked for it. */
+  /** Whether it ended without the user signing out. */
   expired = false;
 
   constructor(private readonly $rootScope: angular.IRootScopeService) {

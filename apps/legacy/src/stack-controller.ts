@@ -30,7 +30,7 @@ export class StackController {
       this.#stack.drop();
       this.#events.drop();
     });
-    // As messages write it, whoever made the link.
+    // Messages have it in lower case; a link may not.
     this.id = String($routeParams['id']).toLowerCase();
     this.load();
   }
@@ -40,7 +40,7 @@ export class StackController {
     this.#events.read(this.id, () => this.api.events(this.id));
   }
 
-  /** Whether a message is about this stack; one without an id (after a reconnect) is about everything. */
+  /** Whether an event is about this stack. One without data (a reconnect) is about everything. */
   concerns(data: { id?: string; stack_id?: string } | undefined): boolean {
     return data === undefined || data.id === this.id || data.stack_id === this.id;
   }

@@ -43,7 +43,7 @@ export class StacksController {
     this.organizations = organizations;
     const wanted = this.organizationId ?? localStorage.getItem(CHOSEN);
     const [first] = organizations;
-    // An organization that was left must not stay chosen.
+    // An organization that the user has left must not stay chosen.
     const chosen = organizations.find(({ id }) => id === wanted) ?? first;
     if (chosen?.id !== this.organizationId) this.stacks = undefined;
     this.organizationId = chosen?.id;

@@ -12,7 +12,7 @@ import {
 import { ChangeType } from '@crossfade/protocol/catalog';
 import type { Session } from './session';
 
-/** What the user sees of it. */
+/** The state of the stream, as the user sees it. */
 export type ConnectionState = 'idle' | 'connecting' | 'open' | 'waiting' | 'paused' | 'off' | 'refused';
 
 const HANDSHAKE_MS = 10_000;
@@ -24,11 +24,11 @@ const PROBE_MS = 5 * 60_000;
 const REMEMBERED = 200;
 
 /**
- * This app's only seam to the push: one WebSocket, whose messages are emitted on `$rootScope` under their type.
+ * The app's only contact with push: one WebSocket, whose messages are emitted on `$rootScope` under their type.
  *
  * - `added`, `updated` or `deleted` is set on the message from its `change_type`.
- * - `UserMembershipChanged` is emitted as `OrganizationChanged` and `ProjectChanged` too.
- * - `WebSocketReconnected`: something may have been missed, so read again what is shown.
+ * - `UserMembershipChanged` is emitted as `OrganizationChanged` and `ProjectChanged`, too.
+ * - `WebSocketReconnected`: messages may have been missed, so refetch what is shown.
  * - `WebSocketStateChanged`: `state` has changed.
  *
  * @deprecated The modern app listens over Server-Sent Events. This service and the WebSocket gateway go when the gauge
@@ -41,7 +41,7 @@ export class WebSocketService {
   #timer: angular.IPromise<void> | undefined;
   #hiding: angular.IPromise<void> | undefined;
   #attempt = 0;
-  /** Counts what has been begun: an answer to something before it means nothing. */
+  /** Counts attempts. A late response to a former attempt is ignored. */
   #begun = 0;
   #cursor: string | undefined;
   #keepAliveMs = 15_000;
@@ -59,7 +59,7 @@ export class WebSocketService {
   start(): void {
     this.#drop();
     this.#attempt = 0;
-    this.#ask();
+    this.#connect();
   }
 
   /** Lets the page load first. */
@@ -75,8 +75,8 @@ export class WebSocketService {
     this.#become('idle');
   }
 
-  /** A browser cannot see why an upgrade was refused, so whether push is on is asked first. */
-  #ask(): void {
+  /** A browser cannot see why an upgrade was refused, so the app first fetches whether push is on. */
+  #connect(): void {
     this.#become('connecting');
     const begun = this.#begun;
     this.$http.get<unknown>(PUSH_SETTINGS_PATH, { timeout: HANDSHAKE_MS }).then(
@@ -84,7 +84,7 @@ export class WebSocketService {
         if (this.#begun !== begun) return;
         const settings = pushSettings.safeParse(data);
         if (!settings.success || !settings.data.enabled)
-          return this.#wait('off', jitterUp(PROBE_MS), () => this.#ask());
+          return this.#wait('off', jitterUp(PROBE_MS), () => this.#connect());
         this.#open();
       },
       () => {
@@ -102,7 +102,7 @@ export class WebSocketService {
     const socket = new WebSocket(`${scheme}://${location.host}${PUSH_PATH}?${query}`, SUBPROTOCOL);
     this.#socket = socket;
     const openedAt = performance.now();
-    this.#expectLife(HANDSHAKE_MS);
+    this.#expectKeepAlive(HANDSHAKE_MS);
     socket.onmessage = ({ data }) => this.#inDigest(socket, () => this.#receive(String(data)));
     socket.onclose = ({ code, reason }) =>
       this.#inDigest(socket, () => {
@@ -115,7 +115,7 @@ export class WebSocketService {
     this.#drop();
     if (code === 4401) return this.#refused(true);
     if (code === 4290 || code === 4503)
-      return this.#wait('waiting', jitterUp(retryAfterMs(reason)), () => this.#ask());
+      return this.#wait('waiting', jitterUp(retryAfterMs(reason)), () => this.#connect());
     if (code === 1008 || (code >= 4400 && code <= 4499)) return this.#refused(false);
     this.#retry();
   }
@@ -127,7 +127,7 @@ export class WebSocketService {
   }
 
   #receive(text: string): void {
-    this.#expectLife(this.#keepAliveMs * SILENCE_INTERVALS);
+    this.#expectKeepAlive(this.#keepAliveMs * SILENCE_INTERVALS);
     const frame = decodeWebSocketFrame(text);
     if (frame === undefined) return;
     const repeated =
@@ -143,7 +143,7 @@ export class WebSocketService {
         return this.#emit(envelope);
       case 'Connected':
         this.#keepAliveMs = control.message.keep_alive_seconds * 1000;
-        this.#expectLife(this.#keepAliveMs * SILENCE_INTERVALS);
+        this.#expectKeepAlive(this.#keepAliveMs * SILENCE_INTERVALS);
         this.#become('open');
         if (control.message.resumed !== 'resumed') this.$rootScope.$emit('WebSocketReconnected');
         return;
@@ -153,7 +153,7 @@ export class WebSocketService {
       case 'Reconnect':
         this.#drop();
         this.#attempt = 0;
-        return this.#wait('waiting', control.message.delay_ms, () => this.#ask());
+        return this.#wait('waiting', control.message.delay_ms, () => this.#connect());
       case 'Revoked':
         return this.#refused(true);
     }
@@ -174,7 +174,7 @@ export class WebSocketService {
     this.$rootScope.$emit('ProjectChanged', emitted);
   }
 
-  /** Control messages carry the stream's position, which a logged message has carried before. */
+  /** A control message repeats the cursor of an earlier message, so its id says nothing. */
   #isRepeated(id: string, envelope: Envelope): boolean {
     if (readControl(envelope) !== undefined) return false;
     if (this.#seen.has(id)) return true;
@@ -188,7 +188,7 @@ export class WebSocketService {
     this.#drop();
     const most = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(this.#attempt, 30));
     this.#attempt += 1;
-    this.#wait('waiting', Math.random() * most, () => this.#ask());
+    this.#wait('waiting', Math.random() * most, () => this.#connect());
   }
 
   #wait(state: ConnectionState, milliseconds: number, then: () => void): void {
@@ -196,7 +196,7 @@ export class WebSocketService {
     this.#setTimer(milliseconds, then);
   }
 
-  #expectLife(milliseconds: number): void {
+  #expectKeepAlive(milliseconds: number): void {
     this.#setTimer(milliseconds, () => this.#retry());
   }
 
@@ -205,7 +205,7 @@ export class WebSocketService {
     this.#timer = this.$timeout(then, milliseconds);
   }
 
-  /** Leaves the socket, if there is one; what it still says means nothing. */
+  /** Drops the socket and the timer. Whatever the socket still delivers is ignored. */
   #drop(): void {
     this.#begun += 1;
     if (this.#timer !== undefined) this.$timeout.cancel(this.#timer);

@@ -63,12 +63,12 @@ describe('people who come and go', () => {
   it('an invitation is accepted by its link: by making an account', async () => {
     const { link } = await invite(admin, await organization('Stark'), 'ned@example.com');
     const page = await hosts.browsing.window(url(link));
-    await page.getByRole('link', { name: 'Make an account' }).click();
-    await page.getByText('Making the account accepts the invitation').waitFor();
+    await page.getByRole('link', { name: 'Create an account' }).click();
+    await page.getByText('Creating the account accepts the invitation').waitFor();
     await page.getByLabel('Name').fill('Ned New');
     await page.getByLabel('E-mail').fill('ned@example.com');
     await page.getByLabel('Password').fill(PASSWORD);
-    await page.getByRole('button', { name: 'Make the account' }).click();
+    await page.getByRole('button', { name: 'Create the account' }).click();
     await page
       .getByLabel('Organization')
       .locator('option', { hasText: 'Stark' })
@@ -80,7 +80,7 @@ describe('people who come and go', () => {
     const id = await organization('Wayne');
     const modern = await hosts.browsing.signedIn(url('/next/'), ADMIN);
     await modern.goto(url(`/next/organizations/${id}`));
-    await modern.getByText('None is open').waitFor();
+    await modern.getByText('No open invitations').waitFor();
     await modern.getByLabel('Address to invite').fill('Someone@Example.com');
     await modern.getByRole('button', { name: 'Invite' }).click();
     const link = (await modern.getByLabel('Link of the new invitation').textContent())?.trim() ?? '';
@@ -92,7 +92,7 @@ describe('people who come and go', () => {
     expect(await modern.content()).not.toContain(secretOf(link));
     await modern.getByRole('button', { name: 'Withdraw' }).click();
     await modern.getByRole('alertdialog').getByRole('button', { name: 'Withdraw' }).click();
-    await modern.getByText('None is open').waitFor();
+    await modern.getByText('No open invitations').waitFor();
     // The same page again, by the address bar.
     await guest.goto(url('/next/invitation'));
     await guest.getByText('There is no invitation here').waitFor();
@@ -188,8 +188,8 @@ describe('people who come and go', () => {
   it('a token of a service is made, shown once, and revoked', async () => {
     const modern = await hosts.browsing.signedIn(url('/next/'), ADMIN);
     await modern.getByRole('link', { name: 'Administration' }).click();
-    await modern.getByLabel('Note of a new service token').fill('The billing service');
-    await modern.getByRole('button', { name: 'Make a token' }).click();
+    await modern.getByLabel('Note for a new service token').fill('The billing service');
+    await modern.getByRole('button', { name: 'Create a token' }).click();
     const token = (await modern.getByLabel('The new service token').textContent())?.trim() ?? '';
     const publish = () => new ApiClient(hosts.gateway.url, token).call('POST', '/push/messages', []);
     expect((await publish()).status).toBe(400);

@@ -65,8 +65,8 @@ describe('both apps side by side', () => {
     const announce = async (message: string, where: string) => {
       await modern.getByLabel('Message').fill(message);
       await modern.getByLabel('Level').selectOption('Warning');
-      await modern.getByLabel('Where').selectOption(where);
-      await modern.getByRole('button', { name: 'Show it' }).click();
+      await modern.getByLabel('Shown in').selectOption(where);
+      await modern.getByRole('button', { name: 'Publish' }).click();
     };
     await seenAfter(
       'system notification',
@@ -95,7 +95,7 @@ describe('both apps side by side', () => {
     await disappears(modern, 'system-notification');
     await seenAfter(
       'end of the system notification',
-      () => modern.getByRole('button', { name: 'Take it away' }).click(),
+      () => modern.getByRole('button', { name: 'Remove' }).click(),
       () => disappears(legacy, 'system-notification'),
     );
   });
@@ -105,7 +105,7 @@ describe('both apps side by side', () => {
     await modern.getByLabel('What is new').fill('Faster lists');
     await seenAfter(
       'release notification',
-      () => modern.getByRole('button', { name: 'Tell everyone' }).click(),
+      () => modern.getByRole('button', { name: 'Announce' }).click(),
       () =>
         Promise.all([modern, legacy].map((page) => appears(page, 'release-notification', 'Faster lists'))),
     );
@@ -118,7 +118,7 @@ describe('both apps side by side', () => {
   it('a critical release loads the page when it is next hidden', async () => {
     await admin.json('POST', '/notifications/release?critical=true', { value: 'Security' });
     for (const page of [modern, legacy]) {
-      await appears(page, 'release-notification', 'as soon as you look away');
+      await appears(page, 'release-notification', 'as soon as you leave this tab');
       expect(await page.getByRole('button', { name: 'Later' }).count()).toBe(0);
       const loaded = page.waitForEvent('load');
       await page.evaluate(() => {
@@ -212,7 +212,7 @@ describe('both apps side by side', () => {
     );
     await theirs.getByRole('heading', { level: 1, name: 'Globex' }).waitFor();
     await theirs.context().close();
-    await modern.getByTestId('invitations').getByText('None is open').waitFor();
+    await modern.getByTestId('invitations').getByText('No open invitations').waitFor();
     await modern.getByTestId('members').getByText(MEMBER).waitFor();
     await seenAfter(
       'removed member',
@@ -286,7 +286,7 @@ describe('both apps side by side', () => {
     await modern.reload();
     await expect.poll(async () => (await titles()).length).toBe(1);
     await modern.getByLabel('Status', { exact: true }).selectOption('fixed');
-    await modern.getByText('Nothing is like that').waitFor();
+    await modern.getByText('No matches').waitFor();
     await inMain('Stacks');
     await modern.getByLabel('Sort by').selectOption('Occurrences');
     await expect.poll(async () => (await titles())[0]?.trim()).toBe('Apples are missing');
@@ -296,10 +296,10 @@ describe('both apps side by side', () => {
     await inMain('Organizations');
     await modern.getByTestId('organizations').getByRole('link', { name: 'Acme' }).click();
     await modern.getByLabel('New project').fill('Greenhouse');
-    await modern.getByRole('button', { name: 'Make it' }).click();
+    await modern.getByRole('button', { name: 'Create' }).click();
     await modern.getByTestId('projects').getByRole('link', { name: 'Greenhouse', exact: true }).click();
-    await modern.getByLabel('Note of a new token').fill('The greenhouse itself');
-    await modern.getByRole('button', { name: 'Make a token' }).click();
+    await modern.getByLabel('Note for a new token').fill('The greenhouse itself');
+    await modern.getByRole('button', { name: 'Create a token' }).click();
     const shown = modern.getByLabel('The new token');
     const token = (await shown.textContent())?.trim() ?? '';
     expect(token.length).toBeGreaterThan(30);
@@ -314,7 +314,7 @@ describe('both apps side by side', () => {
     expect(await modern.content()).not.toContain(token);
     await modern.getByTestId('tokens').locator('li').getByRole('button', { name: 'Revoke' }).click();
     await modern.getByRole('alertdialog').getByRole('button', { name: 'Revoke' }).click();
-    await modern.getByText('None yet. Make one').waitFor();
+    await modern.getByText('None yet. Create one').waitFor();
     expect((await client.call('POST', '/events', {})).status).toBe(401);
     await modern.getByRole('button', { name: 'Delete' }).click();
     await modern.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
@@ -342,10 +342,32 @@ describe('both apps side by side', () => {
     hosts.browsing.errors.splice(0);
   });
 
+  it('a list that cannot be refetched stays, says why, and is current after another try', async () => {
+    await inMain('Stacks');
+    await chooseOrganization('Acme');
+    await modern.getByRole('link', { name: 'Apples are missing' }).waitFor();
+    const ofStacks = /\/organizations\/[^/]+\/stacks/;
+    await modern.route(ofStacks, (route) => route.abort());
+    await new ApiClient(hosts.gateway.url, sampleToken.storefront).json('POST', '/events', {
+      type: 'error',
+      message: 'Plums are blue',
+    });
+    const failure = modern.getByRole('alert').filter({ hasText: 'Could not load the stacks' });
+    await failure.waitFor({ timeout: 20_000 });
+    await failure.getByText('The server cannot be reached.').waitFor();
+    expect(await modern.getByRole('link', { name: 'Apples are missing' }).count()).toBe(1);
+    await modern.unroute(ofStacks);
+    await failure.getByRole('button', { name: 'Try again' }).click();
+    await modern.getByRole('link', { name: 'Plums are blue' }).waitFor();
+    await failure.waitFor({ state: 'detached' });
+    // The requests that were aborted.
+    hosts.browsing.errors.splice(0);
+  });
+
   it('an organization is made, and says what it needs', async () => {
     await inMain('Organizations');
     await modern.getByLabel('New organization').fill('Umbrella');
-    await modern.getByRole('button', { name: 'Make it' }).click();
+    await modern.getByRole('button', { name: 'Create' }).click();
     await modern.getByRole('heading', { name: 'Umbrella' }).waitFor();
     await eventually('organization in the legacy app', async () =>
       (await legacy.getByLabel('Organization').locator('option').allTextContents()).includes('Umbrella')
@@ -373,16 +395,16 @@ describe('sign-up', () => {
     await page.getByLabel('Name').fill('Ned New');
     await page.getByLabel('E-mail').fill('ned@example.com');
     await page.getByLabel('Password').fill(password);
-    await page.getByRole('button', { name: 'Make the account' }).click();
+    await page.getByRole('button', { name: 'Create the account' }).click();
   };
 
   it('says what is wrong with a password, then signs in', async () => {
     const page = await hosts.browsing.window(`${hosts.gateway.url}/next/login`);
-    await page.getByRole('link', { name: 'Make one' }).click();
+    await page.getByRole('link', { name: 'Create one' }).click();
     await fill(page, 'password1');
     await page.getByRole('alert').getByText('too easy to guess').waitFor();
     await fill(page, 'plain otters juggle');
-    await page.getByText('You are in no organization').waitFor();
+    await page.getByText('You are not in any organization').waitFor();
     await page.context().close();
   });
 

@@ -124,7 +124,7 @@ describe("the legacy app's websocketService", () => {
     expect(heard).not.toContain('WebSocketReconnected');
   });
 
-  it('keeps its stream while it hears signs of life', async () => {
+  it('keeps its stream while it hears keep-alives', async () => {
     // What the last start has missed is fetched again within two seconds.
     await new Promise((resolve) => setTimeout(resolve, 2500));
     await emitted();

@@ -145,7 +145,7 @@ describe('an error comes in', () => {
       await page.getByRole('link', { name: 'Unexpected end of JSON input' }).waitFor();
     await admin.json('DELETE', `/organizations/${acme}/users/${member.email}`);
     for (const page of pages)
-      await page.getByText('You are in no organization').waitFor({ timeout: BOUND_MS });
+      await page.getByText('You are not in any organization').waitFor({ timeout: BOUND_MS });
     hosts.browsing.errors.splice(0);
     await makeMember(admin, acme, member);
     for (const page of pages) {

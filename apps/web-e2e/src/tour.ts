@@ -101,7 +101,7 @@ const invitation: Go = async (place) => {
 /** Without the server, the page cannot say what the link is for. */
 const invitationFailed: Go = async (place) => {
   await place.page.route('**/invitations/read', (route) => route.abort());
-  await at('invitation#unread', shows('could not be read'))(place);
+  await at('invitation#unread', shows('Could not load the invitation'))(place);
   await place.page.unroute('**/invitations/read');
 };
 const then =
@@ -153,10 +153,10 @@ const outside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
       await page.getByRole('button', { name: 'Sign in' }).click();
       await page.getByRole('alert').waitFor();
     }),
-    'sign-up': at('signup', shows('Make the account')),
+    'sign-up': at('signup', shows('Create the account')),
     invitation,
     'invitation-sign-up': then(invitation, (page) =>
-      page.getByRole('link', { name: 'Make an account' }).click(),
+      page.getByRole('link', { name: 'Create an account' }).click(),
     ),
     'invitation-ended': at('invitation#no-such', shows('This invitation is not open')),
     'invitation-failed': invitationFailed,
@@ -175,7 +175,7 @@ const outside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
 const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
   modern: {
     stacks: stacksOf('Acme', title),
-    'stacks-nothing-found': at('?q=nowhere', shows('Nothing is like that')),
+    'stacks-nothing-found': at('?q=nowhere', shows('No matches')),
     'stacks-empty': stacksOf('Initech', 'has no project yet'),
     'stacks-over-limit': overLimit(stacksOf('Globex', 'over its hourly limit')),
     stack,
@@ -188,7 +188,7 @@ const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
       `organizations/${crypto.randomUUID()}`,
       shows('There is no such organization'),
     ),
-    'organization-no-invitations': organizationOf('Initech', shows('None is open')),
+    'organization-no-invitations': organizationOf('Initech', shows('No open invitations')),
     'organization-new-invitation': then(withInvitation, async (page) => {
       await page.getByLabel('Address to invite').fill('new@example.com');
       await page.getByRole('button', { name: 'Invite' }).click();
@@ -198,8 +198,8 @@ const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
     'invitation-signed-in': invitation,
     project,
     'project-new-token': then(project, async (page) => {
-      await page.getByLabel('Note of a new token').fill('The shop');
-      await page.getByRole('button', { name: 'Make a token' }).click();
+      await page.getByLabel('Note for a new token').fill('The shop');
+      await page.getByRole('button', { name: 'Create a token' }).click();
       await page.getByLabel('The new token').waitFor();
     }),
     sessions: at('sessions', shows('(this one)')),
@@ -213,7 +213,7 @@ const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
     administration: at('administration', shows('member@crossfade.test')),
     'administration-nobody': then(at('administration', shows('member@crossfade.test')), async (page) => {
       await page.getByLabel('Search accounts').fill('nowhere');
-      await shows('No address is like that')(page);
+      await shows('No account matches')(page);
     }),
     'administration-link': then(at('administration', shows('member@crossfade.test')), async (page) => {
       await page.getByRole('button', { name: 'Password link for member' }).click();
@@ -224,12 +224,12 @@ const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
       await place.admin.json('POST', `/users/${locked?.id}/lock`);
       await at('administration', shows('locked@example.com'))(place);
     },
-    'administration-new-token': then(at('administration', shows('Tokens of services')), async (page) => {
-      await page.getByLabel('Note of a new service token').fill('The billing service');
-      await page.getByRole('button', { name: 'Make a token' }).click();
+    'administration-new-token': then(at('administration', shows('Service tokens')), async (page) => {
+      await page.getByLabel('Note for a new service token').fill('The billing service');
+      await page.getByRole('button', { name: 'Create a token' }).click();
       await page.getByLabel('The new service token').waitFor();
     }),
-    notifications: at('notifications', shows('None stands')),
+    notifications: at('notifications', shows('None is shown')),
     'account-menu': then(stacksOf('Acme', title), (page) =>
       page.getByRole('button', { name: 'Account' }).click(),
     ),

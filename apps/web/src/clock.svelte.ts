@@ -13,7 +13,7 @@ const UNITS = [
   ['second', 1],
 ] as const;
 
-/** "5 minutes ago", kept true while it is shown. */
+/** "5 minutes ago", updated every second while it is shown. */
 export function ago(date: string): string {
   subscribe();
   const seconds = Math.min(0, Math.round((Date.parse(date) - Date.now()) / 1000));
@@ -23,7 +23,7 @@ export function ago(date: string): string {
   return 'just now';
 }
 
-/** How many seconds are left until `performance.now` is that, at least 0, kept true while it is shown. */
+/** Seconds until `performance.now` reaches this time, at least 0, updated while they are shown. */
 export function secondsUntil(milliseconds: number): number {
   subscribe();
   return Math.max(0, Math.ceil((milliseconds - performance.now()) / 1000));

@@ -1,2 +1,2 @@
-/** A date in the reader's own way of writing it. */
+/** Date and time, in the user's locale. */
 export const exactly = (date: string): string => new Date(date).toLocaleString();

@@ -1,2 +1,2 @@
-// Before the router starts.
+// Takes the secret out of a link's address before the router starts.
 import './link-secrets.svelte';

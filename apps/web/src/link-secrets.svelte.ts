@@ -1,15 +1,15 @@
 /**
- * Secrets of links that were opened, in the memory of this page alone. They are in the address's fragment, and are taken
- * out of it before the router reads it: what it has read it keeps in the history.
+ * The secrets of links that were opened, in the memory of this page alone. They come in the address's fragment, and are
+ * removed from it before the router reads it, since the router keeps each address in the history.
  */
 class LinkSecrets {
-  /** Of an invitation, until it is accepted: its owner may have to sign in first, or to make an account. */
+  /** Of an invitation, until it is accepted: the user may have to sign in first, or to create an account. */
   invitation = $state<string>();
   passwordReset = $state<string>();
 
   constructor() {
     this.#take();
-    // Another link in the same page changes the fragment alone.
+    // Another link to the same page changes only the fragment.
     addEventListener('popstate', () => this.#take(), { capture: true });
   }
 

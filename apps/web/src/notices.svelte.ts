@@ -1,18 +1,18 @@
 import type { Notification } from './api/schemas';
 
 const DISMISSED = 'crossfade.dismissed-notification';
-/** How long a critical release gives notice before it loads itself. */
+/** How long before a critical release reloads the page. */
 const NOTICE_MS = 60_000;
 
-/** A release that this page is older than. */
+/** A release that is newer than this page. */
 interface Release {
   readonly critical: boolean;
   readonly message: string | undefined;
-  /** When the page is loaded anew, if nobody does it before. */
+  /** When the page reloads, by `performance.now`, unless the user does it before. */
   readonly dueAt: number | undefined;
 }
 
-/** What everyone is told: the system notification's dismissal, and releases. */
+/** What everyone is told: releases, and whether the system notification was dismissed. */
 class Notices {
   release = $state.raw<Release>();
   #dismissed = $state(localStorage.getItem(DISMISSED));
@@ -27,7 +27,7 @@ class Notices {
     });
   }
 
-  /** Whether this app shows it: it is meant for this one, and was not dismissed. A new message is a new one. */
+  /** Whether it is meant for this app and was not dismissed. A notification that replaces it is shown again. */
   shows({ target, date }: Notification): boolean {
     return target !== 'Legacy' && date !== this.#dismissed;
   }
@@ -37,7 +37,7 @@ class Notices {
     this.#dismissed = date;
   }
 
-  /** A critical one loads the page when the tab is next hidden, or after a minute. */
+  /** A critical one reloads the page when the tab is next hidden, or after a minute. */
   released({ critical, message }: { critical: boolean; message?: string | undefined }): void {
     if (this.release?.critical) return;
     this.release = { critical, message, dueAt: critical ? performance.now() + NOTICE_MS : undefined };

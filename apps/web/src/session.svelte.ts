@@ -7,14 +7,14 @@ const KEY = 'crossfade.token';
 /** Who is signed in, in all tabs of this browser. */
 class Session {
   token = $state(localStorage.getItem(KEY) ?? undefined);
-  /** Counts who has signed in: what was shown to one is not for the next. */
+  /** Counts sign-ins: what was fetched for one account must not be shown to the next. */
   account = $state(0);
-  /** Whether it ended without the user having asked for it. */
+  /** Whether it ended without the user signing out. */
   expired = $state(false);
   readonly api = $derived.by(() => {
     const { token } = this;
     return new Api(token, () => {
-      // An answer to the one before says nothing of this one.
+      // A late response to a former token says nothing about this one.
       if (this.token === token) this.end(true);
     });
   });
@@ -33,9 +33,9 @@ class Session {
   async signUp(email: string, password: string, fullName: string): Promise<void> {
     const { invitation } = linkSecrets;
     const account = { email, password, full_name: fullName, ...(invitation && { invitation }) };
-    const begun = await new Api(undefined).post('/auth/signup', account, login);
+    const session = await new Api(undefined).post('/auth/signup', account, login);
     linkSecrets.invitation = undefined;
-    this.#begin(begun);
+    this.#begin(session);
   }
 
   #begin({ token }: { token: string }): void {
@@ -44,7 +44,7 @@ class Session {
     this.#become(token);
   }
 
-  /** The session is over here even if the server cannot be told. */
+  /** Ends the session here even if the server cannot be reached. */
   async signOut(): Promise<void> {
     const { api } = this;
     this.end(false);

@@ -1,4 +1,4 @@
-/** What someone pastes to send errors here, with a project's token. */
+/** Snippets that send errors here with a project's token, to paste. */
 export function setUp(origin: string, token: string): { install: string; browser: string; anywhere: string } {
   return {
     install: 'npm install @exceptionless/browser',

@@ -11,7 +11,7 @@ import { emailAddress, idSchema, instant, line, paging, type Paging } from '../h
 import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
 import { toUserView, userView } from '../identity/users.controller.js';
 import { Organizations, type Organization } from './organizations.js';
-import { planIds } from './plans.js';
+import { planIds, plans } from './plans.js';
 import { UsageMeter, type PeriodUsage } from './usage.js';
 
 const newOrganization = z.object({ name: line(100) });
@@ -31,6 +31,11 @@ const organizationView = z.object({
   usage: z.object({ month: periodUsageView, hour: periodUsageView }),
   is_over_monthly_limit: z.boolean(),
   is_over_hourly_limit: z.boolean(),
+});
+
+const planLimit = z.int().nullable().meta({ description: 'events in a period; null: any number' });
+const plansView = z.object({
+  plans: z.array(z.object({ id: z.enum(planIds), limits: z.object({ month: planLimit, hour: planLimit }) })),
 });
 
 const foreign = { 404: 'There is no such organization for the caller.' };
@@ -84,6 +89,16 @@ export class OrganizationsController {
   async one(@CallingUser() caller: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }) {
     this.organizations.requireMember(caller, id);
     return this.#viewOne(await this.organizations.existing(id));
+  }
+
+  @Get(':id/plans')
+  @Answers('The plans that an organization can have, with their limits', { body: plansView, also: foreign })
+  plans(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: idSchema }) { id }: { id: string },
+  ): z.input<typeof plansView> {
+    this.organizations.requireMember(caller, id);
+    return { plans: planIds.map((planId) => ({ id: planId, limits: plans[planId] })) };
   }
 
   @Post(':id/change-plan')

@@ -1,7 +1,7 @@
 import type * as z from 'zod/mini';
 import { problem } from './schemas';
 
-/** What the API refused, in its own words. `status` 0: it could not be reached. */
+/** A failed request, with the API's own sentence. `status` 0: there was no valid response. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   constructor(
@@ -12,16 +12,16 @@ export class ApiError extends Error {
   }
 }
 
-/** How long a question waits for its answer: longer than the server takes, shorter than a lost connection does. */
-const ANSWER_MS = 30_000;
+/** How long a GET waits for its response: longer than the server takes, shorter than a lost connection takes to fail. */
+const RESPONSE_MS = 30_000;
 
-/** A list, and whether there is another page. */
+/** A page of a list, and whether there is another one. */
 export interface Page<Item> {
   readonly items: readonly Item[];
   readonly hasNext: boolean;
 }
 
-/** The REST API with one token. `signedOut` hears of a token that is no longer good. */
+/** The REST API with one token. `signedOut` is called when the token is no longer valid. */
 export class Api {
   constructor(
     private readonly token: string | undefined,
@@ -32,7 +32,7 @@ export class Api {
     return schema.parse(await (await this.#call('GET', path)).json());
   }
 
-  /** For what there may be nothing of. */
+  /** Null where the API has nothing to return (204). */
   async getIfAny<Schema extends z.ZodMiniType>(
     path: string,
     schema: Schema,
@@ -44,7 +44,7 @@ export class Api {
   async list<Schema extends z.ZodMiniType>(path: string, schema: Schema): Promise<Page<z.infer<Schema>>> {
     const response = await this.#call('GET', path);
     const rows: unknown = await response.json();
-    if (!Array.isArray(rows)) throw new ApiError(0, 'The server answered with something else than a list.');
+    if (!Array.isArray(rows)) throw new ApiError(0, 'The server did not answer with a list.');
     return {
       items: rows.map((row) => schema.parse(row)),
       hasNext: response.headers.get('link')?.includes('rel="next"') ?? false,
@@ -59,7 +59,7 @@ export class Api {
     return schema.parse(await (await this.#call('POST', path, body)).json());
   }
 
-  /** For what answers with nothing. */
+  /** For requests whose response has no body. */
   async send(method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<void> {
     await this.#call(method, path, body);
   }
@@ -73,16 +73,16 @@ export class Api {
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(method === 'GET' ? { signal: AbortSignal.timeout(ANSWER_MS) } : {}),
+      ...(method === 'GET' ? { signal: AbortSignal.timeout(RESPONSE_MS) } : {}),
     }).catch(() => {
       throw new ApiError(0, 'The server cannot be reached.');
     });
     if (response.ok) return response;
     if (response.status === 401 && this.token !== undefined) this.signedOut();
-    const said = problem.safeParse(await response.json().catch(() => undefined));
+    const parsed = problem.safeParse(await response.json().catch(() => undefined));
     throw new ApiError(
       response.status,
-      said.success ? said.data.detail : `The server answered ${response.status}.`,
+      parsed.success ? parsed.data.detail : `The server answered ${response.status}.`,
     );
   }
 }

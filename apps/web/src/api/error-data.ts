@@ -13,7 +13,7 @@ const error = z.object({
   stack_trace: z.catch(z.optional(z.union([z.array(frame), z.string()])), undefined),
 });
 
-/** An error's message and stack trace, as far as an event has them. */
+/** The message and stack trace of an event's error, as far as it has them. */
 export function readFrames(data: Record<string, unknown>): {
   message: string | undefined;
   rows: readonly string[];

@@ -1,9 +1,8 @@
 import * as z from 'zod/mini';
 
 export const stackStatuses = ['open', 'fixed', 'regressed', 'snoozed', 'ignored', 'discarded'] as const;
-export const planIds = ['free', 'small', 'unlimited'] as const;
 
-/** What the REST API answers, as far as this app reads it. */
+/** Bodies of the REST API's responses, as far as this app reads them. */
 export const stack = z.object({
   id: z.string(),
   organization_id: z.string(),
@@ -32,26 +31,32 @@ export const event = z.object({
 });
 export type Event = z.infer<typeof event>;
 
-const periodUsage = z.object({ total: z.number(), limit: z.nullable(z.number()), dropped: z.number() });
+/** null: any number of events. */
+const limit = z.nullable(z.number());
+const periodUsage = z.object({ total: z.number(), limit, dropped: z.number() });
 export const organization = z.object({
   id: z.string(),
   name: z.string(),
-  plan_id: z.enum(planIds),
+  plan_id: z.string(),
   usage: z.object({ month: periodUsage, hour: periodUsage }),
   is_over_monthly_limit: z.boolean(),
   is_over_hourly_limit: z.boolean(),
 });
 export type Organization = z.infer<typeof organization>;
 
+const planLimits = z.object({ month: limit, hour: limit });
+export type PlanLimits = z.infer<typeof planLimits>;
+export const plans = z.object({ plans: z.array(z.object({ id: z.string(), limits: planLimits })) });
+
 export const project = z.object({ id: z.string(), organization_id: z.string(), name: z.string() });
 
-export const token = z.object({
+export const ingestToken = z.object({
   id: z.string(),
   scopes: z.array(z.string()),
   notes: z.nullable(z.string()),
   created_utc: z.string(),
 });
-export const newToken = z.extend(token, { token: z.string() });
+export const newToken = z.extend(ingestToken, { token: z.string() });
 
 export const loginSession = z.object({
   id: z.string(),
@@ -61,19 +66,19 @@ export const loginSession = z.object({
   is_current: z.boolean(),
 });
 
-export const serviceToken = z.extend(token, {
+export const serviceToken = z.extend(ingestToken, {
   organization_id: z.nullable(z.string()),
   last_used_utc: z.nullable(z.string()),
 });
 
-/** What an invitation offers. */
-export const offer = z.object({
+/** An invitation, as its link shows it. */
+export const invitation = z.object({
   organization_name: z.string(),
   invited_by: z.nullable(z.string()),
   expires_utc: z.string(),
 });
-export type Offer = z.infer<typeof offer>;
-export const receivedInvitation = z.extend(offer, { id: z.string(), organization_id: z.string() });
+export type Invitation = z.infer<typeof invitation>;
+export const receivedInvitation = z.extend(invitation, { id: z.string(), organization_id: z.string() });
 export const sentInvitation = z.object({
   id: z.string(),
   email_address: z.string(),
@@ -94,14 +99,14 @@ export const notification = z.object({
 });
 export type Notification = z.infer<typeof notification>;
 
-export const me = z.object({
+export const user = z.object({
   id: z.string(),
   email_address: z.string(),
   full_name: z.string(),
   roles: z.array(z.string()),
 });
 
-export const account = z.extend(me, { created_utc: z.string(), locked_utc: z.nullable(z.string()) });
+export const account = z.extend(user, { created_utc: z.string(), locked_utc: z.nullable(z.string()) });
 
 export const login = z.object({ token: z.string() });
 export const problem = z.object({ status: z.number(), detail: z.string() });

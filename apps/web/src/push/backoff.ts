@@ -6,7 +6,7 @@ export function backoff(attempt: number, random: number): number {
   return Math.round(random * Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(attempt, 30)));
 }
 
-/** A time that the server named is stretched, never shortened, so that its clients do not come back together. */
+/** Lengthens a time that the server named by up to half, never shortens it, so that clients do not return all at once. */
 export function stretch(milliseconds: number, random: number): number {
   return Math.round(milliseconds * (1 + random * 0.5));
 }

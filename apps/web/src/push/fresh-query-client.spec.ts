@@ -20,7 +20,7 @@ function begin(retry = 0) {
 }
 const soon = () => vi.advanceTimersByTimeAsync(0);
 
-describe('an invalidation while a fetch runs whose answer is from before', () => {
+describe('an invalidation during a fetch whose response was made before the change', () => {
   it.each([
     { at: 'the first fetch', prepare: async () => undefined },
     {
@@ -60,7 +60,7 @@ describe('an invalidation while a fetch runs whose answer is from before', () =>
   });
 
   it.each(['first fetch', 'refetch'])(
-    'of a page that was left during the %s is read when the page is opened again',
+    'of a page that was left during the %s is fetched when the page is opened again',
     async (which) => {
       const { client, server } = begin();
       server.open('a');
@@ -76,7 +76,7 @@ describe('an invalidation while a fetch runs whose answer is from before', () =>
       await soon();
       server.answer('a');
       await soon();
-      // Nobody looks at it, so it is not asked for.
+      // No page shows it, so it is not fetched.
       expect(server.pending).toEqual([]);
       server.open('a');
       server.answer('a');
@@ -146,7 +146,7 @@ describe('an invalidation while a fetch runs whose answer is from before', () =>
     close();
   });
 
-  it('does not ask again for what was removed meanwhile', async () => {
+  it('does not refetch a query that was removed meanwhile', async () => {
     const { client, server } = begin();
     server.open('a');
     void client.invalidateQueries();
@@ -158,7 +158,7 @@ describe('an invalidation while a fetch runs whose answer is from before', () =>
     expect(server.shows('a')).toBeUndefined();
   });
 
-  it('does not ask for what is disabled', async () => {
+  it('does not fetch a disabled query', async () => {
     const { client, server } = begin();
     const observer = new QueryObserver(client, { queryKey: ['off'], queryFn: () => 1, enabled: false });
     const close = observer.subscribe(() => undefined);
@@ -170,21 +170,24 @@ describe('an invalidation while a fetch runs whose answer is from before', () =>
 });
 
 describe('data that a message brought', () => {
-  it.each(['first fetch', 'refetch'])('is not replaced by the answer to a %s from before', async (which) => {
-    const { client, server } = begin();
-    server.open('a');
-    if (which === 'refetch') {
+  it.each(['first fetch', 'refetch'])(
+    'is not replaced by the response to a %s that began before',
+    async (which) => {
+      const { client, server } = begin();
+      server.open('a');
+      if (which === 'refetch') {
+        server.answer('a');
+        await soon();
+        void client.invalidateQueries();
+      }
+      server.compute('a');
+      client.overtake(['a'], 7);
+      await soon();
       server.answer('a');
       await soon();
-      void client.invalidateQueries();
-    }
-    server.compute('a');
-    client.overtake(['a'], 7);
-    await soon();
-    server.answer('a');
-    await soon();
-    expect(server.shows('a')).toBe(7);
-  });
+      expect(server.shows('a')).toBe(7);
+    },
+  );
 });
 
 describe('whatever happens in whatever order', () => {
@@ -207,7 +210,7 @@ describe('whatever happens in whatever order', () => {
     milliseconds: fc.integer({ min: 0, max: 400 }),
   });
 
-  it('what is shown in the end is what the server has', async () => {
+  it('in the end, the pages show what the server has', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.nat(2), async (steps, retry) => {
         const { client, server, refetcher } = begin(retry);
@@ -216,7 +219,7 @@ describe('whatever happens in whatever order', () => {
             server[act](key);
           else if (act === 'wait') await vi.advanceTimersByTimeAsync(milliseconds);
           else {
-            // Something was missed of which no message tells, a message tells, or the page itself has done it.
+            // A resync follows, a message tells of the change, or the page made it itself.
             server.change(key);
             if (act === 'everything') refetcher.add([]);
             else if (act === 'change') refetcher.add([key]);
@@ -233,7 +236,7 @@ describe('whatever happens in whatever order', () => {
         };
         await settle();
         for (const key of KEYS) {
-          // A failure is shown, and asked for again when the page is opened.
+          // A failure is shown, and fetched again when the page is opened.
           if (server.query(key)?.state.status === 'error') server.close(key);
           server.open(key);
         }

@@ -1,16 +1,16 @@
 import type { Query, QueryClient } from '@tanstack/svelte-query';
 import { QueryObserver } from '@tanstack/svelte-query';
 
-/** A request that waits for its answer. */
+/** A request whose response is held back. */
 interface Pending {
   readonly key: string;
   readonly resolve: (version: number) => void;
   readonly reject: (error: Error) => void;
-  /** What the server read for it; what changes later is not in it. */
+  /** What the server read for it. Later changes are not in it. */
   computed?: number;
 }
 
-/** A server whose values are version numbers, and which answers when it is told to; and pages that show them. */
+/** A server whose values are version numbers and which answers when told to, and the pages that show them. */
 export class HeldServer {
   readonly versions = new Map<string, number>();
   readonly pending: Pending[] = [];
@@ -50,13 +50,13 @@ export class HeldServer {
     return this.client.getQueryCache().find({ queryKey: [key] });
   }
 
-  /** The server reads what it will answer the oldest requests of a key with. */
+  /** The server reads the value for the requests of a key that wait. */
   compute(key: string): void {
     for (const request of this.pending.filter((one) => one.key === key))
       request.computed ??= this.version(key);
   }
 
-  /** The oldest request of the key is answered. */
+  /** Answers the oldest request of the key. */
   answer(key: string): void {
     const request = this.#take(key);
     request?.resolve(request.computed ?? this.version(key));

@@ -1,31 +1,32 @@
 import { readControl, type Envelope } from '@crossfade/protocol';
 import { catalog, readMessage, type Message } from '@crossfade/protocol/catalog';
 import type { QueryKey } from '@tanstack/svelte-query';
+import { everything } from '../api/queries';
 import { RecentIds } from './recent-ids';
-import { everything, staleAfter } from './stale';
+import { staleAfter } from './stale';
 import { next, type PushEvent, type PushState } from './state';
 import { PushStream } from './stream';
 
 /** A tab that is hidden for less than this keeps its stream. */
 const HIDDEN_MS = 5000;
-/** How many critical messages are remembered to drop repeats. */
+/** How many critical messages' ids are remembered, to drop repeats. */
 const REMEMBERED = 200;
 
 type MessageOfType<Type extends Message['type']> = Extract<Message, { type: Type }>;
 
-/** What the app brings to its stream. */
+/** What the app gives its stream: a token, and what to do with its messages. */
 interface PushBinding {
   readonly token: string;
   readonly client: string;
-  /** Something that was fetched is stale. */
+  /** Data under these keys is stale. */
   stale(keys: readonly QueryKey[]): void;
-  /** A message came that is shown as it is. */
+  /** A message that is shown as it is. */
   notified(message: MessageOfType<'ReleaseNotification' | 'SystemNotification'>): void;
-  /** The token is no longer good. */
+  /** The token is no longer valid. */
   signedOut(): void;
 }
 
-/** The one stream of this app: the effects of the states that `next` goes through. */
+/** The app's only stream: carries out the effects of the states that `next` returns. */
 class Push {
   state = $state.raw<PushState>({ name: 'idle' });
   #binding: PushBinding | undefined;
@@ -65,10 +66,10 @@ class Push {
     this.#enter(after);
   }
 
-  /** What a state does. `open` goes on with the stream that `connecting` made; every other state has none. */
+  /** Carries out a state's effects. `open` keeps the stream that `connecting` opened; no other state has one. */
   #enter(state: PushState): void {
     clearTimeout(this.#timer);
-    if (state.name === 'open') return this.#stream?.expectLifeEvery(state.keepAliveMs);
+    if (state.name === 'open') return this.#stream?.expectKeepAliveEvery(state.keepAliveMs);
     this.#stream?.close();
     this.#stream = undefined;
     switch (state.name) {

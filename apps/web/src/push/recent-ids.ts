@@ -1,10 +1,10 @@
-/** The last ids that were seen, to drop repeats. Holds at most `capacity`; the oldest go first. */
+/** Remembers the latest ids, to drop repeats. Holds at most `capacity`, and forgets the oldest first. */
 export class RecentIds {
   readonly #ids = new Set<string>();
 
   constructor(readonly capacity: number) {}
 
-  /** Whether the id is new; it is remembered. */
+  /** Remembers the id. Returns whether it is new. */
   add(id: string): boolean {
     if (this.#ids.has(id)) return false;
     this.#ids.add(id);

@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Pages of these keys, read once. */
+/** Opens pages of these keys, and answers their first fetch. */
 async function begin(...keys: readonly string[]) {
   const client = new FreshQueryClient({ defaultOptions: { queries: { staleTime: 30_000, retry: false } } });
   const server = new HeldServer(client);
@@ -23,7 +23,7 @@ async function begin(...keys: readonly string[]) {
   return { server, refetcher: new Refetcher(client) };
 }
 
-it('reads the first change at once, and a burst in whole rounds, the last one after the last change', async () => {
+it('refetches at once after the first change, and in whole rounds during a burst, the last one after the last change', async () => {
   const { server, refetcher } = await begin('a', 'b', 'c');
   refetcher.add(['a']);
   expect(server.requests).toBe(1);
@@ -56,7 +56,7 @@ it('goes on after a refetch that failed', async () => {
   expect(server.requests).toBe(2);
 });
 
-it('does not let one answer that is held back keep another query', async () => {
+it('does not let a query whose response is held back delay another query', async () => {
   const { server, refetcher } = await begin('a', 'b');
   refetcher.add([]);
   server.answer('b');
@@ -68,7 +68,7 @@ it('does not let one answer that is held back keep another query', async () => {
   expect(server.shows('b')).toBe(1);
 });
 
-it('lets a page that is opened between two rounds read at once', async () => {
+it('lets a page that is opened between two rounds fetch at once', async () => {
   const { server, refetcher } = await begin('a');
   refetcher.add(['a']);
   server.answer('a');
@@ -83,7 +83,7 @@ it('lets a page that is opened between two rounds read at once', async () => {
 });
 
 it.each(['first list', 'list that is shown'])(
-  'shows a %s that is answered in 2 s while a message comes every 100 ms, and asks once in that time',
+  'shows a %s that takes 2 s while a message comes every 100 ms, and fetches it once in that time',
   async (which) => {
     const { server, refetcher } = which === 'first list' ? await begin() : await begin('a');
     server.open('a');

@@ -1,14 +1,14 @@
 import type { Query, QueryClient, QueryKey } from '@tanstack/svelte-query';
 
-/** How long a burst of changes is gathered between two rounds. */
+/** How long changes are gathered between two rounds. */
 const GATHER_MS = 300;
 
 /**
- * Refetches what became stale: the first change at once, a burst in rounds. A round is never cut short by the next
- * change; it is followed by another one. Each query has rounds of its own, so that none waits for another's answer.
+ * Refetches stale queries: at once after the first change, in rounds during a burst. A change never cuts a round short; it
+ * causes another round. Each query has rounds of its own, so that none waits for another's response.
  */
 export class Refetcher {
-  /** The queries that are in a round, and whether they became stale meanwhile. */
+  /** The queries that are in a round, and whether they became stale since it began. */
   readonly #rounds = new Map<Query, { isStale: boolean }>();
 
   constructor(private readonly client: QueryClient) {}
@@ -22,7 +22,7 @@ export class Refetcher {
         continue;
       }
       round.isStale = true;
-      // So that a page which is opened meanwhile reads it at once.
+      // A page that is opened meanwhile then fetches it at once.
       query.invalidate();
     }
   }

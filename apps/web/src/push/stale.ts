@@ -1,48 +1,37 @@
 import type { Message } from '@crossfade/protocol/catalog';
 import type { QueryKey } from '@tanstack/svelte-query';
+import { queries } from '../api/queries';
 
-/** Everything that this app fetches, so that a stream which missed something can refetch it all. */
-export const everything: QueryKey = [];
-
-/** The key of the system notification that stands, which its message brings along. */
-export const systemNotification: QueryKey = ['system notification'];
-
-/** The key of the invitations that the user has. Nobody tells of a new one, so it is asked for. */
-export const receivedInvitations: QueryKey = ['received invitations'];
-
-/** What of it a message makes stale. */
+/** The keys of what a message makes stale. A message without an id is about all of its noun. */
 export function staleAfter({ type, message }: Message): readonly QueryKey[] {
   switch (type) {
     case 'StackChanged':
-      return [['stacks'], ...(message.id === undefined ? [] : [['stack', message.id]])];
+      return [queries.stacks.key(), queries.stack.key(message.id)];
     case 'PersistentEventChanged':
-      return [
-        message.stack_id === undefined ? ['events'] : ['events', message.stack_id],
-        ['usage', message.organization_id],
-      ];
+      return [queries.events.key(message.stack_id), queries.organization.key(message.organization_id)];
     case 'ProjectChanged':
-      return [['projects'], ['project', message.id], ['stacks']];
+      return [queries.projects.key(), queries.project.key(message.id), queries.stacks.key()];
     case 'OrganizationChanged':
-      return [['organizations'], ['usage', message.id]];
+      return [queries.organizations.key(), queries.organization.key(message.id)];
     case 'PlanChanged':
     case 'PlanOverage':
-      return [['organizations'], ['usage', message.organization_id]];
+      return [queries.organizations.key(), queries.organization.key(message.organization_id)];
     case 'UserMembershipChanged':
       return [
-        ['organizations'],
-        ['me'],
-        ['projects'],
-        ['stacks'],
-        ['members', message.organization_id],
-        ['sent invitations', message.organization_id],
-        receivedInvitations,
+        queries.organizations.key(),
+        queries.me.key(),
+        queries.projects.key(),
+        queries.stacks.key(),
+        queries.members.key(message.organization_id),
+        queries.sentInvitations.key(message.organization_id),
+        queries.receivedInvitations.key(),
       ];
     case 'UserChanged':
-      return [['me'], ['members']];
+      return [queries.me.key(), queries.members.key()];
     case 'TokenChanged':
       return message.project_id === undefined
-        ? [['sessions'], ['service tokens']]
-        : [['tokens', message.project_id]];
+        ? [queries.sessions.key(), queries.serviceTokens.key()]
+        : [queries.ingestTokens.key(message.project_id)];
     case 'ReleaseNotification':
     case 'SystemNotification':
     case 'WebHookChanged':

@@ -1,6 +1,6 @@
 import { backoff, stretch } from './backoff';
 
-/** Where the stream of this app is. One value, changed by `next` only. */
+/** The state of the app's stream. One value, changed by `next` only. */
 export type PushState =
   | { readonly name: 'idle' }
   | { readonly name: 'connecting'; readonly attempt: number }
@@ -13,18 +13,18 @@ export type PushState =
   | { readonly name: 'waiting'; readonly attempt: number; readonly delayMs: number }
   /** The tab is hidden. */
   | { readonly name: 'paused' }
-  /** Push is switched off on the server: it is asked again after a long while. */
+  /** Push is switched off on the server. The next attempt is minutes away. */
   | { readonly name: 'off'; readonly delayMs: number }
   | { readonly name: 'refused'; readonly why: 'unauthorized' | 'forbidden' };
 
 export type PushEvent =
   | { readonly type: 'start' }
   | { readonly type: 'connected'; readonly keepAliveMs: number }
-  /** No stream came about: a status, or none where the network or the content type failed. */
+  /** The request got no stream. `status` is missing if the network or the content type was at fault. */
   | { readonly type: 'failed'; readonly status?: number; readonly retryAfterMs?: number }
-  /** The stream ended, broke or fell silent. */
+  /** The stream ended, broke off or fell silent. */
   | { readonly type: 'ended' }
-  /** The server asks to come again after a time. */
+  /** The server asks to reconnect after a delay. */
   | { readonly type: 'moved'; readonly delayMs: number }
   | { readonly type: 'revoked' }
   /** The wait is over. */
@@ -33,11 +33,14 @@ export type PushEvent =
   | { readonly type: 'shown' }
   | { readonly type: 'stop' };
 
-/** A stream that lived this long was a good one: the next failure begins with a short wait again. */
+/** After a stream that lasted this long, the backoff starts over. */
 const STABLE_MS = 10_000;
 const PROBE_MS = 5 * 60_000;
 
-/** What follows from an event; `now` is in milliseconds of a clock that never steps back. Pure; an event that means nothing in a state changes nothing. */
+/**
+ * The state after an event. Pure. `now` is in milliseconds of a clock that never steps back. An event that means nothing in
+ * a state returns that state.
+ */
 export function next(state: PushState, event: PushEvent, now: number, random: number): PushState {
   switch (event.type) {
     case 'start':

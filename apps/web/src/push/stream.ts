@@ -1,10 +1,10 @@
 import { PUSH_PATH, SILENCE_INTERVALS, decodeSseData, parameter, type Envelope } from '@crossfade/protocol';
 import { createParser } from 'eventsource-parser';
 
-/** What happens to one stream, in order. After `failed` or `ended` nothing more does. */
+/** What happens to one stream, in order. Nothing follows `failed` or `ended`. */
 export interface StreamListener {
   message(id: string | undefined, envelope: Envelope): void;
-  /** The stream has moved on to this position. */
+  /** The cursor of the stream's new position. */
   cursor(id: string): void;
   failed(status?: number, retryAfterMs?: number): void;
   ended(): void;
@@ -16,9 +16,9 @@ export interface StreamRequest {
   readonly client: string;
 }
 
-/** How long to wait for the headers of an answer. */
+/** How long to wait for a response's headers. */
 const HEADERS_MS = 10_000;
-/** Until `Connected` says how often the server speaks. */
+/** Assumed until `Connected` tells the keep-alive interval. */
 const FIRST_KEEP_ALIVE_MS = 15_000;
 
 /** One attempt at a stream over `fetch`, which unlike EventSource can send a header and see a status. */
@@ -34,14 +34,14 @@ export class PushStream {
     void this.#run(request);
   }
 
-  /** Ends it; the listener hears nothing more. */
+  /** Ends the stream. The listener is not called again. */
   close(): void {
     clearTimeout(this.#silence);
     this.#abort.abort();
   }
 
-  /** The server said how often it gives a sign of life; silence for 2.5 times that is the end. */
-  expectLifeEvery(milliseconds: number): void {
+  /** The server's keep-alive interval. Silence for 2.5 intervals ends the stream. */
+  expectKeepAliveEvery(milliseconds: number): void {
     this.#keepAliveMs = milliseconds;
     this.#alive();
   }
@@ -52,7 +52,7 @@ export class PushStream {
     try {
       await this.#read(body);
     } catch {
-      // A broken stream is an ended one; `fetch` tells no more.
+      // A stream that breaks off has ended, too; `fetch` says no more about it.
     }
     if (!this.#abort.signal.aborted) this.#end();
   }
@@ -97,7 +97,7 @@ export class PushStream {
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
       if (this.#abort.signal.aborted) return;
-      // Any byte is a sign of life, comments included.
+      // Any byte keeps the stream alive, comments included.
       this.#alive();
       parser.feed(read.value);
     }
