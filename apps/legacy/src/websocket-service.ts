@@ -7,6 +7,7 @@ import {
   parameter,
   pushSettings,
   readControl,
+  shouldComeBack,
   type Envelope,
 } from '@crossfade/protocol';
 import { ChangeType } from '@crossfade/protocol/catalog';
@@ -116,8 +117,8 @@ export class WebSocketService {
     if (code === 4401) return this.#refused(true);
     if (code === 4290 || code === 4503)
       return this.#wait('waiting', jitterUp(retryAfterMs(reason)), () => this.#connect());
-    if (code === 1008 || (code >= 4400 && code <= 4499)) return this.#refused(false);
-    this.#retry();
+    if (shouldComeBack(code)) return this.#retry();
+    this.#refused(false);
   }
 
   #refused(endsSession: boolean): void {

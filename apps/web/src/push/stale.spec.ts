@@ -1,4 +1,4 @@
-import { ChangeType, type Message } from '@crossfade/protocol';
+import { ChangeType, type Message } from '@crossfade/protocol/catalog';
 import { partialMatchKey } from '@tanstack/svelte-query';
 import { expect, it, vi } from 'vitest';
 
