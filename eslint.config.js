@@ -3,6 +3,7 @@ import nx from '@nx/eslint-plugin';
 import regexp from 'eslint-plugin-regexp';
 import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
+import { rules as circles } from './tools/workspace/import-circles.mjs';
 
 /** Inside `libs/push`, the framework and what it drags in stay at the rim. */
 const framework = {
@@ -66,8 +67,10 @@ export default ts.config(
   },
   {
     files: ['**/*.ts', '**/*.js', '**/*.mjs', '**/*.svelte'],
-    plugins: { '@nx': nx },
+    plugins: { '@nx': nx, crossfade: { rules: circles } },
     rules: {
+      'crossfade/no-import-circles': 'error',
+      'crossfade/no-folder-circles': 'error',
       '@nx/enforce-module-boundaries': [
         'error',
         {
@@ -77,6 +80,12 @@ export default ts.config(
         },
       ],
     },
+  },
+  {
+    // Whoever reads a file reads all of it. A test is read by its sentences, and may be as long as what it tests.
+    files: ['**/*.ts', '**/*.js', '**/*.mjs', '**/*.svelte'],
+    ignores: ['**/*.spec.*', '**/*.spec-kit.*'],
+    rules: { 'max-lines': ['error', { max: 300, skipBlankLines: false, skipComments: false }] },
   },
   {
     files: ['libs/push/src/**/*.ts'],
