@@ -5,13 +5,13 @@ import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
 import { rules as circles } from './tools/workspace/import-circles.mjs';
 
-/** Inside `libs/push`, the framework and what it drags in stay at the rim. */
+/** Within `libs/push`, only `nest` may import the framework and its dependencies. */
 const framework = {
   group: ['@nestjs/*', 'rxjs', 'rxjs/*', 'reflect-metadata'],
   message: 'Only libs/push/src/nest knows the framework.',
 };
 
-/** The two tags of every project: what it is, and on which side of the wire it stands. */
+/** The two tags of every project: its type, and its side of the wire. */
 const depConstraints = [
   { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:lib'] },
   { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['type:lib'] },
@@ -58,7 +58,7 @@ export default ts.config(
     },
   },
   {
-    // An expression that backtracks, or looks from every place again, takes quadratic time on text from outside.
+    // An expression that backtracks, or starts again at every character, takes quadratic time on text from outside.
     plugins: { regexp },
     rules: {
       'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
@@ -82,7 +82,7 @@ export default ts.config(
     },
   },
   {
-    // Whoever reads a file reads all of it. A test is read by its sentences, and may be as long as what it tests.
+    // A file is read as a whole. A test is read one sentence at a time, and may be as long as its subject.
     files: ['**/*.ts', '**/*.js', '**/*.mjs', '**/*.svelte'],
     ignores: ['**/*.spec.*', '**/*.spec-kit.*'],
     rules: { 'max-lines': ['error', { max: 300, skipBlankLines: false, skipComments: false }] },

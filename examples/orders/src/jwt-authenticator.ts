@@ -9,7 +9,7 @@ export interface JwtSettings {
   readonly audience: string;
 }
 
-/** What we need of a token. `shops`: those whose staff this person is. */
+/** The claims that we need. `shops`: the shops that this person works for. */
 const claims = z.object({
   sub: z.string(),
   jti: z.string(),
@@ -17,7 +17,7 @@ const claims = z.object({
   shops: z.array(z.string()).default([]),
 });
 
-/** Who a JSON Web Token (RFC 7519) is, by the keys of its issuer. */
+/** Identifies the bearer of a JSON Web Token (RFC 7519), by the keys of its issuer. */
 export class JwtAuthenticator implements Authenticator {
   readonly #keys: ReturnType<typeof createRemoteJWKSet>;
 
@@ -41,13 +41,13 @@ export class JwtAuthenticator implements Authenticator {
     }
   }
 
-  /** A token says what it says until it expires, which the library sees to by itself. */
+  /** A token's claims hold until it expires, and the library ends its streams then. */
   async reauthorize(principals: readonly Principal[]): Promise<readonly Principal[]> {
     return principals;
   }
 }
 
-/** Whether the token is at fault; else the keys could not be had, and the client may come back. */
+/** Whether the token is at fault. If not, the keys could not be fetched, and the client may come back. */
 const isTheTokens = (error: unknown): boolean =>
   error instanceof z.ZodError || (error instanceof errors.JOSEError && FAULTS.test(error.code));
 

@@ -4,7 +4,7 @@ import type { World } from '../world.ts';
 export type Ask = (world: World) => Asked | Promise<Asked>;
 
 /** A request of a route that succeeds, its status, and requests for the refusals that only this route has. */
-export interface Exercise {
+interface Exercise {
   readonly good: Ask;
   readonly is: number;
   readonly also?: Readonly<Record<number, Ask>>;
