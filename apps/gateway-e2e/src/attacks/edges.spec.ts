@@ -51,7 +51,7 @@ onEachDatabase('what was answered with 500', { API_THROTTLE_PER_MINUTE: '0' }, (
       expect((await client.call('POST', '/events', { message: 'dated', date })).status).toBe(202);
   });
 
-  it('text that is cut in the middle of a character, or holds what jsonb refuses', async () => {
+  it('text that is cut in the middle of a character, or has characters that jsonb refuses', async () => {
     const path = '/events/by-ref/described/user-description';
     for (const said of [
       { description: `${'x'.repeat(9999)}\ud83d\ude00` },
@@ -65,7 +65,7 @@ onEachDatabase('what was answered with 500', { API_THROTTLE_PER_MINUTE: '0' }, (
       ).toBe(200);
   });
 
-  it('tokens, events and stacks of a project that is deleted meanwhile', async () => {
+  it('tokens, events and stacks of a project that is deleted at the same time', async () => {
     const statuses = new Set<number>();
     for (let round = 0; round < 8; round += 1) {
       const { id } = await member.json<{ id: string }>('POST', '/projects', {
@@ -96,7 +96,7 @@ onEachDatabase('what was answered with 500', { API_THROTTLE_PER_MINUTE: '0' }, (
     expect([...statuses].filter((status) => status >= 500)).toEqual([]);
   });
 
-  it('messages of a service whose token is revoked meanwhile', async () => {
+  it('messages of a service whose token is revoked at the same time', async () => {
     const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     const message = {
       type: 'StackChanged',

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { GatewayHost, OwnFolder, ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { expect, it } from 'vitest';
 
-/** Everything under a folder that somebody else than its owner could open. */
+/** Every file under a folder that others than its owner could open. */
 function openToOthers(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
     (name) => (lstatSync(join(folder, name)).mode & 0o077) !== 0,
   );
 }
 
-it("keeps the database's files to its own account, whatever it was started with, as it makes them and later", async () => {
+it("lets only its own account read the database's files, under any umask, from their creation on", async () => {
   const folder = new OwnFolder('files').path;
   chmodSync(folder, 0o777);
   const before = process.umask(0);
@@ -25,7 +25,7 @@ it("keeps the database's files to its own account, whatever it was started with,
   await new ApiClient(host.url, sampleToken.storefront).json('POST', '/events', batch);
   expect(openToOthers(folder)).toEqual([]);
   expect(host.output).not.toContain('from everybody but this account');
-  // The volume's root is not ours to change.
+  // The volume's root may belong to somebody else.
   expect(lstatSync(folder).mode & 0o777).toBe(0o777);
   await host.stop('SIGKILL');
 

@@ -7,7 +7,7 @@ const events = (count: number, make: (index: number) => object) =>
   JSON.stringify(Array.from({ length: count }, (_, index) => make(index)));
 const hyphens = '-'.repeat(80_000);
 
-/** Made when they are sent. */
+/** Built when they are sent. */
 const bodies: Readonly<Record<FloodBody, () => string>> = {
   few: () =>
     events(BATCH, (index) => ({

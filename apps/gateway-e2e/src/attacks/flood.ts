@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** What a request carries: `flood.child.ts` makes it. */
+/** A kind of body, which `flood.child.ts` builds. */
 export type FloodBody =
   'few' | 'many' | 'small' | 'long' | 'frames' | 'values' | 'large' | 'description' | 'empty';
 
