@@ -29,7 +29,7 @@ onEachDatabase('an account', env, (gateway) => {
   const isRefused = async (email: string, password: string) =>
     (await anyone().call('POST', '/auth/login', { email, password })).status === 401;
   const isAlive = async (as: ApiClient) => (await as.call('GET', '/users/me')).status === 200;
-  const offer = (id: string) => admin.json<Reset>('POST', `/users/${id}/password-reset`);
+  const linkFor = (id: string) => admin.json<Reset>('POST', `/users/${id}/password-reset`);
   const reset = (link: string, password = NEW_PASSWORD) =>
     anyone().call('POST', '/auth/reset-password', { secret: secretOf(link), password });
   const change = (as: ApiClient, from: string, to: string) =>
@@ -93,7 +93,7 @@ onEachDatabase('an account', env, (gateway) => {
   it('resets its password once with a link of an administrator, and loses all sessions and streams', async () => {
     const { email, as, id } = await newcomer(gateway());
     const streams = await listening(as.token);
-    const old = await offer(id);
+    const old = await linkFor(id);
     const response = await admin.call('POST', `/users/${id}/password-reset`, undefined, {
       'X-Forwarded-Host': 'evil.example',
     });
@@ -116,7 +116,7 @@ onEachDatabase('an account', env, (gateway) => {
 
   it('accepts no older link after it changed its password', async () => {
     const { as, id } = await newcomer(gateway());
-    const { link } = await offer(id);
+    const { link } = await linkFor(id);
     await change(as, PASSWORD, NEW_PASSWORD);
     expect((await reset(link, 'another set of words')).status).toBe(404);
   });
@@ -125,7 +125,7 @@ onEachDatabase('an account', env, (gateway) => {
     const { email, as, id } = await newcomer(gateway());
     const open = await newcomer(gateway());
     const streams = await listening(as.token);
-    const { link } = await offer(id);
+    const { link } = await linkFor(id);
     await admin.json('POST', `/users/${id}/lock`);
     for (const probe of streams) {
       await probe.end();
@@ -146,7 +146,7 @@ onEachDatabase('an account', env, (gateway) => {
     expect(answers[0]).toEqual(answers[2]);
     // A link from before the lock does not help, nor does a password that a later link sets.
     expect((await reset(link)).status).toBe(404);
-    expect((await reset((await offer(id)).link)).status).toBe(204);
+    expect((await reset((await linkFor(id)).link)).status).toBe(204);
     expect(await isRefused(email, NEW_PASSWORD)).toBe(true);
     expect(await admin.json('GET', `/users?q=${email}`)).toMatchObject([
       { id, locked_utc: expect.any(String) as string },

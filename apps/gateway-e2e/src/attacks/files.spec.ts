@@ -11,7 +11,7 @@ function openToOthers(folder: string): string[] {
   );
 }
 
-it("lets only its own account read the database's files, under any umask, from their creation on", async () => {
+it("lets only its own account read the database's files, even without a umask, from their creation on", async () => {
   const folder = new OwnFolder('files').path;
   chmodSync(folder, 0o777);
   const before = process.umask(0);

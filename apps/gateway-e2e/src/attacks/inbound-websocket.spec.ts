@@ -19,13 +19,13 @@ const many = (bytes: Buffer): Buffer =>
   Buffer.concat(Array.from({ length: Math.ceil(65_536 / bytes.length) }, () => bytes));
 
 const FLOODS = {
-  'pings with all the data that they may have': many(frame(9, 125)),
+  'pings with as much data as is allowed': many(frame(9, 125)),
   'empty pings': many(frame(9, 0)),
   'texts of 4 KB': many(frame(1, 4096)),
   'empty binary messages': many(frame(2, 0)),
-  'pongs that nobody asked for': many(frame(10, 125)),
-  'a message of very many empty pieces': Buffer.concat([frame(1, 0, false), many(frame(0, 0, false))]),
-  'frames that are none': many(Buffer.from([0xf3, 0x7f, 0x13, 0x37])),
+  'unsolicited pongs': many(frame(10, 125)),
+  'a message of very many empty fragments': Buffer.concat([frame(1, 0, false), many(frame(0, 0, false))]),
+  'invalid frames': many(Buffer.from([0xf3, 0x7f, 0x13, 0x37])),
 };
 
 describe('what WebSocket clients send', () => {

@@ -14,14 +14,14 @@ const numbers: readonly (readonly [string, string])[] = [
   ['12345678901234567.89', '12345678901234567.89'],
   ['1000000000000000000000000', '1000000000000000000000000'],
   [`1${'0'.repeat(98)}1`, `1${'0'.repeat(98)}1`],
-  // What JavaScript has, it writes in its own way.
+  // Numbers that JavaScript can represent are written in its own form.
   ['9007199254740991', '9007199254740991'],
   ['1717171717171717', '1717171717171717'],
   ['0', '0'],
   ['-0', '0'],
   ['1.50', '1.5'],
   ['1e3', '1000'],
-  // Beyond what it has, an exponent is none.
+  // Numbers beyond its range become null.
   ['1e400', 'null'],
   ['-1e400', 'null'],
   ['1e131071', 'null'],
@@ -39,7 +39,7 @@ onEachDatabase('numbers that JavaScript would change', {}, (gateway) => {
     project = projects.find(({ name }) => name === 'Storefront')?.id ?? '';
   });
 
-  /** The list's own text, of the newest event. */
+  /** The text of the list with the newest event. */
   const newest = async () => (await member.call('GET', `/projects/${project}/events?limit=1`)).text();
 
   it('stay what they are in the data of an event, wherever they stand', async () => {
