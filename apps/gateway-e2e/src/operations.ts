@@ -124,7 +124,7 @@ export class Operation {
     // The door refuses an invalid path before there is a route that has settings.
     const isOfRoute = !/"detail":"The (path|target) /.test(text);
     if (this.right === 'client' && isOfRoute && !headers.has('x-exceptionless-configversion'))
-      throw new Error(`${this.name}: ${status} does not say which version the settings have`);
+      throw new Error(`${this.name}: ${status} has no version of the settings`);
     const described = this.description.responses[String(status)];
     if (described === undefined) throw new Error(`${this.name}: ${status} is not described: ${text}`);
     const type = headers.get('content-type')?.split(';', 1)[0];

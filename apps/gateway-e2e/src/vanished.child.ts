@@ -42,7 +42,7 @@ await new Promise((resolve) => clients.stdout.once('data', resolve));
 if ((await streams()) !== 2) throw new Error('the clients are not connected');
 // Long enough to show that quiet streams stay open while nothing happens.
 await new Promise((resolve) => setTimeout(resolve, 6000));
-if ((await streams()) !== 2) throw new Error('a stream ended that was well');
+if ((await streams()) !== 2) throw new Error('a healthy stream ended');
 
 execFileSync('nsenter', there('ip', 'link', 'set', 'far', 'down'));
 const pulled = Date.now();

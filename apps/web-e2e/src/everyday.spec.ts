@@ -323,7 +323,7 @@ describe('both apps side by side', () => {
     hosts.browsing.errors.splice(0);
   });
 
-  it('a session that is ended elsewhere is signed out at once', async () => {
+  it('a session that is revoked elsewhere is signed out at once', async () => {
     const other = await hosts.browsing.signedIn(`${hosts.gateway.url}/next/`, ADMIN, {
       userAgent: 'Other/1.0',
     });

@@ -132,7 +132,7 @@ describe('an error comes in', () => {
     await Promise.all(pages.map((page) => page.context().close()));
   });
 
-  it('someone who is taken out of the organization no longer sees it, and sees it again when added', async () => {
+  it('a removed member no longer sees the organization, and sees it again when added', async () => {
     const pages = await everywhere('member@crossfade.test');
     const admin = await ApiClient.login(hosts.gateway.url, 'admin@crossfade.test');
     const organizations = await admin.json<{ id: string; name: string }[]>('GET', '/organizations');

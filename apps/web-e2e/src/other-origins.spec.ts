@@ -128,7 +128,7 @@ describe('pages of other origins', () => {
         expect(begun.type).toBe('session');
       });
 
-      it("adds what the user says to the error, and learns of its project's settings", async () => {
+      it("adds the user's description to the error, and gets its project's settings", async () => {
         const reference = `reference-${browser}`;
         await page.evaluate(`window.exceptionless.createException(new Error('Said more'))
           .setReferenceId('${reference}').submit().then(() => window.exceptionless.processQueue())`);

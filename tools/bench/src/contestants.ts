@@ -31,7 +31,7 @@ export class Contestant {
       body: JSON.stringify(messages.length === 1 ? messages[0] : messages),
     });
     const text = await response.text();
-    if (response.status !== 202) throw new Error(`publishing was answered ${response.status}: ${text}`);
+    if (response.status !== 202) throw new Error(`publishing returned ${response.status}: ${text}`);
   }
 
   /** Processor time of the process in microseconds, as the operating system counts it. */

@@ -38,7 +38,7 @@ async function load(url: string, size: number, seconds: number): Promise<Load> {
         const body = JSON.stringify(Array.from({ length: size }, () => event(sent++)));
         const asked = performance.now();
         const status = await post(url, body);
-        if (status !== 202) throw new Error(`a batch was answered with ${status}`);
+        if (status !== 202) throw new Error(`a batch got ${status}`);
         answers.push(performance.now() - asked);
       }
     }),

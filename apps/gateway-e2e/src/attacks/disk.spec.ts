@@ -41,7 +41,7 @@ afterAll(async () => {
   await disk.remove();
 });
 
-it('refuses what would be stored with 507 before the disk is full; reads and streams go on', async () => {
+it('refuses writes with 507 before the disk is full; reads and streams continue', async () => {
   const probes = [
     await SseProbe.open(host.url, { token: admin.token }),
     await WsProbe.open(host.url, { token: admin.token }),
@@ -124,7 +124,7 @@ it('says at start that the disk is full and nothing is lost, and loses nothing',
 });
 
 it.runIf(process.env['ATTACK_FULL'] === '1')(
-  'is ended by its watchdog where the reserve is too small and the database spins, and keeps what it accepted',
+  'is ended by its watchdog if the reserve is too small and the database spins, and keeps what it accepted',
   async () => {
     const small = await SmallDisk.make(SIZE - RESERVE);
     const run = () =>

@@ -6,7 +6,7 @@ import { onEachDatabase } from '../databases.ts';
 const errorsIn = (output: string): string[] =>
   output.split('\n').filter((line) => line.includes('"level":50'));
 
-onEachDatabase('what was answered with 500', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) => {
+onEachDatabase('requests that once got a 500', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) => {
   let member: ApiClient;
   let client: ApiClient;
   let organizationId: string;
@@ -120,7 +120,7 @@ onEachDatabase('what was answered with 500', { API_THROTTLE_PER_MINUTE: '0' }, (
     expect([...statuses].filter((status) => ![202, 204, 401].includes(status))).toEqual([]);
   });
 
-  it('and what was accepted and never heard: messages that name their organization by its own id', async () => {
+  it('and messages that were accepted but reached nobody: those with the id of their organization', async () => {
     const probe = await SseProbe.open(gateway().url, { token: member.token });
     await probe.message('Connected');
     const service = new ApiClient(gateway().url, sampleToken.service);

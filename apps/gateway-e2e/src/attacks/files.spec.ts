@@ -37,22 +37,25 @@ it("lets only its own account read the database's files, even without a umask, f
   await second.stop('SIGKILL');
 });
 
-it.runIf(process.getuid?.() === 0)('refuses what belongs to another account, with what to type', async () => {
-  const folder = new OwnFolder('foreign').path;
-  const NOBODY = 65_534;
-  chmodSync(folder, 0o777);
-  const database = join(folder, 'postgres');
-  mkdirSync(database);
-  chmodSync(database, 0o777);
-  const failed = GatewayHost.spawn({ uid: NOBODY, env: { DATA_DIR: folder, LOG_LEVEL: 'silent' } });
-  expect(await failed.exited()).toBe(1);
-  expect(failed.output).toMatch(/^[^\n]+\.\n$/);
-  expect(failed.output).toContain(`${database} belongs to account 0`);
-  expect(failed.output).toContain(`chown -R ${NOBODY} ${database}`);
-  expect(failed.output).toContain(`chmod -R go-rwx ${database}`);
+it.runIf(process.getuid?.() === 0)(
+  'refuses a folder of another account, and prints the command that mends it',
+  async () => {
+    const folder = new OwnFolder('foreign').path;
+    const NOBODY = 65_534;
+    chmodSync(folder, 0o777);
+    const database = join(folder, 'postgres');
+    mkdirSync(database);
+    chmodSync(database, 0o777);
+    const failed = GatewayHost.spawn({ uid: NOBODY, env: { DATA_DIR: folder, LOG_LEVEL: 'silent' } });
+    expect(await failed.exited()).toBe(1);
+    expect(failed.output).toMatch(/^[^\n]+\.\n$/);
+    expect(failed.output).toContain(`${database} belongs to account 0`);
+    expect(failed.output).toContain(`chown -R ${NOBODY} ${database}`);
+    expect(failed.output).toContain(`chmod -R go-rwx ${database}`);
 
-  chownSync(database, NOBODY, NOBODY);
-  const host = await GatewayHost.start({ uid: NOBODY, env: { DATA_DIR: folder } });
-  expect(openToOthers(folder)).toEqual([]);
-  await host.stop('SIGKILL');
-});
+    chownSync(database, NOBODY, NOBODY);
+    const host = await GatewayHost.start({ uid: NOBODY, env: { DATA_DIR: folder } });
+    expect(openToOthers(folder)).toEqual([]);
+    await host.stop('SIGKILL');
+  },
+);

@@ -14,8 +14,8 @@ const start = (env: Record<string, string> = {}, databaseUrl = newDatabase(injec
   });
 
 it.each([
-  ['an error that nobody caught', {}],
-  ['a rejection that nobody heard', { ATTACK_REJECT: '1' }],
+  ['an uncaught error', {}],
+  ['an unhandled rejection', { ATTACK_REJECT: '1' }],
 ])(
   '%s is logged without its message, streams are drained, and the process exits with 1',
   async (_name, env) => {

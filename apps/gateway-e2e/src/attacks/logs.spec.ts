@@ -56,7 +56,7 @@ const stores: Record<string, () => Store & { readonly url?: string }> = {
   },
 };
 
-describe.each(Object.keys(stores))('what fails in %s', (name) => {
+describe.each(Object.keys(stores))('a failure in %s', (name) => {
   const store = (stores[name] ?? stores['PostgreSQL'] ?? (() => undefined as never))();
   let host: GatewayHost;
   let printed = '';

@@ -126,7 +126,7 @@ describe('text at its limit takes time in proportion to its length', () => {
     await compare((text) => asStorefront(event(text)), [...PARTS, ...IN_BODY_ONLY], 40_000);
   });
 
-  it('in an event: a trace that is one text, and a signature of its own', async () => {
+  it('in an event: a trace as one string, and its own signature', async () => {
     const trace = (text: string) => ({
       '@simple_error': { type: text, stack_trace: `Error\n at ${text}\n at ${text}` },
     });

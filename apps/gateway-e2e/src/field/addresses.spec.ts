@@ -178,7 +178,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, ask) => {
   const isFull = process.env['FIELD_FULL'] === '1' || /HAProxy|Azure/.test(name);
 
   it.each([...BUDGETS, ...(isFull ? MORE_BUDGETS : [])])(
-    'the budget $what is of each client',
+    'the budget $what is per client',
     async ({ spend, times, refusal, others, get }) => {
       const [attacker, other] = [(clients += 1), (clients += 1)];
       const statuses: (number | undefined)[] = [];

@@ -256,7 +256,7 @@ onEachDatabase(
       }
     });
 
-    it.each(Object.keys(oldWays))('%s: count for nobody else, and nowhere else', async (name) => {
+    it.each(Object.keys(oldWays))('%s: count for no other token, and on no other route', async (name) => {
       const secrets = [admin.token ?? '', sampleToken.service, 'no-such-token-00000000000000000000000000'];
       for (const secret of secrets) {
         for (const [method, path, body] of ingestRoutes) {

@@ -171,7 +171,7 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
       ).toEqual(['first', 'second']);
     });
 
-    it('is told in a browser, too', async () => {
+    it('is reported in a browser, too', async () => {
       const answer = await project.client.call(
         'POST',
         '/events',
@@ -184,7 +184,7 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
     });
   });
 
-  it('compresses what is large', async () => {
+  it('compresses large events', async () => {
     const message = 'x'.repeat(1000);
     const json = JSON.stringify(Array.from({ length: 10 }, () => ({ message, type: 'compressed' })));
     expect((await post(gateway().url, project.token, '/events', json)).status).toBe(202);

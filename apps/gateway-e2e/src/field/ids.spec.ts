@@ -160,7 +160,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
       expect(tried).toBeGreaterThan(25);
     });
 
-    it('and of those, what is read is the same', async () => {
+    it('and reads return the same data', async () => {
       const { organizations, projects, stacks, events } = world.own;
       for (const path of [
         `/organizations/${organizations}`,
@@ -266,7 +266,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
       });
     }
 
-    it.each(unheard)('reach somebody, or are refused: $what', async ({ message, path, says }) => {
+    it.each(unheard)('reach an audience, or are refused: $what', async ({ message, path, says }) => {
       const one = message(world);
       const response = await publish(one);
       expect(response.status).toBe(400);
@@ -292,7 +292,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
       for (const messages of all) expect(messages).toEqual([good]);
     });
 
-    it('are the same in capitals: the message is heard, and names what clients hold', async () => {
+    it('are the same in capitals: the message arrives, with the ids that clients know', async () => {
       const { organizations, projects, stacks } = world.own;
       const message = {
         type: 'Stack',

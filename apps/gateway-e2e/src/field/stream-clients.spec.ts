@@ -57,7 +57,7 @@ const invalidation = (text: string, number = 0) => ({
   },
 });
 
-describe('a client that comes back with its cursor in a way of its own', () => {
+describe('a client that sends its cursor in its own way', () => {
   it.each(['event-source-polyfill 1.0.31', 'react-native-sse 1.2.1'])(
     '%s gets what was published while it was away, once',
     async (name) => {

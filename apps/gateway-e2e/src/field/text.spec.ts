@@ -151,7 +151,7 @@ onEachDatabase(
       });
     });
 
-    describe('in what a user says of an event', () => {
+    describe('in the description of an event', () => {
       const said = async (body: object, reference: string = crypto.randomUUID()) => {
         const [before] = await sent([{ message: 'described', reference_id: reference }]);
         expect(before?.reference_id).toBe(reference);
