@@ -3,14 +3,15 @@ import nx from '@nx/eslint-plugin';
 import regexp from 'eslint-plugin-regexp';
 import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
+import { rules as circles } from './tools/workspace/import-circles.mjs';
 
-/** Inside `libs/push`, the framework and what it drags in stay at the rim. */
+/** Within `libs/push`, only `nest` may import the framework and its dependencies. */
 const framework = {
   group: ['@nestjs/*', 'rxjs', 'rxjs/*', 'reflect-metadata'],
   message: 'Only libs/push/src/nest knows the framework.',
 };
 
-/** The two tags of every project: what it is, and on which side of the wire it stands. */
+/** The two tags of every project: its type, and its side of the wire. */
 const depConstraints = [
   { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:lib'] },
   { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['type:lib'] },
@@ -57,7 +58,7 @@ export default ts.config(
     },
   },
   {
-    // An expression that backtracks, or looks from every place again, takes quadratic time on text from outside.
+    // An expression that backtracks, or starts again at every character, takes quadratic time on text from outside.
     plugins: { regexp },
     rules: {
       'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
@@ -66,8 +67,10 @@ export default ts.config(
   },
   {
     files: ['**/*.ts', '**/*.js', '**/*.mjs', '**/*.svelte'],
-    plugins: { '@nx': nx },
+    plugins: { '@nx': nx, crossfade: { rules: circles } },
     rules: {
+      'crossfade/no-import-circles': 'error',
+      'crossfade/no-folder-circles': 'error',
       '@nx/enforce-module-boundaries': [
         'error',
         {
@@ -77,6 +80,12 @@ export default ts.config(
         },
       ],
     },
+  },
+  {
+    // A file is read as a whole. A test is read one sentence at a time, and may be as long as its subject.
+    files: ['**/*.ts', '**/*.js', '**/*.mjs', '**/*.svelte'],
+    ignores: ['**/*.spec.*', '**/*.spec-kit.*'],
+    rules: { 'max-lines': ['error', { max: 300, skipBlankLines: false, skipComments: false }] },
   },
   {
     files: ['libs/push/src/**/*.ts'],

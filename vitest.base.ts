@@ -2,13 +2,13 @@ import { defaultServerConditions } from 'vite';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** What every suite shares: workspace libraries from source, and counts that `npm test` adds up. */
+/** The settings of every suite: workspace libraries from source, and counts that `npm test` adds up. */
 export default defineConfig({
   ssr: { resolve: { conditions: ['@crossfade/source', ...defaultServerConditions] } },
   test: {
     include: ['src/**/*.spec.ts'],
     environment: 'node',
-    // What hangs is found out either way; what is slow, because the machine is, has done nothing wrong.
+    // A hang is found either way, and a test that is slow because the machine is slow has not failed.
     testTimeout: 60_000,
     hookTimeout: 120_000,
     reporters: ['default', 'json'],
@@ -17,15 +17,15 @@ export default defineConfig({
 });
 
 /**
- * Runs suites two at once, then those `alone` that need the machine for themselves: names, without what all have in
- * common. `longest` begins, so that nothing waits for it in the end.
+ * Runs suites two at once, then the suites of `alone` one by one, since they need the whole machine. Suites are named
+ * without `src/` and `.spec.ts`. `longest` starts first, so that nothing waits for it at the end.
  */
 export function twoAtOnce(
   suites: ViteUserConfig,
   { alone, longest }: { readonly alone: readonly string[]; readonly longest: string },
 ): ViteUserConfig {
   const files = alone.map(fileOf);
-  // Whole: what is merged with the root's would include every file. What is set up once, the root sets up.
+  // A complete config: one merged with the root's would include every file. The root runs the global setup once.
   const project = (test: NonNullable<ViteUserConfig['test']>) => ({
     ...suites,
     extends: false as const,

@@ -1,6 +1,6 @@
-// Runs an .http file: node run.mjs FILE [--host URL]. A request that fails, or a stream that does not begin, ends it
-// with 1. Runners from npm wait for the end of an answer, and a stream has none; so this reads the little that our
-// file uses: "@name = value", "# @name", "{{name}}", "{{request.response.body.$.path}}".
+// Runs an .http file: node run.mjs FILE [--host URL]. It exits with 1 if a request
+// fails or a stream does not begin. Runners from npm wait for the end of a response, and a stream has none; so this one
+// reads the little that our file uses: "@name = value", "# @name", "{{name}}", "{{request.response.body.$.path}}".
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createParser } from 'eventsource-parser';

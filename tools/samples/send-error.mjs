@@ -29,7 +29,7 @@ if (!Object.hasOwn(kinds, kind)) {
   process.exit(1);
 }
 
-// The library keeps a folder for its settings wherever it runs.
+// The library makes a folder for its settings in the working directory.
 process.chdir(tmpdir());
 
 const client = new NodeExceptionlessClient();

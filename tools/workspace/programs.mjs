@@ -4,7 +4,7 @@ import { run, step } from './steps.mjs';
 
 const postgresRoot = '/usr/lib/postgresql';
 
-/** What the tests talk to, where it may be, and the Debian package that has it. */
+/** The programs that the tests need, how each is found, and the Debian package that has it. */
 const programs = [
   {
     name: 'Chromium',
@@ -47,26 +47,26 @@ const programs = [
     isThere: () => onPath('caddy'),
   },
   {
-    // With its compiler: it runs a program from its source.
+    // With its compiler: a test runs a program from source.
     name: 'Java 17 (java and javac)',
     apt: 'openjdk-17-jdk-headless',
     isThere: () => onPath('java') && onPath('javac'),
   },
   {
-    // For the test that sets the clock back, which only Linux lets us do.
+    // For the test that sets the clock back, which works only on Linux.
     name: 'faketime',
     apt: 'faketime',
     isThere: () => process.platform !== 'linux' || onPath('faketime'),
   },
   {
-    // For the test that pulls a cable, which only Linux lets us do.
+    // For the test that pulls a cable, which works only on Linux.
     name: 'ip (iproute2)',
     apt: 'iproute2',
     isThere: () => process.platform !== 'linux' || onPath('ip'),
   },
 ];
 
-/** Sees to it that the tests' programs are there; on Debian, as root, by installing them. */
+/** Makes sure that the tests' programs exist; on Debian, as root, it installs them. */
 export async function installPrograms() {
   if (missing().length > 0 && process.getuid?.() === 0 && onPath('apt-get')) {
     const packages = missing().map(({ apt }) => apt);
@@ -91,7 +91,7 @@ const missing = () =>
     ({ setting, isThere }) => (setting === undefined || process.env[setting] === undefined) && !isThere(),
   );
 
-/** Where Debian keeps what only an administrator runs, a person's PATH need not name. */
+/** Debian's folder of programs for administrators need not be in a user's PATH. */
 function onPath(...names) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'];
   return names.some((name) => folders.some((folder) => existsSync(join(folder, name))));

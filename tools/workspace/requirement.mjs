@@ -1,6 +1,6 @@
 /**
- * What this machine lacks, as one sentence, or undefined. The program itself runs on the Node of the lock file where
- * there is one for the platform; on macOS it runs on the machine's own.
+ * What this machine lacks, as one sentence, or undefined. The program itself runs on the Node of the lock file where the
+ * platform has one; on macOS it runs on the machine's own.
  */
 export function requirement(nodeVersion, platform, npmUserAgent) {
   const least = platform === 'darwin' ? [24, 9] : [20, 19];

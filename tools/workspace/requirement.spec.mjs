@@ -15,7 +15,7 @@ it.each([
   ['v24.8.0', 'darwin', undefined, 'Node 24.9'],
   ['v22.17.0', 'darwin', undefined, 'Node 24.9'],
   ['v22.0.0', 'linux', 'npm/9.9.4 node/v22.0.0 linux x64', 'npm 10'],
-])('says in one sentence what %s, %s, %s lacks', (node, platform, npm, said) => {
+])('names in one sentence what %s, %s, %s lacks', (node, platform, npm, said) => {
   const sentence = requirement(node, platform, npm);
   expect(sentence).toContain(said);
   expect(sentence).toMatch(/^[^\n]+\.$/);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { environment, install, nx, root, runtime, step } from './steps.mjs';
 
-/** Two of the same signal within this time are one: a terminal sends Ctrl-C to npm too, which passes it on. */
+/** The same signal twice within this time counts once: a terminal sends Ctrl-C to npm, too, which passes it on. */
 const SAME_SIGNAL_MS = 500;
 
 const build = () => nx(['run-many', '-t', 'build', '--outputStyle=static']);
@@ -23,7 +23,7 @@ function start() {
       cwd: root,
       env: { SAMPLE_DATA: 'true', LOG_LEVEL: 'warn', ...environment },
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-      // In a group of its own, so that a terminal's Ctrl-C reaches it once, through us.
+      // In its own process group, so that a terminal's Ctrl-C reaches it once, through this process.
       detached: isPosix,
     },
   );

@@ -4,7 +4,7 @@ import { installPrograms } from './programs.mjs';
 import { install, nx, root, run, runtime, step } from './steps.mjs';
 
 /**
- * Everything that must hold, in the order in which it fails fastest. Each check counts as one, each test as one.
+ * Runs every check, those that fail fastest first. Each check counts as one, each test as one.
  * Ends with the line `N passed, N failed`.
  */
 const counts = { passed: 0, failed: 0 };
@@ -17,12 +17,12 @@ if (!(await install()) || !(await installPrograms())) {
   await check('Lint', () => nx(['run-many', '-t', 'lint', '--outputStyle=static']));
   await check('Types', () => nx(['run-many', '-t', 'typecheck', '--outputStyle=static']));
   await check('Unused files, exports and dependencies', async () => {
-    // The configuration that SvelteKit's own extends is generated, and not by a build that comes from the cache.
+    // The app's tsconfig extends one that SvelteKit generates, which a cached build does not do.
     const synced = await tool('@sveltejs/kit/svelte-kit.js', ['sync'], join(root, 'apps/web'));
     return synced.code === 0 ? tool('knip/bin/knip.js', ['--no-progress']) : synced;
   });
   await suites('Unit and integration tests', 'test', []);
-  // Against real hosts, so never from a cache, and one after the other.
+  // Against real hosts: never from the cache, and one after the other.
   await suites('End-to-end tests', 'e2e', ['--skip-nx-cache', '--parallel=1']);
 }
 
@@ -48,7 +48,7 @@ async function suites(title, target, args) {
   for (const file of results()) {
     const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(file, 'utf8'));
     counts.passed += numPassedTests;
-    // A file that could not even be loaded has no test to fail.
+    // A file that could not be loaded has no failed test.
     failed += numFailedTests > 0 ? numFailedTests : numFailedTestSuites;
   }
   if (code !== 0 && failed === 0) failed = 1;

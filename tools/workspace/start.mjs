@@ -1,4 +1,4 @@
-// Stays readable for old versions of Node, so that they can say one sentence instead of a syntax error.
+// Stays readable for old versions of Node, so that they print one sentence instead of a syntax error.
 import { requirement } from './requirement.mjs';
 
 const unmet = requirement(process.version, process.platform, process.env.npm_config_user_agent);

@@ -8,12 +8,12 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 const isWindows = process.platform === 'win32';
 const bin = join(root, 'node_modules', '.bin');
 
-/** What every child gets: the workspace's programs first, its Node among them. */
+/** The environment of every child: the workspace's programs come first, its Node among them. */
 export const environment = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}`, NX_TUI: 'false' };
-// npm exports its settings to its children; a nested npm would take them for the user's.
+// npm exports its settings to its children; a nested npm would take this one for the user's.
 delete environment.npm_config_loglevel;
 
-/** The Node of the lock file, where there is one for this platform. */
+/** The Node of the lock file if this platform has one, else the running one. */
 export function runtime() {
   const { platform, arch } = process;
   const name = `node-${isWindows ? 'win' : platform}-${arch}`;
@@ -22,7 +22,7 @@ export function runtime() {
 }
 
 /**
- * Runs a command. `show`: its output goes to the terminal, else it is kept and given to the caller.
+ * Runs a command. `show`: its output goes to the terminal; otherwise the caller gets it.
  * Never rejects: a command that cannot be started has `code` 1.
  */
 export function run(command, args, { show = false, cwd = root, env = environment } = {}) {
@@ -39,7 +39,7 @@ export function run(command, args, { show = false, cwd = root, env = environment
   });
 }
 
-/** Runs npm without a shell: the one that runs us, else the one that came with Node. */
+/** Runs npm without a shell: the npm that runs this process, else the one that came with Node. */
 function npm(args, options) {
   const cli = process.env.npm_execpath;
   if (cli !== undefined && /npm-cli\.c?js$/.test(cli)) return run(process.execPath, [cli, ...args], options);
@@ -51,7 +51,7 @@ export function nx(args, options) {
   return run(runtime(), [join(root, 'node_modules', 'nx', 'dist', 'bin', 'nx.js'), ...args], options);
 }
 
-/** Says what goes on, and how long it took; a failure shows what was printed. */
+/** Prints a step and how long it took, and the step's output if it fails. */
 export async function step(title, work) {
   const begun = Date.now();
   const seconds = () => `${((Date.now() - begun) / 1000).toFixed(1)} s`;
@@ -67,7 +67,7 @@ export async function step(title, work) {
   return code === 0;
 }
 
-/** Installs what the lock file names, unless that is what is there. */
+/** Installs the packages of the lock file, unless they are installed. */
 export async function install() {
   if (isInstalled()) return true;
   const done = await step('Installing packages (a minute or two, once)', () =>
@@ -80,7 +80,7 @@ export async function install() {
   return done;
 }
 
-/** Compares the lock file with npm's own note of what it has installed, which it writes when it is done. */
+/** Compares the lock file with npm's record of what is installed, which npm writes when it is done. */
 function isInstalled() {
   try {
     const read = (path) => JSON.parse(readFileSync(join(root, path), 'utf8')).packages;

@@ -8,8 +8,8 @@ const workflows = readdirSync(folder).map((name) => [name, readFileSync(`${folde
 const depthOf = (line) => line.search(/[^ ]/);
 const isEmpty = (line) => line.trim() === '' || line.trim().startsWith('#');
 
-/** The keys under which a line stands, the outermost first. */
-function placeOf(lines, index) {
+/** The keys above a line, the outermost first. */
+function keysAbove(lines, index) {
   const keys = [];
   let depth = depthOf(lines[index]);
   for (let above = index - 1; above >= 0; above -= 1) {
@@ -20,7 +20,7 @@ function placeOf(lines, index) {
   return keys;
 }
 
-/** What is wrong with a workflow: an action that a tag may move, an expression that a shell may read, a right too many. */
+/** The faults of a workflow: an action that a tag could move, an expression that a shell reads, an unneeded permission. */
 function faultsOf(text) {
   const lines = text.split('\n');
   const faults = lines.flatMap((line, index) => {
@@ -28,9 +28,9 @@ function faultsOf(text) {
     const where = `line ${index + 1}`;
     if (/^\s*(- )?uses:/.test(line) && !/uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(line))
       found.push(`${where}: the action is not pinned to a commit with its version in a comment`);
-    if (line.includes('${{') && !isEmpty(line) && !['env', 'with'].includes(placeOf(lines, index).at(-1)))
-      found.push(`${where}: the expression does not stand in env or with`);
-    if (/^\s*[\w-]+: *write/.test(line) && placeOf(lines, index).includes('permissions'))
+    if (line.includes('${{') && !isEmpty(line) && !['env', 'with'].includes(keysAbove(lines, index).at(-1)))
+      found.push(`${where}: the expression is not in env or with`);
+    if (/^\s*[\w-]+: *write/.test(line) && keysAbove(lines, index).includes('permissions'))
       found.push(`${where}: nothing here needs to write`);
     if (/permissions: *\S*-all/.test(line)) found.push(`${where}: all rights at once`);
     return found;
@@ -39,7 +39,7 @@ function faultsOf(text) {
 }
 
 it.each(workflows)(
-  '%s pins its actions, hands no expression to a shell, and asks for the least',
+  '%s pins its actions, gives no expression to a shell, and asks for no permission that it does not need',
   (_name, text) => {
     expect(faultsOf(text)).toEqual([]);
   },
@@ -74,7 +74,7 @@ it.each([
   expect(faultsOf(text).join()).toContain(fault);
 });
 
-it('lets an expression stand where no shell reads it', () => {
+it('allows an expression where no shell reads it', () => {
   const text = workflow(
     `      - uses: ${PIN}\n        with:\n          ref: \${{ github.ref }}\n      - run: echo "$NAME"\n        env:\n          NAME: \${{ github.head_ref }}`,
   );

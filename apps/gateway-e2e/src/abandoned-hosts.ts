@@ -1,6 +1,6 @@
 import { BrowserHost, GatewayHost, PostgresHost, browserNames, newDatabase } from '@crossfade/test-hosts';
 
-/** A program that starts hosts and never ends them: `test-hosts.spec.ts` kills it. */
+/** A program that starts hosts and never stops them: `test-hosts.spec.ts` kills it. */
 const postgres = await PostgresHost.start();
 const gateways = await Promise.all([
   GatewayHost.start(),

@@ -10,7 +10,7 @@ import { makeWorld, type World } from './world.ts';
 const LONG = 'x'.repeat(5000);
 const SQL = "'; DROP TABLE users; SELECT pg_sleep(10); --";
 const HTML = '<img src=x onerror=alert(1)>';
-/** Values that a field may get; where one happens to be right, the route says so, harmlessly. */
+/** Values for a field. If one happens to be valid, the route accepts it, which does no harm. */
 const VALUES: readonly unknown[] = [
   null,
   true,
@@ -34,7 +34,7 @@ const VALUES: readonly unknown[] = [
   crypto.randomUUID(),
   '2026-13-45T99:99:99Z',
 ];
-/** Parameters as they stand in a URL. */
+/** Parameters, as encoded in a URL. */
 const PARAMETERS: readonly string[] = [
   '',
   '%20',
@@ -59,7 +59,7 @@ const PARAMETERS: readonly string[] = [
   '2026-13-45T99:99:99Z',
 ];
 const deep = (open: string, close: string, levels: number) => open.repeat(levels) + close.repeat(levels);
-/** Bodies as they come over the wire. */
+/** Bodies, as bytes on the wire. */
 const BODIES: readonly string[] = [
   '',
   ' ',
@@ -91,9 +91,9 @@ onEachDatabase(
     let operations: Operation[];
     let world: World;
     let looked = 0;
-    // What reads the input is the same on both, and the embedded one is slow.
+    // The code that reads input is the same on both, and the embedded database is slow.
     const share = database === 'PostgreSQL' || process.env['FIELD_FULL'] === '1' ? 1 : 3;
-    /** In `npm test`, the embedded database gets a third of what the other one gets, at each place another third. */
+    /** In `npm test`, the embedded database gets a third of the inputs: another third for each field. */
     const some = <T>(values: readonly T[]): T[] =>
       values.filter((_value, index) => (index + looked) % share === 0);
     beforeAll(async () => {
@@ -102,7 +102,7 @@ onEachDatabase(
       world = await makeWorld(gateway());
     });
 
-    /** A described answer that is no fault of ours, and tells nothing of the inside or of others. */
+    /** The response is described, is not a server error, and reveals nothing of the implementation or of others. */
     function isHarmless(operation: Operation, { status, text }: Answered): void {
       looked += 1;
       expect(status, `${operation.name}: ${text}`).toBeLessThan(500);
@@ -228,7 +228,7 @@ onEachDatabase(
   },
 );
 
-/** A request that would succeed, on things that later rounds do not need. */
+/** A request that would succeed, on data that later rounds do not need. */
 async function harmless(operation: Operation, world: World) {
   const exercise = exercises[operation.name];
   if (exercise === undefined) throw new Error(`${operation.name} has no exercise`);

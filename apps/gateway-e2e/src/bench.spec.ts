@@ -38,7 +38,7 @@ it('the benchmark measures what it says, on both databases', { timeout: 480_000 
   expect(Object.keys(figures['fan-out'] ?? {})).toEqual(['fanOut', 'fewOfMany', 'idle']);
   const numbers = numbersIn(figures);
   expect(numbers.length).toBeGreaterThan(80);
-  // A few streams for a second may cost less than the operating system's clock can tell.
+  // A few streams for a second may cost less than the operating system can measure.
   expect(numbers.every((value) => Number.isFinite(value))).toBe(true);
   expect(numbers.filter((value) => value > 0).length).toBeGreaterThan(60);
   folder.giveBack();

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, inject } from 'vitest';
 type Database = 'PGlite' | 'PostgreSQL';
 type Suite = (gateway: () => GatewayHost, database: Database) => void;
 
-/** Runs a suite against a gateway of its own, on the embedded database and on a real PostgreSQL. */
+/** Runs a suite against its own gateway, on the embedded database and on a real PostgreSQL. */
 export function onEachDatabase(title: string, env: GatewayOptions['env'], suite: Suite): void {
   for (const database of ['PGlite', 'PostgreSQL'] as const) onDatabase(database, title, env, suite);
 }

@@ -14,7 +14,7 @@ onEachDatabase('push switched off', { ENABLE_PUSH: 'false' }, (gateway) => {
     }
   });
 
-  it('warns at start, tells apps, and leaves the API alone', async () => {
+  it('warns at start, tells the apps, and leaves the API as it is', async () => {
     expect(gateway().output).toContain('Push is switched off');
     expect(await (await fetch(`${gateway().url}/api/v2/push/settings`)).json()).toMatchObject({
       enabled: false,
@@ -26,7 +26,7 @@ onEachDatabase('push switched off', { ENABLE_PUSH: 'false' }, (gateway) => {
   });
 });
 
-it('understands the deprecated names, with a warning, unless the new one is there', async () => {
+it('reads the deprecated names, with a warning, unless the new one is set', async () => {
   const deprecated = await GatewayHost.start({ env: { EnableWebSockets: 'false' } });
   expect(deprecated.output).toContain('EnableWebSockets is deprecated');
   expect((await SseProbe.open(deprecated.url, {})).response.status).toBe(404);

@@ -9,10 +9,10 @@ const DRAIN_SECONDS = 10;
 /** The longest delay that a client is given. */
 const DELAY_MS = 1000;
 const GRACE_MS = 1000;
-/** Timers and this machine. */
+/** Tolerance for timers and a slow machine. */
 const SLACK_MS = 1500;
 
-it(`moves ${STREAMS} open streams in even waves, then ends; the next process has what each of them missed`, async () => {
+it(`drains ${STREAMS} open streams in even waves, then ends; the next process replays what each of them missed`, async () => {
   const env = {
     DATA_DIR: new OwnFolder('drain').path,
     PUSH_MAX_CONNECTIONS_PER_USER: String(EACH),
@@ -56,7 +56,7 @@ it(`moves ${STREAMS} open streams in even waves, then ends; the next process has
     expect(refused.status).toBe(503);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     await new Promise((resolve) => setTimeout(resolve, (DRAIN_SECONDS * 1000) / 2));
-    // The API still works, and who is still here still hears.
+    // The API still works, and the remaining streams still get messages.
     expect(await announce('in the middle of it')).toBe(200);
     expect(await exit).toBe(0);
     const took = Date.now() - begun;

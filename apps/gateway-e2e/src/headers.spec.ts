@@ -17,7 +17,7 @@ describe('headers', () => {
   const get = (path: string, headers: Record<string, string> = {}) =>
     fetch(`${host.url}${path}`, { headers });
 
-  it('let pages run only what is theirs', async () => {
+  it('let pages run only their own scripts', async () => {
     for (const path of ['/', '/next/', '/next/stacks/1', '/docs']) {
       const page = await get(path);
       expect(page.status, path).toBe(200);
@@ -35,7 +35,7 @@ describe('headers', () => {
       expect((await get(path)).headers.get('content-security-policy')).toMatch(/default-src 'none'.*sandbox/);
   });
 
-  it('keep files with a hash in their name for a year, and pages for no time', async () => {
+  it('cache files with a hash in their name for a year, and pages not at all', async () => {
     for (const page of ['/', '/next/']) {
       const answer = await get(page);
       expect(answer.headers.get('cache-control')).toBe('no-cache');
@@ -48,7 +48,7 @@ describe('headers', () => {
     expect((await get('/next/_app/immutable/gone.js')).status).toBe(404);
   });
 
-  it('say that answers are compressed, and that the stream never is', async () => {
+  it('say that responses are compressed, and that the stream never is', async () => {
     const encoding = async (path: string, accepted: string, authorization = `Bearer ${token}`) =>
       (await raw(path, { 'accept-encoding': accepted, authorization }))['content-encoding'];
     expect(await encoding('/docs/openapi.json', 'gzip')).toBe('gzip');
@@ -102,7 +102,7 @@ describe('headers', () => {
     }
   });
 
-  /** The headers as they came: fetch hides how an answer was encoded. */
+  /** The raw headers: fetch hides how a response was encoded. */
   function raw(path: string, headers: Record<string, string>): Promise<Record<string, unknown>> {
     return new Promise((resolve, reject) => {
       const asked = request(`${host.url}${path}`, { headers }, (answer) => {

@@ -3,7 +3,7 @@ import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { expect, it } from 'vitest';
 import { onEachDatabase } from './databases.ts';
 
-/** Text that looks like a protocol of ours. */
+/** Text that looks like one of our protocols. */
 const hostile = [
   'line\nbreak',
   'carriage\rreturn',
@@ -68,7 +68,7 @@ onEachDatabase('text that looks like protocol', {}, (gateway) => {
     for (const probe of [sse, webSocket]) {
       expect(probe.received.filter(({ type }) => !known.has(type))).toEqual([]);
     }
-    // What the client's parser saw as lines is what a parser may see: nothing but our fields.
+    // The lines that the client's parser saw have only our fields.
     const lines = sse.raw.split('\n').filter((one) => one !== '' && !/^(data|id|retry): |^: /.test(one));
     expect(lines).toEqual([]);
     const streamed = (probe: SseProbe | WsProbe) =>

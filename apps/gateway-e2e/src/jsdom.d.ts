@@ -1,4 +1,4 @@
-/** What is used of jsdom. Its own types bring those of a browser, which are not true of Node's `fetch`. */
+/** The part of jsdom that is used. Its own types include those of a browser, which are wrong for Node's `fetch`. */
 declare module 'jsdom' {
   export const VirtualConsole: new () => object;
   export class JSDOM {

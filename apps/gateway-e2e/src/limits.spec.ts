@@ -11,7 +11,7 @@ onEachDatabase('the limit of streams', {}, (gateway) => {
     for (const probe of open.splice(0)) probe.close();
   });
 
-  /** As many streams as one user may have, over both transports. */
+  /** Opens as many streams as one user may have, over both transports. */
   async function fill(token: string | undefined): Promise<void> {
     for (let index = 0; index < LIMIT; index += 1) {
       const probe =
@@ -40,12 +40,12 @@ onEachDatabase('the limit of streams', {}, (gateway) => {
     expect(JSON.parse(reason)).toEqual({ retry_after_ms: expect.any(Number) as number });
   });
 
-  it('frees a place at once when one is closed', async () => {
+  it('releases a lease at once when a stream is closed', async () => {
     const { token } = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     await fill(token);
     open.shift()?.close();
     const next = await eventually(
-      'free place',
+      'released lease',
       async () => {
         const probe = await SseProbe.open(gateway().url, { token });
         return probe.response.status === 200 ? probe : undefined;
@@ -56,7 +56,7 @@ onEachDatabase('the limit of streams', {}, (gateway) => {
     expect((await SseProbe.open(gateway().url, { token })).response.status).toBe(429);
   });
 
-  it('hands a place over at the limit to the stream that replaces another, and closes the old one', async () => {
+  it('hands a lease over at the limit to the stream that replaces another, and closes the old one', async () => {
     const { token } = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     await fill(token);
     for (const [index, code] of [
@@ -77,7 +77,7 @@ onEachDatabase('the limit of streams', {}, (gateway) => {
     expect((await SseProbe.open(gateway().url, { token })).response.status).toBe(429);
   });
 
-  it("does not hand over another owner's place", async () => {
+  it("does not hand over another owner's lease", async () => {
     const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     const member = await ApiClient.login(gateway().url, 'member@crossfade.test');
     await fill(admin.token);

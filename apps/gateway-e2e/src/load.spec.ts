@@ -33,7 +33,7 @@ onEachDatabase('load', {}, (gateway) => {
       Array.from({ length: LOAD_KINDS }, () => LOAD_EVENTS / LOAD_KINDS),
     );
 
-    // Nothing that the second half brought is kept: the bound is what one round of work needs, times five.
+    // Nothing of the second half stays in memory: the bound is five times what one round of work needs.
     await eventually(
       'memory that is flat again',
       () => (residentBytes(gateway().pid) - before < 5 * 20 * MIB ? true : undefined),
@@ -58,7 +58,7 @@ onEachDatabase('load', {}, (gateway) => {
     for (const probe of probes) probe.close();
   });
 
-  it('takes one batch of thousands of different errors, and every stream that reads hears of each stack', async () => {
+  it('takes one batch of thousands of different errors, and every stream that reads learns of each stack', async () => {
     const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     const probes = [
       await SseProbe.open(gateway().url, { token: admin.token }),

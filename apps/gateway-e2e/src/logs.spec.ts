@@ -19,7 +19,7 @@ async function linesOf(happens: () => Promise<unknown>, afterMs = 0): Promise<st
   await new Promise((resolve) => setTimeout(resolve, afterMs));
   return host.output.slice(before).split('\n').filter(Boolean);
 }
-/** An attacker's address: what it does wrong is not held against the others. */
+/** An attacker's address: its failures do not count against the others. */
 const headers = { 'X-Forwarded-For': '192.0.2.1' };
 
 const times = (many: number, what: (index: number) => Promise<unknown>) =>
@@ -48,10 +48,10 @@ it('has none for clients that break the WebSocket protocol', async () => {
   expect(lines.filter((line) => !line.includes('streams are open'))).toEqual([]);
 });
 
-it('has five for a database that is gone, however many ask, and counts the others', async () => {
+it('has five for an unreachable database, however many requests there are, and counts the others', async () => {
   dropDatabase(databaseUrl);
   const lines = await linesOf(async () => {
-    // Each its own token: what was refused for a token is answered from memory.
+    // Each has its own token: the refusal of a known token comes from memory.
     for (let round = 0; round < 5; round += 1)
       await times(40, async (index) => {
         const { response } = await SseProbe.open(host.url, { token: `any-${round}-${index}` });

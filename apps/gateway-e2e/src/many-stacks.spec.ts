@@ -1,7 +1,7 @@
 import { ApiClient, GatewayHost, newDatabase, runSql } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
-/** Stated: a page of 100,000 stacks is answered within 20 ms. A test allows five times that. */
+/** Documented: a page of 100,000 stacks takes at most 20 ms. The test allows five times that. */
 const BOUND_MS = 5 * 20;
 
 describe('the list of 100,000 stacks', () => {
@@ -34,13 +34,13 @@ describe('the list of 100,000 stacks', () => {
   const sequentialScans = () =>
     Number(runSql(databaseUrl, "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'stacks'").trim());
 
-  /** PostgreSQL's connections report what they did once they have been idle for a moment. */
+  /** PostgreSQL's connections report their statistics once they have been idle for a moment. */
   async function reportedScans(): Promise<number> {
     await new Promise((resolve) => setTimeout(resolve, 2000));
     return sequentialScans();
   }
 
-  it('is searched, filtered and sorted by an index, whatever is asked for', async () => {
+  it('is searched, filtered and sorted by an index for every query', async () => {
     const before = await reportedScans();
     const slow: string[] = [];
     for (const of of [`/organizations/${organization}`, `/projects/${project}`]) {

@@ -14,7 +14,7 @@ interface Family {
 }
 
 const PREFIX = 'crossfade_push_';
-/** More than any kernel keeps for a socket that nobody reads. */
+/** More than any kernel buffers for a socket that nobody reads. */
 const ENOUGH = 12;
 const MEBIBYTE = 1024 * 1024;
 
@@ -65,7 +65,7 @@ function valueIn(text: string, name: string, labels: Labels = {}): number {
 }
 const value = async (name: string, labels?: Labels): Promise<number> => valueIn(await scrape(), name, labels);
 
-/** Does something, and waits until the metric has moved by as much as that should move it. */
+/** Does something, and waits until the metric has changed by the expected amount. */
 async function moves(
   name: string,
   labels: Labels,
@@ -119,7 +119,7 @@ async function idler(client: string): Promise<Socket> {
   return socket;
 }
 
-/** More than a socket takes that nobody reads, in portions that a queue of four holds. */
+/** More than a socket takes that nobody reads, in portions that fit into a queue of four. */
 async function flood(messages = ENOUGH): Promise<void> {
   for (let sent = 0; sent < messages; sent += 1) await publish(changed(`${sent} ${'x'.repeat(MEBIBYTE)}`));
 }
@@ -154,7 +154,7 @@ it('are those of the page, with its kinds and labels', async () => {
   expect(text).toMatch(/^nodejs_eventloop_delay_p99 [\d.e-]+$/m);
 });
 
-it('count streams that open, are there, and go, by transport and client', async () => {
+it('count streams that open, are open, and end, by transport and client', async () => {
   for (const { name, open: openOne } of transports) {
     const labels = { transport: name.toLowerCase(), client: 'counted' };
     const ask = { token: admin.token, query: { client: 'counted/1.0' } };
@@ -183,7 +183,7 @@ it('count every way in which a stream ends', async () => {
         ({ is_current }) => is_current,
       ) ?? { id: '' },
   );
-  // Behind the gateway's back: nobody tells of it, and reauthorization finds it.
+  // Behind the gateway's back: no message announces it, and reauthorization finds it.
   await moves(...closed('unauthorized'), 1, () =>
     moves('reauthorizations_total', { outcome: 'ended' }, 1, () =>
       runSql(databaseUrl, `DELETE FROM tokens WHERE id = '${id}'`),
@@ -198,7 +198,7 @@ it('count every way in which a stream ends', async () => {
   });
 });
 
-it('count refusals by reason, under no name of their own', async () => {
+it('count refusals by reason, without a series per client', async () => {
   const refused = async (reason: string, ask: { token?: string; headers?: Labels }, client = 'refused') => {
     const labels = { transport: 'sse', client: 'other', reason };
     await moves('connections_refused_total', labels, 1, async () => {
@@ -219,7 +219,7 @@ it('count refusals by reason, under no name of their own', async () => {
   expect(await scrape()).not.toContain('client="refused"');
 });
 
-it('count what streams are told of what they missed', async () => {
+it('count what resuming streams are told', async () => {
   const resumed = (outcome: string) => ['resumes_total', { client: 'missing', outcome }] as const;
   const told = (reason: string) => ['resyncs_total', { client: 'missing', reason }] as const;
   let first: SseProbe | undefined;
@@ -243,7 +243,7 @@ it('count what streams are told of what they missed', async () => {
   await moves(...told('too_large'), 1, () => stream('missing', before));
 });
 
-it('count a client that knows no Resync as ended, and as told to fetch', async () => {
+it('count a client that knows no Resync as ended, and as told to refetch', async () => {
   const member = await ApiClient.login(host.url, 'member@crossfade.test');
   const { id } = await member.json<{ id: string }>('GET', '/users/me');
   const probe = await SseProbe.open(host.url, { token: member.token });
@@ -291,7 +291,7 @@ it('count what reauthorization found', async () => {
   await moves('reauthorizations_total', { outcome: 'kept' }, 'some', () => undefined);
 });
 
-it('show how long ago each loop was done', async () => {
+it('show when each loop last completed', async () => {
   for (const loop of ['keep_alive', 'reauthorization', 'confirmation', 'expiry', 'summary', 'peers']) {
     if (loop === 'peers' && process.platform !== 'linux') continue;
     const text = await scrape();

@@ -5,7 +5,7 @@ import { transports } from './transports.ts';
 
 onEachDatabase('notifications', {}, (gateway) => {
   for (const { name, open } of transports) {
-    it(`reach everyone over ${name}, and the one that stands is there for who comes later`, async () => {
+    it(`reach everyone over ${name}, and the current one is there for those who come later`, async () => {
       const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
       const member = await ApiClient.login(gateway().url, 'member@crossfade.test');
       const probe = await open(gateway().url, { token: member.token });
@@ -37,7 +37,7 @@ onEachDatabase('notifications', {}, (gateway) => {
       const cleared = await probe.message('SystemNotification', (message) => !('message' in message));
       expect(cleared.message).toEqual({ date: expect.any(String) as string });
       expect((await member.call('GET', '/notifications/system')).status).toBe(204);
-      // Nothing stands, so nothing is told.
+      // There is no current notification, so nothing is published.
       const heard = probe.received.length;
       await admin.json('DELETE', '/notifications/system');
       await admin.json('POST', '/notifications/release', { value: 'after' });
@@ -47,7 +47,7 @@ onEachDatabase('notifications', {}, (gateway) => {
     });
   }
 
-  it('of several administrators at once leave one that stands', async () => {
+  it('of several administrators at once leave one current notification', async () => {
     const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     const answers = await Promise.all(
       Array.from({ length: 10 }, (_, index) =>

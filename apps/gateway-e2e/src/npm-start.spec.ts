@@ -8,7 +8,7 @@ import { afterEach, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** Stated: a second start is up within a few seconds. A test allows five times three. */
+/** Documented: a second start takes a few seconds. The test allows five times three. */
 const BOUND_MS = 5 * 3000;
 
 let running: ChildProcess[] = [];
@@ -21,7 +21,7 @@ afterEach(async () => {
 });
 
 function npmStart(env: Record<string, string>): { child: ChildProcess; said: () => string } {
-  // What nx says of the task that runs this must not reach the nx that it starts.
+  // The variables of the nx that runs this must not reach the nx that it starts.
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('NX_'));
   const child = spawn(process.execPath, [join(root, 'tools/workspace/start.mjs')], {
     cwd: root,

@@ -2,7 +2,7 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import formats from 'ajv-formats';
 import type { ApiClient } from '@crossfade/test-hosts';
 
-/** As much of an OpenAPI document as the tests read. */
+/** The part of an OpenAPI document that the tests read. */
 interface Schema {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -24,7 +24,7 @@ export interface OpenApi {
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
-/** Under which the document's own schemas are found. */
+/** The id under which ajv finds the document's schemas. */
 const DOCUMENT = 'openapi';
 
 /** A request as a test writes it down. */
@@ -32,7 +32,7 @@ export interface Asked {
   readonly as?: ApiClient | undefined;
   readonly path?: Readonly<Record<string, string>>;
   readonly query?: string | Readonly<Record<string, string>>;
-  /** A text goes out as it is. */
+  /** A string is sent as it is. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   /** Writes the route's path in another way, with its parameters as `{name}`. */
@@ -45,7 +45,7 @@ export interface Answered {
   readonly headers: Headers;
 }
 
-/** A request as it goes out, to a path. */
+/** A request as it is sent to a path. */
 export interface Sent {
   readonly method: string;
   readonly path: string;
@@ -53,9 +53,9 @@ export interface Sent {
   readonly body?: string | Buffer;
 }
 
-/** One operation of the API; every call of it is held to its description. */
+/** One operation of the API. Every response to a call must match its description. */
 export class Operation {
-  /** The statuses that it has been seen to answer with. */
+  /** The statuses that were seen so far. */
   readonly seen = new Set<number>();
   readonly name: string;
   readonly #validators = new Map<string, ValidateFunction>();
@@ -90,16 +90,16 @@ export class Operation {
     return this.description.requestBody?.content['application/json']?.schema;
   }
 
-  /** What a call sends. */
+  /** The request of a call. */
   requestOf({ as, path = {}, query = '', body, headers = {}, spell }: Asked): Sent {
-    const place = (spell?.(this.template) ?? this.template).replace(
+    const filled = (spell?.(this.template) ?? this.template).replace(
       /\{(\w+)\}/g,
       (_all, name: string) => path[name] ?? '',
     );
     const search = typeof query === 'string' ? query : String(new URLSearchParams(query));
     return {
       method: this.method.toUpperCase(),
-      path: `${place}${search === '' ? '' : `?${search}`}`,
+      path: `${filled}${search === '' ? '' : `?${search}`}`,
       headers: {
         ...(as?.token === undefined ? {} : { Authorization: `Bearer ${as.token}` }),
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
@@ -109,7 +109,7 @@ export class Operation {
     };
   }
 
-  /** Calls it, with fetch or as another client does. @throws if the answer is not one that is described. */
+  /** Calls it, with fetch or another client. @throws if the response does not match the description. */
   async call(
     asked: Asked,
     send: (sent: Sent) => Promise<Answered> = (sent) => byFetch(this.url, sent),
@@ -121,10 +121,10 @@ export class Operation {
 
   #hold({ status, headers, text }: Answered): void {
     this.seen.add(status);
-    // What is no path is refused at the door, before there is a route that has settings.
+    // The door refuses an invalid path before there is a route that has settings.
     const isOfRoute = !/"detail":"The (path|target) /.test(text);
     if (this.right === 'client' && isOfRoute && !headers.has('x-exceptionless-configversion'))
-      throw new Error(`${this.name}: ${status} does not say which version the settings have`);
+      throw new Error(`${this.name}: ${status} has no version of the settings`);
     const described = this.description.responses[String(status)];
     if (described === undefined) throw new Error(`${this.name}: ${status} is not described: ${text}`);
     const type = headers.get('content-type')?.split(';', 1)[0];
@@ -155,7 +155,7 @@ export async function byFetch(url: string, { path, ...sent }: Sent): Promise<Ans
   return { status: response.status, text: await response.text(), headers: response.headers };
 }
 
-/** Reads what the gateway says of itself. */
+/** Reads the gateway's own description. */
 export async function operationsOf(url: string): Promise<{ document: OpenApi; operations: Operation[] }> {
   const document = (await (await fetch(`${url}/docs/openapi.json`)).json()) as OpenApi;
   const ajv = new Ajv({ strict: false, allErrors: true });

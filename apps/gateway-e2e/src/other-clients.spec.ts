@@ -6,11 +6,11 @@ import { otherClients, stopBrowsers, type OtherClient } from './other-clients.ts
 import { RecordingProxy, type Attempt } from './recording-proxy.ts';
 
 /*
- * Other people's clients, unchanged, and what each of them does. docs/clients.md says it to whoever chooses one, and is
- * held to what is seen here.
+ * Other people's clients, unchanged, and what each of them does. docs/clients.md tells readers who choose a client, and
+ * must match what is seen here.
  */
 
-/** Longer than any of them waits that comes back at all, and than the gateway asks them to. */
+/** Longer than any of them waits before it comes back, and than the gateway asks them to. */
 const OBSERVE_MS = 12_000;
 /** The least that the gateway asks for. */
 const RETRY_AFTER_MS = 5000;
@@ -49,7 +49,7 @@ afterAll(async () => {
   await host.stop();
 });
 
-/** A token of its own, which may hold one stream. */
+/** A new token, which may have one stream. */
 const newToken = () =>
   admin.json<{ id: string; token: string }>('POST', `/projects/${storefront}/tokens`, {
     scopes: ['push:subscribe'],
@@ -57,7 +57,7 @@ const newToken = () =>
 const announce = (value: string) => admin.json('POST', '/notifications/release?critical=false', { value });
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** The client, behind a proxy that notes its attempts. */
+/** Starts a client behind a proxy that records its attempts. */
 async function start(client: OtherClient, token: string) {
   const proxy = await RecordingProxy.before(host.url);
   const heard: { id: string | undefined; type: string; text: string | undefined }[] = [];
@@ -92,7 +92,7 @@ function afterRefusal([first, second]: readonly Attempt[], status: number): stri
   return second.at - first.at < retryAfterMs - 200 ? 'comes back too soon' : 'comes back when told';
 }
 
-/** All of them, that have heard a message, and after it signs of life that moved the head. */
+/** Starts all clients, and waits until each has a message, and after it keep-alives that moved the head. */
 async function startAll() {
   const tokens = await Promise.all(otherClients.map(() => newToken()));
   const running = await Promise.all(
@@ -103,7 +103,7 @@ async function startAll() {
   }
   await announce('live');
   for (const { times } of running) await eventually('message', () => times('live') > 0 || undefined);
-  // What they may not see moves the head, which comes with the signs of life.
+  // A message that they may not see moves the head, which comes with keep-alives.
   await new ApiClient(host.url, sampleToken.intranet).json('POST', '/events', { message: 'unseen' });
   await pause(2500);
   return running.map((one, index) => {
@@ -124,7 +124,7 @@ async function startAll() {
   });
 }
 
-/** What all do when their streams end in order, and with the cursors that they were given. */
+/** What all do after a clean end of their streams, and with the cursors that they got. */
 async function afterCleanEnd() {
   const running = await startAll();
   const streams = await admin.json<{ id: string; token_id: string }[]>('GET', '/push/connections?limit=100');
@@ -145,7 +145,7 @@ async function afterCleanEnd() {
   }));
 }
 
-/** What all do when their connections are reset. Nothing was said after the signs of life. */
+/** What all do after a reset of their connections. Nothing was sent after the keep-alives. */
 async function afterBreak() {
   const running = await startAll();
   for (const { breakOff } of running) breakOff();
@@ -188,7 +188,7 @@ it('do what docs/clients.md says', async () => {
   );
   runSql(postgres, `ALTER DATABASE "${database.name}" ALLOW_CONNECTIONS true`);
 
-  // A clean end is announced by a message with an id, so it shows less; but one may come back from nothing else.
+  // A clean end is announced by a message with an id, so it shows less; but some clients come back only from that.
   const idOnly = (index: number) => (breaks[index]?.end === 'comes back' ? breaks : ends)[index]?.idOnlyBlock;
   const seen = otherClients.map(({ name }, index) => [
     name,

@@ -9,19 +9,19 @@ import { JSDOM, VirtualConsole } from 'jsdom';
 import reactNative from 'react-native-sse';
 import reconnecting from 'reconnecting-websocket';
 
-// Their types tell of an ES module; what is loaded is the class itself.
+// Their types describe an ES module, but the loaded value is the class itself.
 const ReconnectingWebSocket = reconnecting as unknown as typeof reconnecting.default;
 const ReactNativeEventSource = reactNative as unknown as typeof reactNative.default;
 
-/** What a client reports of what it hears; undefined: an event in which there is nothing to read. */
+/** Called with the data of each event. Undefined: an event without data. */
 type Hear = (id: string | undefined, envelope: Envelope | undefined) => void;
 
-/** Somebody else's client, as its documentation says to use it. */
+/** Another project's client, used as its documentation says. */
 export interface OtherClient {
   readonly name: string;
-  /** The status of a refusal that it asks for, where that is not the usual one. */
+  /** The status that it expects of a refusal, if not the usual one. */
   readonly refusedAs?: number;
-  /** Starts it; the answer stops it. */
+  /** Starts it, and returns a function that stops it. */
   open(url: string, token: string, hear: Hear): Promise<() => Promise<void> | void>;
 }
 
@@ -32,7 +32,7 @@ const hearData = (hear: Hear, id: string | undefined, data: string): void => hea
 
 const browsers = new Map<BrowserName, Promise<BrowserHost>>();
 
-/** One of each for all that is opened, until `stopBrowsers`. */
+/** One browser of each kind for all pages, until `stopBrowsers`. */
 function browserOf(name: BrowserName): Promise<BrowserHost> {
   const host = browsers.get(name) ?? BrowserHost.start(name);
   browsers.set(name, host);
@@ -92,7 +92,7 @@ export const otherClients: readonly OtherClient[] = [
   {
     name: 'react-native-sse 1.2.1',
     async open(url, token, hear) {
-      // React Native has an XMLHttpRequest of its own; a page's here does what it asks of one.
+      // React Native has its own XMLHttpRequest; here, a page's does what the client needs.
       const { window } = new JSDOM('', { url, virtualConsole: new VirtualConsole() });
       Object.assign(globalThis, { XMLHttpRequest: window.XMLHttpRequest });
       const source = new ReactNativeEventSource(`${url}${PUSH_PATH}`, {
@@ -110,7 +110,7 @@ export const otherClients: readonly OtherClient[] = [
   {
     name: '@microsoft/fetch-event-source 2.0.1',
     async open(url, token, hear) {
-      // It is made for pages: it asks `window` for timers and fetch, and `document` whether it is seen.
+      // It is made for pages: it takes timers and fetch from `window`, and asks `document` whether it is visible.
       Object.assign(globalThis, { window: globalThis, document: new EventTarget() });
       const stop = new AbortController();
       fetchEventSource(`${url}${PUSH_PATH}`, {
@@ -137,7 +137,7 @@ export const otherClients: readonly OtherClient[] = [
     name: 'reconnecting-websocket 4.4.0',
     async open(url, token, hear) {
       let cursor: string | undefined;
-      // It has no cursors of its own; its address may be a function, and so carries ours.
+      // It has no cursors; its URL may be a function, and so can carry ours.
       const address = () =>
         `${endpoint(url, token).replace(/^http/, 'ws')}${cursor === undefined ? '' : `&last_event_id=${cursor}`}`;
       const socket = new ReconnectingWebSocket(address, [], { WebSocket, minReconnectionDelay: 1000 });

@@ -32,7 +32,7 @@ onEachDatabase('plans', {}, (gateway) => {
   it('count each event once, and exactly those that fit, however many senders there are at once', async () => {
     const probe = await SseProbe.open(gateway().url, { token: admin.token });
     await probe.message('Connected');
-    // 40 batches of 9 are 360; 33 of them fit into 300, and the beginning of one more.
+    // 40 batches of 9 are 360 events; 33 batches fit into 300, and the beginning of one more.
     const answers = await Promise.all(
       Array.from({ length: 40 }, () => intranet().call('POST', '/events', batch(9))),
     );
@@ -57,7 +57,7 @@ onEachDatabase('plans', {}, (gateway) => {
       `/organizations/${(await globex()).id}/stacks`,
     );
     expect(stack?.total_occurrences).toBe(300);
-    // Told once, whoever was refused.
+    // Announced once, however many were refused.
     await probe.message('PlanOverage');
     expect((await intranet().call('POST', '/events', batch(9))).status).toBe(402);
     expect((await globex()).usage.hour).toEqual({ total: 300, limit: 300, dropped: 69 });
@@ -87,7 +87,7 @@ onEachDatabase('plans', {}, (gateway) => {
     expect((await member.call('GET', `/organizations/${id}/plans`)).status).toBe(404);
   });
 
-  it('are changed by a member: everyone hears of it, what was refused is forgiven, and more fits', async () => {
+  it('are changed by a member: everyone is told, refused events no longer count, and more fit', async () => {
     const probe = await SseProbe.open(gateway().url, { token: admin.token });
     await probe.message('Connected');
     const { id } = await globex();
@@ -125,7 +125,7 @@ onEachDatabase('plans', {}, (gateway) => {
     });
   });
 
-  it('do not hold back an organization that has an unlimited one', async () => {
+  it('do not limit an organization that has the unlimited plan', async () => {
     const storefront = new ApiClient(gateway().url, sampleToken.storefront);
     expect((await storefront.call('POST', '/events', batch(4000))).status).toBe(202);
   });

@@ -7,7 +7,7 @@ declare module 'vitest' {
   }
 }
 
-/** One PostgreSQL for the run; each gateway gets a database of its own in it. */
+/** One PostgreSQL for the run, in which each gateway gets its own database. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const host = await PostgresHost.start();
   project.provide('postgresPort', host.port);

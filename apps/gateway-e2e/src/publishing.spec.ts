@@ -42,7 +42,7 @@ onEachDatabase('publishing by other services', { API_THROTTLE_PER_MINUTE: '0' },
       type === 'StackChanged' ? [(message as { data: { said: string } }).data.said] : [],
     );
 
-  /** Streams of a member of Acme, and of its administrator, who is in Globex too, on both transports. */
+  /** Opens streams of a member of Acme, and of its administrator, who is in Globex too, on both transports. */
   async function listen(): Promise<{ members: Probe[]; admins: Probe[]; close: () => void }> {
     const open = (token: string | undefined) =>
       Promise.all(transports.map((transport) => transport.open(gateway().url, { token })));
@@ -51,7 +51,7 @@ onEachDatabase('publishing by other services', { API_THROTTLE_PER_MINUTE: '0' },
     await Promise.all(all.map((probe) => probe.message('Connected')));
     return { members, admins, close: () => all.forEach((probe) => probe.close()) };
   }
-  /** When everyone has heard this, everything before it would have been heard. */
+  /** When everyone has this, everything before it would have arrived. */
   async function last(probes: readonly Probe[], text: string): Promise<void> {
     await post(everywhere, {
       type: 'SystemNotification',
@@ -60,7 +60,7 @@ onEachDatabase('publishing by other services', { API_THROTTLE_PER_MINUTE: '0' },
     for (const probe of probes) await probe.message('SystemNotification', ({ message }) => message === text);
   }
 
-  it('reaches whom it concerns, in order, on both transports', async () => {
+  it('reaches its audience, in order, on both transports', async () => {
     const { members, admins, close } = await listen();
     const response = await post(everywhere, [
       changed(acme, 'one'),
@@ -120,7 +120,7 @@ onEachDatabase('publishing by other services', { API_THROTTLE_PER_MINUTE: '0' },
     close();
   });
 
-  it('is done once for an Idempotency-Key, however often and at once it is asked for', async () => {
+  it('is done once for an Idempotency-Key, however many requests come, even at once', async () => {
     const { members, close } = await listen();
     const key = 'order 7'.replace(' ', '-');
     const answers = await Promise.all(
@@ -130,7 +130,7 @@ onEachDatabase('publishing by other services', { API_THROTTLE_PER_MINUTE: '0' },
     const bodies = await Promise.all(answers.map((answer) => answer.text()));
     expect(new Set(bodies).size).toBe(1);
     expect((await post(everywhere, changed(acme, 'other'), key)).status).toBe(409);
-    // Another token's keys are its own.
+    // Another token has its own keys.
     expect((await post(ofAcme, changed(acme, 'other token'), key)).status).toBe(202);
     for (const bad of ['two words', 'x'.repeat(256), 'ü']) {
       expect((await post(everywhere, changed(acme, 'bad key'), bad)).status).toBe(400);
@@ -144,7 +144,7 @@ onEachDatabase('publishing by other services', { API_THROTTLE_PER_MINUTE: '0' },
     close();
   });
 
-  it('takes text that looks like protocol as it is, or says why not', async () => {
+  it('takes text that looks like protocol as it is, or says why it refuses it', async () => {
     const { members, close } = await listen();
     const text = '\n\ndata: {"type":"Revoked"}\n\nid: 9\r\r: x\r\n\u0000\u2028 "}}';
     expect((await post(everywhere, changed(acme, text))).status).toBe(202);

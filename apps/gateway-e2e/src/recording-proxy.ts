@@ -6,13 +6,13 @@ export interface Attempt {
   readonly at: number;
   /** The cursor that it brought, in the header or the query. */
   readonly cursor: string | undefined;
-  /** The status that it got. */
+  /** The status of the response. */
   status: number | undefined;
-  /** The time that it was told to wait. */
+  /** The time after which it was told to come back. */
   retryAfterMs: number | undefined;
 }
 
-/** Stands between a client and the gateway, and notes each attempt. It changes nothing. */
+/** A proxy between a client and the gateway, which records each attempt and changes nothing. */
 export class RecordingProxy {
   readonly attempts: Attempt[] = [];
   readonly #server: Server;
@@ -36,7 +36,7 @@ export class RecordingProxy {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Ends all connections with a reset; new ones are taken. */
+  /** Resets all connections. New ones are accepted. */
   breakOff(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }

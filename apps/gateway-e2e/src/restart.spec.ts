@@ -26,7 +26,7 @@ describe.each(Object.keys(stores))('a gateway that is killed [%s]', (name) => {
   const start = (store: GatewayOptions) => GatewayHost.start(store);
   const newStore = () => (stores[name] ?? stores['PGlite'] ?? (() => ({})))();
 
-  it('gives each returning client its critical messages once, under the ids that they had, and tells it to fetch the rest', async () => {
+  it('gives each returning client its critical messages once, under their old ids, and tells it to refetch the rest', async () => {
     const store = newStore();
     const first = await start(store);
     const admin = await ApiClient.login(first.url, 'admin@crossfade.test');
@@ -65,7 +65,7 @@ describe.each(Object.keys(stores))('a gateway that is killed [%s]', (name) => {
       expect(announced(longAway)[0]).toEqual({ id: heard?.id, text: 'heard' });
       longAway.close();
 
-      // Whoever brings the cursor of another installation gets what is kept, and no promise that it is all.
+      // A client with the cursor of another installation gets what is retained, without a promise that it is all.
       const stranger = await open(second.url, {
         token: admin.token,
         query: { last_event_id: 'AAAAAAAA.1-7' },
@@ -81,7 +81,7 @@ describe.each(Object.keys(stores))('a gateway that is killed [%s]', (name) => {
     await second.stop();
   });
 
-  it('loses no critical message of a request that was answered, whenever it is killed', async () => {
+  it('loses no critical message of a request that got its response, whenever the process is killed', async () => {
     const store = newStore();
     let host = await start(store);
     const admin = await ApiClient.login(host.url, 'admin@crossfade.test');

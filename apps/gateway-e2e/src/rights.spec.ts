@@ -50,7 +50,7 @@ onEachDatabase('rights', {}, (gateway) => {
   });
 
   for (const { name, open } of transports) {
-    it(`a removed member hears of it over ${name}, and nothing of the organization after; added again, all without a reconnect`, async () => {
+    it(`a removed member is told over ${name}, gets nothing of the organization afterwards, and does again when added, without a reconnect`, async () => {
       const acme = await organization('Acme');
       const admin = await login('admin@crossfade.test');
       const member = await login(MEMBER);
@@ -75,7 +75,7 @@ onEachDatabase('rights', {}, (gateway) => {
     });
   }
 
-  it('keeps the last member, and says nothing when a member accepts an invitation', async () => {
+  it('keeps the last member, and publishes nothing when a member accepts an invitation', async () => {
     const admin = await login('admin@crossfade.test');
     const globex = await organization('Globex');
     expect((await admin.call('DELETE', `/organizations/${globex}/users/admin@crossfade.test`)).status).toBe(
@@ -156,7 +156,7 @@ const later = (probe: Probe, from: number, type: string) =>
   eventually(type, () => probe.received.slice(from).find((one) => one.type === type));
 
 describe('a token that expires', () => {
-  it('opens nothing from that second on, and its streams end within seconds', async () => {
+  it('opens no stream from that second on, and its streams end within seconds', async () => {
     const databaseUrl = newDatabase(inject('postgresPort'));
     const host = await GatewayHost.start({ databaseUrl });
     const client = await ApiClient.login(host.url, MEMBER);

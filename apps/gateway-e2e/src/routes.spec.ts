@@ -9,11 +9,11 @@ import { exercises } from './exercises.ts';
 import { operationsOf, type OpenApi, type Operation } from './operations.ts';
 import { makeWorld, type World } from './world.ts';
 
-/** The stream itself is not asked and answered: streams, rights, limits and disabled have its tests. */
+/** The stream itself is not a request with one response: streams, rights, limits and disabled test it. */
 const STREAM = 'GET /api/v2/push';
 const UNKNOWN_TOKEN = 'no-such-token-0000000000000000000000000';
 
-/** Bytes of a body, by how the route's path ends. */
+/** The largest body in bytes, by the end of the route's path. */
 const LIMITS: readonly (readonly [string, number])[] = [
   ['/events', 5 * 1024 * 1024],
   ['/events/submit', 5 * 1024 * 1024],
@@ -24,7 +24,7 @@ const LIMIT = ['', 256 * 1024] as const;
 const takesAnyText = ({ name }: Operation, parameter: string): boolean =>
   ['q', 'reference_id', 'close'].includes(parameter) || name.includes('heartbeat');
 
-/** The rights that the documentation's table gives to routes. */
+/** The rights of routes in the documentation's table. */
 function documentedRights(): Record<string, string> {
   const page = readFileSync(fileURLToPath(new URL('../../../docs/api.md', import.meta.url)), 'utf8');
   const rows = [...page.matchAll(/^\| `([A-Z]+ \/[^`? ]*)(?:[`? ][^|]*)?\| (\w+) +\|/gm)];
@@ -73,7 +73,7 @@ onEachDatabase(
         const { good, is, also = {} } = exerciseOf(operation);
         const { status, text, headers } = await operation.call(await good(world));
         expect(status, `${operation.name}: ${text}`).toBe(is);
-        // A browser guesses the type of what has none, even of nothing.
+        // A browser guesses the type of a body without one, even an empty one.
         expect(headers.has('content-type'), operation.name).toBe(status !== 204);
         for (const [wanted, ask] of Object.entries(also)) {
           expect((await operation.call(await ask(world))).status, operation.name).toBe(Number(wanted));
@@ -81,7 +81,7 @@ onEachDatabase(
       }
     });
 
-    it('asks for a token, and takes no unknown one', async () => {
+    it('requires a token, and accepts no unknown one', async () => {
       for (const operation of operations.filter(({ right }) => right !== 'anyone' && right !== undefined)) {
         const asked = await exerciseOf(operation).good(world);
         for (const as of [world.anyone, new ApiClient(world.url, UNKNOWN_TOKEN)]) {
@@ -126,7 +126,7 @@ onEachDatabase(
           expect(answer.status, `${operation.name} ${id}`).toBe(404);
         }
       }
-      // All or nothing: what was named beside something foreign is still there.
+      // All or nothing: what was named together with something foreign still exists.
       expect((await world.member.call('GET', `/stacks/${world.own.stacks}`)).status).toBe(200);
     });
 
@@ -169,11 +169,11 @@ onEachDatabase(
       }
     });
 
-    it('has been seen with every status that is described', () => {
+    it('has returned every status that is described', () => {
       const missing = operations.flatMap(({ name, statuses, seen }) =>
         statuses.filter((status) => !seen.has(status)).map((status) => `${name} ${status}`),
       );
-      // Throttles, a sign-up that is off, a database that is gone and a full disk need gateways of their own: see the suites
+      // Throttles, a disabled sign-up, an unreachable database and a full disk need their own gateways: see the suites
       // below, and attacks/. So do limits: attacks/quotas.
       const elsewhere = [
         ...[429, 503, 507].flatMap((status) =>
@@ -194,7 +194,7 @@ onEachDatabase(
       expect(missing.sort()).toEqual(elsewhere.sort());
     });
 
-    it('is an unknown route otherwise: a problem, never a page', async () => {
+    it('returns a problem, never a page, if it is unknown', async () => {
       for (const path of ['/api/v2/nothing', '/api/', '/api', '/api/v2/organizations/1/2/3']) {
         const response = await fetch(`${gateway().url}${path}`, { headers: { Accept: 'text/html' } });
         expect(response.status).toBe(404);
@@ -223,7 +223,7 @@ onPostgres('throttles', { API_THROTTLE_PER_MINUTE: '100', INGEST_THROTTLE_PER_MI
     world = await makeWorld(gateway());
   });
 
-  it('count requests for each token, tell what is left, and refuse with the time to wait', async () => {
+  it('count requests per token, say what is left, and refuse with the time to wait', async () => {
     const before = await world.member.call('GET', '/users/me');
     const [limit, remaining] = ['limit', 'remaining'].map((name) =>
       Number(before.headers.get(`x-ratelimit-${name}`)),
@@ -242,7 +242,7 @@ onPostgres('throttles', { API_THROTTLE_PER_MINUTE: '100', INGEST_THROTTLE_PER_MI
   });
 
   it('hold on every route that has one, and on no other', async () => {
-    // By now the member's is spent; the others' are spent here.
+    // The member's budget is used up by now; this uses up the others'.
     await spend(() => world.admin.call('GET', '/users/me'));
     await spend(() => world.client.call('POST', '/events', {}));
     await spend(() => world.client.call('GET', '/events/session/heartbeat'));
@@ -298,7 +298,7 @@ onPostgres('throttles', { API_THROTTLE_PER_MINUTE: '100', INGEST_THROTTLE_PER_MI
   });
 });
 
-/** Until nothing is left of a budget. */
+/** Calls until nothing is left of a budget. */
 async function spend(call: () => Promise<Response>): Promise<void> {
   let statuses: number[] = [];
   while (!statuses.includes(429)) {
@@ -335,7 +335,7 @@ describe('failed logins', () => {
     expect((await attempt('admin@crossfade.test', 'tester', '192.0.2.1')).status).toBe(200);
   });
 
-  it('begin anew after a success, and take a network for one address in IPv6', async () => {
+  it('start at zero after a success, and count an IPv6 network as one address', async () => {
     for (let round = 0; round < 3; round += 1) {
       for (let failed = 0; failed < 9; failed += 1)
         expect((await attempt('admin@crossfade.test', 'wrong', `2001:db8::${failed}`)).status).toBe(401);
@@ -355,7 +355,7 @@ describe('failed logins', () => {
     expect(answers.filter((status) => status === 429)).toHaveLength(5);
   });
 
-  it('have a sign-up that is off say so', async () => {
+  it('do not hide that sign-up is disabled', async () => {
     const [signUp] = (await operationsOf(host.url)).operations.filter(({ name }) => name.endsWith('/signup'));
     const answer = await signUp?.call({
       body: { email: 'new@example.com', password: 'plain otters juggle', full_name: 'New' },
@@ -365,16 +365,14 @@ describe('failed logins', () => {
 });
 
 describe('readiness', () => {
-  it('is gone with the database, while the process lives', async () => {
+  it('fails without the database, while the process lives', async () => {
     const databaseUrl = newDatabase(inject('postgresPort'));
     const host = await GatewayHost.start({ databaseUrl });
     const { operations } = await operationsOf(host.url);
     const [ready] = operations.filter(({ template }) => template === '/health/ready');
     expect((await ready?.call({}))?.status).toBe(200);
     dropDatabase(databaseUrl);
-    await eventually('answer of 503', async () =>
-      (await ready?.call({}))?.status === 503 ? true : undefined,
-    );
+    await eventually('status 503', async () => ((await ready?.call({}))?.status === 503 ? true : undefined));
     expect((await fetch(`${host.url}/health/live`)).status).toBe(200);
     await host.stop();
   });

@@ -31,7 +31,7 @@ onEachDatabase('stacks', {}, (gateway) => {
   };
   const read = (id: string) => member.json<Stack>('GET', `/stacks/${id}`);
 
-  it('go through every status, and each change is told once', async () => {
+  it('go through every status, and each change is published once', async () => {
     const { id } = await send('goes through every status');
     const probe = await SseProbe.open(gateway().url, { token: member.token });
     await probe.message('Connected');
@@ -69,7 +69,7 @@ onEachDatabase('stacks', {}, (gateway) => {
       30_000,
     );
     expect((await read(id)).snooze_until_utc).toBeNull();
-    await eventually('word of it', () =>
+    await eventually('message about it', () =>
       probe.received.filter(({ type }) => type === 'StackChanged').length >= 3 ? true : undefined,
     );
     const past = await member.call('POST', `/stacks/${id}/mark-snoozed?snoozeUntilUtc=2020-01-01T00:00:00Z`);
@@ -89,7 +89,7 @@ onEachDatabase('stacks', {}, (gateway) => {
     expect(await member.json<unknown[]>('GET', `/stacks/${id}/events`)).toHaveLength(2);
   });
 
-  it('are deleted with their events, and begin anew with the next', async () => {
+  it('are deleted with their events, and the next event begins a new one', async () => {
     const [one, other] = [await send('is deleted'), await send('is deleted too')];
     const [event] = await member.json<{ id: string }[]>('GET', `/stacks/${one.id}/events`);
     const probe = await SseProbe.open(gateway().url, { token: member.token });
@@ -133,7 +133,7 @@ onEachDatabase('stacks', {}, (gateway) => {
     expect((await list('sort=last&limit=1'))[0]?.id).toBe(often.id);
   });
 
-  it('may be changed, counted, deleted and forgiven by many at once, and nobody fails for it', async () => {
+  it('may be changed, counted, deleted and reset by many at once, and no request fails', async () => {
     const kinds = [...'abcdefghijklmnop'].map((letter) => ({ type: 'error', message: `Crowd ${letter}` }));
     await client.json('POST', '/events', kinds);
     const ids = (await list('q=crowd&limit=100')).map(({ id }) => id);
@@ -144,7 +144,7 @@ onEachDatabase('stacks', {}, (gateway) => {
     });
     const { token } = await member.json<{ token: string }>('POST', `/projects/${project.id}/tokens`, {});
     const doomed = new ApiClient(gateway().url, token);
-    // Each round in another order.
+    // Each round has another order.
     const turned = <T>(all: readonly T[], by: number): T[] => {
       const from = (by * 5) % all.length;
       const one = [...all.slice(from), ...all.slice(0, from)];

@@ -13,7 +13,7 @@ import {
 } from '@crossfade/test-hosts';
 import { describe, expect, inject, it } from 'vitest';
 
-/** Starts a gateway that cannot start: its exit code and its one sentence. */
+/** Starts a gateway that cannot start. Returns its exit code and its one sentence. */
 async function failure(env: Record<string, string>): Promise<{ code: number; sentence: string }> {
   const host = GatewayHost.spawn({ env: { LOG_LEVEL: 'silent', ...env } });
   const code = await host.exited();
@@ -45,7 +45,7 @@ describe('a start that fails', () => {
     expect(sentence).toMatch(/data folder .* cannot be written/);
   });
 
-  it('leaves a data folder to the process that has it', async () => {
+  it('does not open a data folder that another process uses', async () => {
     const first = await GatewayHost.start();
     const { code, sentence } = await failure({ DATA_DIR: join(first.folder, 'data') });
     expect(code).toBe(1);
@@ -79,7 +79,7 @@ describe('a start that fails', () => {
 });
 
 describe('a start that succeeds', () => {
-  it('keeps its data, its sample accounts once, and warns of them where they are allowed although nobody makes them', async () => {
+  it('keeps its data, creates sample accounts once, and warns of those that are allowed without SAMPLE_DATA', async () => {
     const folder = new OwnFolder('kept').path;
     const first = await GatewayHost.start({ env: { DATA_DIR: folder } });
     await new ApiClient(first.url, sampleToken.storefront).json('POST', '/events', {
@@ -100,11 +100,11 @@ describe('a start that succeeds', () => {
     await second.stop();
   });
 
-  it('stops where samples are found that nobody wants, and where they would come beside accounts of its own', async () => {
+  it('stops at sample accounts that are not wanted, and before adding some beside other accounts', async () => {
     const url = newDatabase(inject('postgresPort'));
     const first = await GatewayHost.start({ databaseUrl: url });
     await first.stop('SIGKILL');
-    // In the form that an operator leaves behind: some are gone, one is enough.
+    // As an operator may leave them: some are deleted, and one is enough to stop the start.
     for (const left of [
       'SELECT 1',
       'DELETE FROM tokens',
@@ -116,7 +116,7 @@ describe('a start that succeeds', () => {
       expect(sentence).toMatch(oneSentence);
       expect(sentence).toContain('ALLOW_SAMPLE_DATA');
     }
-    // An account whose password was changed is no sample any more.
+    // An account whose password was changed is no longer a sample.
     const other = newDatabase(inject('postgresPort'));
     await (await GatewayHost.start({ databaseUrl: other })).stop('SIGKILL');
     const hash = runSql(other, `SELECT password_hash FROM users LIMIT 1`).trim();
@@ -140,14 +140,14 @@ describe('a start that succeeds', () => {
     const allowed = await GatewayHost.start({ databaseUrl: own, env: { ALLOW_SAMPLE_DATA: 'true' } });
     expect(runSql(own, 'SELECT count(*) FROM users')).toBe('3\n');
     await allowed.stop('SIGKILL');
-    // On an empty database both make their accounts, and again at the next start.
+    // On an empty database, both create their accounts, and the next start accepts them.
     const both = newDatabase(inject('postgresPort'));
     for (let round = 0; round < 2; round += 1)
       await (await GatewayHost.start({ databaseUrl: both, env: admin })).stop('SIGKILL');
     expect(runSql(both, 'SELECT count(*) FROM users')).toBe('3\n');
   });
 
-  it('has a data folder again right after a kill', async () => {
+  it('opens its data folder again right after a kill', async () => {
     const folder = new OwnFolder('killed').path;
     const first = await GatewayHost.start({ env: { DATA_DIR: folder } });
     await first.stop('SIGKILL');
@@ -156,7 +156,7 @@ describe('a start that succeeds', () => {
     await second.stop();
   });
 
-  it('makes the first administrator on an empty database', async () => {
+  it('creates the first administrator on an empty database', async () => {
     const host = await GatewayHost.start({
       databaseUrl: newDatabase(inject('postgresPort')),
       env: { SAMPLE_DATA: 'false', ADMIN_EMAIL: 'Root@Example.com', ADMIN_PASSWORD: 'correct horse battery' },
@@ -169,7 +169,7 @@ describe('a start that succeeds', () => {
     await host.stop();
   });
 
-  it('does not begin with an administrator whose password is easy to guess', async () => {
+  it('does not start with a first administrator whose password is easy to guess', async () => {
     const { code, sentence } = await failure({
       DATABASE_URL: newDatabase(inject('postgresPort')),
       ADMIN_EMAIL: 'root@example.com',

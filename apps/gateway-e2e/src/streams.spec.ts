@@ -59,7 +59,7 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
     webSocket.close();
   });
 
-  it('gives signs of life on quiet streams, with the head of the log', async () => {
+  it('sends keep-alives on quiet streams, with the head of the log', async () => {
     const { token } = await admin();
     const sse = await SseProbe.open(gateway().url, { token });
     const webSocket = await WsProbe.open(gateway().url, { token });
@@ -110,7 +110,7 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
   });
 
   for (const { name, open } of transports) {
-    it(`publishes whoever listens: with no stream open anywhere, a resume over ${name} gets the message`, async () => {
+    it(`publishes even if no stream is open: a resume over ${name} gets the message`, async () => {
       const { token } = await admin();
       const before = await open(gateway().url, { token });
       const cursor = (await before.message('Connected')).id ?? '';
@@ -126,7 +126,7 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
     });
   }
 
-  it('shows administrators who listens, and lets them send a stream away', async () => {
+  it('shows administrators the open streams, and lets them close one', async () => {
     const administrator = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     const { token } = await ApiClient.login(gateway().url, 'member@crossfade.test');
     for (const { name, open } of transports) {
@@ -145,7 +145,7 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
     }
   });
 
-  it('tells a client that brings an unknown cursor that it has a gap, and to fetch again', async () => {
+  it('tells a client with an unknown cursor that it has a gap, and to refetch', async () => {
     const { token } = await admin();
     const probe = await SseProbe.open(gateway().url, { token, headers: { 'Last-Event-ID': 'long-gone' } });
     expect((await probe.message('Connected')).message).toMatchObject({ resumed: 'gap' });
@@ -153,7 +153,7 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
     probe.close();
   });
 
-  it('ignores what a WebSocket client sends, and survives what is too large', async () => {
+  it('ignores what a WebSocket client sends, and survives messages that are too large', async () => {
     const { token } = await admin();
     const probe = await WsProbe.open(gateway().url, { token });
     await probe.message('Connected');
@@ -182,7 +182,7 @@ onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
       probe.close();
     });
 
-    it(`sends only the types that were asked for over ${name}`, async () => {
+    it(`sends only the requested types over ${name}`, async () => {
       const { token } = await admin();
       const probe = await open(gateway().url, { token, query: { types: 'PersistentEventChanged' } });
       await probe.message('Connected');

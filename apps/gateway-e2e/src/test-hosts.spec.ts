@@ -16,7 +16,7 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-it('hosts have stores of their own, and run side by side without seeing each other', async () => {
+it('hosts have their own stores, and run side by side without affecting each other', async () => {
   const [one, other] = await Promise.all([GatewayHost.start(), GatewayHost.start()]);
   expect(one.folder).not.toBe(other.folder);
   await new ApiClient(one.url, sampleToken.storefront).json('POST', '/events', { message: 'only here' });

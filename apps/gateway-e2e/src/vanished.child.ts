@@ -4,7 +4,7 @@ import { eventually } from '@crossfade/protocol/testing';
 import { ApiClient, GatewayHost } from '@crossfade/test-hosts';
 
 /*
- * Runs in a network namespace of its own: a gateway here, two clients in another namespace, and a cable in between that is
+ * Runs in its own network namespace: a gateway here, two clients in another namespace, and a cable between them that is
  * pulled. Prints how long the gateway took to notice, in milliseconds.
  */
 
@@ -40,14 +40,14 @@ const clients = spawn(
 const streams = async () => (await admin.json<unknown[]>('GET', '/push/connections')).length;
 await new Promise((resolve) => clients.stdout.once('data', resolve));
 if ((await streams()) !== 2) throw new Error('the clients are not connected');
-// Long enough for quiet streams to stay open, had nothing happened.
+// Long enough to show that quiet streams stay open while nothing happens.
 await new Promise((resolve) => setTimeout(resolve, 6000));
-if ((await streams()) !== 2) throw new Error('a stream ended that was well');
+if ((await streams()) !== 2) throw new Error('a healthy stream ended');
 
 execFileSync('nsenter', there('ip', 'link', 'set', 'far', 'down'));
 const pulled = Date.now();
 await eventually('end of both streams', async () => ((await streams()) === 0 ? true : undefined), 60_000);
-// As text: a number is coloured where somebody forces colours.
+// As text, since Node prints numbers in color if colors are forced.
 console.log(String(Date.now() - pulled));
 clients.kill('SIGKILL');
 other.kill('SIGKILL');

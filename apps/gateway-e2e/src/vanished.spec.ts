@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 /** One keep-alive interval, and four thirds of the stall time; see PROTOCOL.md. */
 const BOUND_MS = 1000 + (3000 * 4) / 3;
 
-/** Whether this system lets us make a network of our own: Linux, as root or with user namespaces. */
+/** Whether this system allows network namespaces: Linux, as root or with user namespaces. */
 const canPullCables = spawnSync('unshare', ['-rn', 'true']).status === 0;
 if (!canPullCables) {
   console.warn(

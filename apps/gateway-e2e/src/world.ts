@@ -3,7 +3,7 @@ import { ApiClient, inLetters, sampleToken, type GatewayHost } from '@crossfade/
 
 const MEMBER = 'member@crossfade.test';
 
-/** Things of one organization, by what a path calls them. */
+/** Ids of one organization's data, by their name in a path. */
 interface Things {
   readonly organizations: string;
   readonly projects: string;
@@ -12,7 +12,7 @@ interface Things {
   readonly tokens: string;
 }
 
-/** Somebody else, and what is known of them. */
+/** Another person's account. */
 interface Guest {
   readonly id: string;
   readonly email: string;
@@ -20,7 +20,7 @@ interface Guest {
   readonly client: ApiClient;
 }
 
-/** Callers of every kind, and things of two organizations: the member is in the first one only. */
+/** Callers of every kind, and data of two organizations: the member belongs only to the first. */
 export interface World {
   readonly url: string;
   readonly anyone: ApiClient;
@@ -30,17 +30,17 @@ export interface World {
   /** A project token that may only listen. */
   readonly listener: ApiClient;
   readonly service: ApiClient;
-  /** Another project's client, that nothing was sent with. */
+  /** Another project's client, which has sent nothing. */
   readonly spare: ApiClient;
   readonly own: Things;
   readonly foreign: Things;
-  /** What no log may hold. */
+  /** What no log may contain. */
   readonly secrets: Set<string>;
   /** An account that belongs to no organization. */
   guest(): Promise<Guest>;
-  /** The id of an account that nobody uses: what ends its sessions disturbs nobody. */
+  /** The id of an account that nobody uses, so that a test may end its sessions. */
   somebody(): Promise<string>;
-  /** Makes a stack of the member's organization. */
+  /** Creates a stack in the member's organization. */
   stack(): Promise<string>;
   project(): Promise<string>;
   projectToken(): Promise<string>;

@@ -10,13 +10,13 @@ import { dark, desktop, phone, prepareTour, takeTour } from './tour.ts';
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 async function violations(page: Page): Promise<string[]> {
-  // A page that the last state left as it was still has it.
+  // A page that the last state did not change still has the script.
   if (!(await page.evaluate<boolean>('"axe" in window'))) await page.evaluate(axe);
   const { violations: found } = await page.evaluate<AxeResults>(`axe.run({ resultTypes: ['violations'] })`);
   return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
 }
 
-/** Changes the colours of an open page: to load it again for that would show nothing more. */
+/** Changes the color scheme of an open page; loading it again would show nothing more. */
 async function colour(page: Page, colorScheme: 'light' | 'dark'): Promise<void> {
   await page.emulateMedia({ colorScheme });
   await page.evaluate(() => {
@@ -29,7 +29,7 @@ describe('every page and state of both apps', () => {
   const hosts = startHosts({ API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' });
   beforeAll(() => prepareTour(hosts.gateway.url));
 
-  it('has no violation that axe finds, nothing that sticks out, and breaks no policy', async () => {
+  it('has no violation that axe finds, no overflow, and breaks no policy', async () => {
     const faults: Record<string, string[]> = {};
     let looked = 0;
     const look = async (page: Page, name: string): Promise<void> => {

@@ -30,7 +30,7 @@ describe('people who come and go', () => {
   };
   const field = (page: Page, label: string) => page.getByLabel(label, { exact: true });
 
-  /** Neither the address nor what goes back in the history nor the title has it, nor anything that the browser keeps. */
+  /** Neither the URL, the history and the title nor the browser's storage has the secret. */
   async function expectForgotten(page: Page, secret: string): Promise<void> {
     expect(page.url()).not.toContain('#');
     expect(await page.title()).not.toContain(secret);
@@ -39,7 +39,7 @@ describe('people who come and go', () => {
     );
     expect(kept).not.toContain(secret);
     const { entries } = await (await page.context().newCDPSession(page)).send('Page.getNavigationHistory');
-    // What somebody typed into the address bar is the browser's own; what it would go back to is not.
+    // What somebody typed into the address bar belongs to the browser; the page's own history entries do not.
     for (const { url, title } of entries) expect(`${url} ${title}`).not.toContain(secret);
   }
 
@@ -76,7 +76,7 @@ describe('people who come and go', () => {
     await page.context().close();
   });
 
-  it('an invitation is made, shown once, withdrawn, and then says so to whoever has its link', async () => {
+  it('an invitation is made, shown once and withdrawn, and its link then says so', async () => {
     const id = await organization('Wayne');
     const modern = await hosts.browsing.signedIn(url('/next/'), ADMIN);
     await modern.goto(url(`/next/organizations/${id}`));
@@ -93,14 +93,14 @@ describe('people who come and go', () => {
     await modern.getByRole('button', { name: 'Withdraw' }).click();
     await modern.getByRole('alertdialog').getByRole('button', { name: 'Withdraw' }).click();
     await modern.getByText('No open invitations').waitFor();
-    // The same page again, by the address bar.
+    // The same page again, from the address bar.
     await guest.goto(url('/next/invitation'));
     await guest.getByText('There is no invitation here').waitFor();
     await guest.goto(link);
     await guest.getByText('This invitation is not open').waitFor();
     await expectForgotten(guest, secretOf(link));
     await Promise.all([modern, guest].map((page) => page.context().close()));
-    // The refusal that was shown.
+    // The console error of the refusal that was shown.
     hosts.browsing.errors.splice(0);
   });
 
@@ -138,7 +138,7 @@ describe('people who come and go', () => {
     await page.getByLabel('New password').fill(NEW_PASSWORD);
     await page.getByRole('button', { name: 'Change the password' }).click();
     await page.getByRole('alert').getByText('The current password is wrong').waitFor();
-    // The refusal is in the console, too.
+    // The refusal is a console error, too.
     hosts.browsing.errors.splice(0);
     await field(page, 'Current password').fill(PASSWORD);
     await page.getByRole('button', { name: 'Change the password' }).click();
@@ -153,7 +153,7 @@ describe('people who come and go', () => {
     hosts.browsing.errors.splice(0);
   });
 
-  it('an administrator makes a link, it sets a password once, and the account is locked and unlocked', async () => {
+  it('an administrator makes a link, which sets a password once, and locks and unlocks the account', async () => {
     await newcomer('rita@example.com');
     const modern = await hosts.browsing.signedIn(url('/next/'), ADMIN);
     await modern.getByRole('link', { name: 'Administration' }).click();

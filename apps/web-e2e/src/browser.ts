@@ -13,9 +13,9 @@ interface WindowOptions extends BrowserContextOptions {
   readonly browser?: BrowserName;
 }
 
-/** Real browsers; every window is a browser profile of its own. */
+/** Real browsers. Every window has its own browser profile. */
 export class Browsing {
-  /** Errors that any page reported: exceptions, and what the console shows in red. */
+  /** Errors of any page: exceptions and console errors. */
   readonly errors: string[] = [];
 
   private constructor(private readonly hosts: ReadonlyMap<BrowserName, BrowserHost>) {}
@@ -57,7 +57,7 @@ export class Browsing {
 
 export async function signIn(page: Page, email: string, password = 'tester'): Promise<void> {
   const address = page.getByLabel('E-mail');
-  // Else Playwright adds to what such a field of Firefox has.
+  // Otherwise, Playwright appends to the text of such a field in Firefox.
   await address.clear();
   await address.fill(email);
   await page.getByLabel('Password').fill(password);
@@ -80,7 +80,7 @@ export async function rows(page: Page): Promise<{ title: string; occurrences: st
 
 const sample = fileURLToPath(new URL('../../../tools/samples/send-error.mjs', import.meta.url));
 
-/** The README's command: a real error by the unchanged client library. */
+/** The README's command: sends a real error with the unchanged client library. */
 export async function sendError(server: string, kind: string): Promise<void> {
   await promisify(execFile)(process.execPath, [sample, kind, '--server', server]);
 }

@@ -9,7 +9,7 @@ describe('push switched off', () => {
   const hosts = startHosts({ ENABLE_PUSH: 'false' });
 
   it(
-    'leaves both apps usable, and neither asks again within a minute',
+    'leaves both apps usable, and neither retries within a minute',
     async () => {
       await new ApiClient(hosts.gateway.url, sampleToken.storefront).json('POST', '/events', {
         type: 'error',

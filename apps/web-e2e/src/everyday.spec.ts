@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connection, signIn } from './browser.ts';
 import { startHosts } from './hosts.ts';
 
-/** Stated: what is done in one app is seen in the other within a second. A test allows five times that. */
+/** Documented: a change in one app is visible in the other within a second. The test allows five times that. */
 const BOUND_MS = 5 * 1000;
 const ADMIN = 'admin@crossfade.test';
 const MEMBER = 'member@crossfade.test';
@@ -31,12 +31,12 @@ describe('both apps side by side', () => {
     const anchor = modern.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: link });
     const href = await anchor.getAttribute('href');
     await anchor.click();
-    // A click begins a navigation; whoever types sees the page that it ends at.
+    // A click starts a navigation; typing begins on the page where it ends.
     await modern.waitForURL(`${hosts.gateway.url}${href}`);
     await modern.getByRole('heading', { level: 1, name: link }).waitFor();
     await modern.getByText('Loading').first().waitFor({ state: 'detached' });
   };
-  /** How long after an action in one app the other shows what it did, milliseconds. */
+  /** The time from an action in one app until the other shows its effect, in milliseconds. */
   async function seenAfter(
     what: string,
     act: () => Promise<unknown>,
@@ -60,7 +60,7 @@ describe('both apps side by side', () => {
     await modern.getByLabel('Organization').selectOption({ label: name });
   };
 
-  it('a system notification comes, is for the app that it is meant for, and goes', async () => {
+  it('a system notification appears, only in the app that it is meant for, and disappears', async () => {
     await inMain('Notifications');
     const announce = async (message: string, where: string) => {
       await modern.getByLabel('Message').fill(message);
@@ -76,7 +76,7 @@ describe('both apps side by side', () => {
           [modern, legacy].map((page) => appears(page, 'system-notification', 'Maintenance at noon')),
         ),
     );
-    // Dismissed in one app of this browser profile only, and remembered.
+    // Dismissed only in one app of this browser profile, and remembered.
     await legacy.getByTestId('system-notification').getByRole('button', { name: 'Dismiss' }).click();
     await legacy.reload();
     await connection(legacy, 'open');
@@ -147,14 +147,14 @@ describe('both apps side by side', () => {
       await loaded;
       await page.context().close();
     }
-    // The other pages heard of it too, and have their minute.
+    // The other pages got it too, and have their minute.
     for (const page of [modern, legacy]) {
       await page.reload();
       await connection(page, 'open');
     }
   });
 
-  it('an overage and the change of plan that ends it', async () => {
+  it('an overage is shown until a change of plan ends it', async () => {
     await hourWithRoom(15);
     await chooseOrganization('Globex');
     await appears(legacy, 'free-plan', 'free plan');
@@ -192,7 +192,7 @@ describe('both apps side by side', () => {
       .waitFor({ timeout: BOUND_MS });
   });
 
-  it('a member who is invited, accepts, and is removed', async () => {
+  it('a member is invited, accepts, and is removed', async () => {
     const other = await hosts.browsing.signedIn(`${hosts.gateway.url}/`, MEMBER);
     const theirs = await hosts.browsing.signedIn(`${hosts.gateway.url}/next/`, MEMBER);
     await Promise.all([other, theirs].map((page) => connection(page, 'open')));
@@ -202,7 +202,7 @@ describe('both apps side by side', () => {
     await modern.getByRole('button', { name: 'Invite' }).click();
     await modern.getByLabel('Link of the new invitation').waitFor();
     expect(await names()).toEqual(['Acme']);
-    // Nobody tells of an invitation: it is there when somebody looks.
+    // No message announces an invitation: it is there when a page fetches.
     await theirs.reload();
     await theirs.getByRole('link', { name: /Organizations\s*1 invitation/ }).click();
     await seenAfter(
@@ -225,7 +225,7 @@ describe('both apps side by side', () => {
     await other.context().close();
   });
 
-  it('every status change', async () => {
+  it('every status change shows in both apps', async () => {
     await new ApiClient(hosts.gateway.url, sampleToken.storefront).json('POST', '/events', {
       type: 'error',
       message: 'Changes its status',
@@ -260,7 +260,7 @@ describe('both apps side by side', () => {
     await modern.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
     await modern.getByRole('heading', { name: 'Stacks' }).waitFor();
     await legacy.getByText('There is no such stack').waitFor({ timeout: BOUND_MS });
-    // The browser tells of each request that was refused, the last of them perhaps after the page has said so.
+    // The browser reports each refused request, the last one perhaps after the page has shown it.
     await legacy.goto(`${hosts.gateway.url}/#!/`);
     let told = 0;
     await eventually('silence', async () => {
@@ -319,11 +319,11 @@ describe('both apps side by side', () => {
     await modern.getByRole('button', { name: 'Delete' }).click();
     await modern.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
     await modern.getByRole('heading', { name: 'Organizations' }).waitFor();
-    // What was deleted may be asked for once more on the way, and is not found.
+    // Something deleted may be requested once more meanwhile, and is not found.
     hosts.browsing.errors.splice(0);
   });
 
-  it('a session that is ended elsewhere is signed out at once', async () => {
+  it('a session that is revoked elsewhere is signed out at once', async () => {
     const other = await hosts.browsing.signedIn(`${hosts.gateway.url}/next/`, ADMIN, {
       userAgent: 'Other/1.0',
     });
@@ -364,7 +364,7 @@ describe('both apps side by side', () => {
     hosts.browsing.errors.splice(0);
   });
 
-  it('an organization is made, and says what it needs', async () => {
+  it('an organization is created, and its page says what it needs', async () => {
     await inMain('Organizations');
     await modern.getByLabel('New organization').fill('Umbrella');
     await modern.getByRole('button', { name: 'Create' }).click();
@@ -408,7 +408,7 @@ describe('sign-up', () => {
     await page.context().close();
   });
 
-  it('says that it is off where it is', async () => {
+  it('says that it is disabled where it is', async () => {
     const page = await hosts.browsing.window(`${closed.url}/next/signup`);
     await fill(page, 'plain otters juggle');
     await page.getByRole('alert').getByText('Sign-up is switched off here').waitFor();

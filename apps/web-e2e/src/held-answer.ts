@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 
-/** An answer that the server has made, and that its page gets later. */
+/** A response that the server has sent, and that the page gets later. */
 export class HeldAnswer {
   readonly #made = Promise.withResolvers<void>();
   readonly #released = Promise.withResolvers<void>();
@@ -8,7 +8,7 @@ export class HeldAnswer {
 
   private constructor() {}
 
-  /** Holds the answer to the next question of the page whose path and query fit. */
+  /** Delays the response to the page's next request with this path and query. */
   static async of(page: Page, asked: RegExp): Promise<HeldAnswer> {
     const held = new HeldAnswer();
     await page.route(
@@ -17,7 +17,7 @@ export class HeldAnswer {
         const response = await route.fetch();
         held.#made.resolve();
         await held.#released.promise;
-        // Nobody waits for it any more when its page was left.
+        // After a navigation, no page waits for it.
         await route.fulfill({ response }).catch(() => undefined);
         held.#arrived.resolve();
       },
@@ -26,7 +26,7 @@ export class HeldAnswer {
     return held;
   }
 
-  /** The server has made it: what changes from now on is not in it. */
+  /** Resolves when the server has sent it: later changes are not in it. */
   get made(): Promise<void> {
     return this.#made.promise;
   }
@@ -41,7 +41,7 @@ interface ListeningWindow extends Window {
   heard: string[];
 }
 
-/** Notes what the stream of either app brings, from the next document on. */
+/** Records the messages of either app's stream, from the next document on. */
 export async function noteMessages(page: Page): Promise<void> {
   await page.addInitScript(() => {
     const own = window as unknown as ListeningWindow & typeof globalThis;
@@ -68,7 +68,7 @@ export async function noteMessages(page: Page): Promise<void> {
   });
 }
 
-/** Does something, and waits until the page's stream has brought this message since. */
+/** Does something, and waits until the page's stream has brought this message since then. */
 export async function untilHeard(page: Page, type: string, act: () => Promise<unknown>): Promise<void> {
   await page.evaluate(() => (window as unknown as ListeningWindow).heard.splice(0));
   await act();

@@ -9,30 +9,30 @@ type App = (typeof apps)[number];
 
 const ADMIN = 'admin@crossfade.test';
 const MEMBER = 'member@crossfade.test';
-/** Longer than the legacy app gathers changes before it asks. */
+/** Longer than the legacy app gathers changes before it refetches. */
 const GATHERED_MS = 300;
-/** Longer than a round of the modern app without changes: what a test prepares is not why it asks again. */
+/** Longer than a refetch round of the modern app, so that a test's preparation does not cause the refetch. */
 const QUIET_MS = 400;
 const SOON = { timeout: 5000 };
 
-/** An answer that the server made before a change, and that its page gets after it has heard of the change. */
+/** A response that the server sent before a change, and that the page gets after the message about the change. */
 interface Point {
   readonly at: string;
   readonly app?: App['name'];
-  /** Makes what the page is about. */
+  /** Creates the page's data. */
   readonly prepare?: () => Promise<unknown>;
-  /** What is asked for. */
+  /** The path of the request. */
   readonly held: () => RegExp;
-  /** Makes the page ask. */
+  /** Makes the page fetch. */
   readonly ask: (page: Page, app: App) => Promise<unknown>;
   readonly change: (page: Page) => Promise<unknown>;
-  /** The message that tells of it; where there is none, the page has done it itself. */
+  /** The message about the change. If there is none, the page made the change itself. */
   readonly told?: string;
-  /** What is seen in the end. */
+  /** What the page shows in the end. */
   readonly seen: (page: Page) => Promise<unknown>;
 }
 
-describe('an answer that is held back while what it says changes', () => {
+describe('a delayed response whose data changes meanwhile', () => {
   const hosts = startHosts();
   let proxy: TcpProxy;
   let admin: ApiClient;
@@ -91,12 +91,12 @@ describe('an answer that is held back while what it says changes', () => {
     (await of.json<{ name: string }[]>('GET', '/organizations?limit=100')).map(({ name }) => name);
   const organizations = (page: Page) => page.getByLabel('Organization').locator('option').allTextContents();
   const open = async (page: Page, app: App, at = '') => {
-    // A fragment alone would not load it anew.
+    // A new fragment alone would not reload the app.
     await page.goto('about:blank');
     await page.goto(address(app, at));
     await connection(page, 'open');
   };
-  /** Goes there without loading the app anew. */
+  /** Navigates without reloading the app. */
   const go = async (page: Page, app: App, at = '') => {
     const address = at === '' ? app.path : `${app.path}${app.name === 'legacy' ? '#!/' : ''}${at}`;
     await page.evaluate((href) => {
@@ -106,7 +106,7 @@ describe('an answer that is held back while what it says changes', () => {
       link.remove();
     }, address);
   };
-  /** A stack of a test's own. */
+  /** Creates a stack for one test. */
   const newStack = async () => {
     const message = `stack ${unique()}`;
     await sendErrors(message);
@@ -123,7 +123,7 @@ describe('an answer that is held back while what it says changes', () => {
   };
   const openOrganization = (page: Page, app: App) => go(page, app, `organizations/${organization}`);
 
-  /** The list of Acme's stacks, to which an error is added. */
+  /** The list of Acme's stacks, and an error that is added to it. */
   const list: Pick<Point, 'held' | 'change' | 'told' | 'seen'> = {
     held: ofAcme,
     change: newError,
@@ -316,7 +316,7 @@ describe('an answer that is held back while what it says changes', () => {
       seen: (page) => page.getByTestId('service-tokens').getByText('Told').waitFor(SOON),
     },
     {
-      // No message tells of an invitation.
+      // No message announces an invitation.
       at: 'list that the page itself adds to',
       app: 'modern',
       prepare: newOrganization,
@@ -371,7 +371,7 @@ describe('an answer that is held back while what it says changes', () => {
       },
     );
 
-    it('first list, and the change comes before the stream', async () => {
+    it('first list, with a change before the stream opens', async () => {
       const page = own();
       const mayStream = Promise.withResolvers<void>();
       await page.route(

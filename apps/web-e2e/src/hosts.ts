@@ -2,13 +2,13 @@ import { GatewayHost, type BrowserName, type GatewayOptions } from '@crossfade/t
 import { afterAll, beforeAll } from 'vitest';
 import { Browsing } from './browser.ts';
 
-/** What a suite runs against: a gateway and browsers of its own. */
+/** The hosts of a suite: its own gateway and browsers. */
 export interface Hosts {
   gateway: GatewayHost;
   browsing: Browsing;
 }
 
-/** Starts them before the tests of the suite that calls it, and ends them after. Filled in once they run. */
+/** Starts them before the tests of the calling suite, and stops them afterwards. The fields are set once they run. */
 export function startHosts(
   env: NonNullable<GatewayOptions['env']> = {},
   browsers?: readonly BrowserName[],

@@ -9,7 +9,7 @@ interface Emitted {
   data: Record<string, unknown>;
 }
 
-/** What AngularJS puts on the page. */
+/** The global object of AngularJS. */
 interface LegacyWindow {
   emitted: Emitted[];
   angular: {
@@ -32,7 +32,7 @@ interface LegacyWindow {
 describe("the legacy app's websocketService", () => {
   const hosts = startHosts({ PUSH_KEEP_ALIVE_SECONDS: '1' });
   let page: Page;
-  /** Sockets that it opened, and what it said on them: the gateway closes whoever says much. */
+  /** The sockets that it opened, and what it sent on them: the gateway closes a client that sends much. */
   let sockets = 0;
   const said: string[] = [];
   beforeAll(async () => {
@@ -100,7 +100,7 @@ describe("the legacy app's websocketService", () => {
     );
   });
 
-  it('stops, starts, says when it is back, and after a delayed start gets what it has missed', async () => {
+  it('stops, starts, says when it is back, and gets what it missed after a delayed start', async () => {
     await service('stop');
     await connection(page, 'idle');
     await service('start');
@@ -113,7 +113,7 @@ describe("the legacy app's websocketService", () => {
       message: 'while the legacy app waits',
     });
     await connection(page, 'open');
-    // It goes on from its cursor: what it has missed comes, and nothing else is read again.
+    // It resumes from its cursor: it gets what it missed, and refetches nothing else.
     const heard: string[] = [];
     await expect
       .poll(async () => {
@@ -124,8 +124,8 @@ describe("the legacy app's websocketService", () => {
     expect(heard).not.toContain('WebSocketReconnected');
   });
 
-  it('keeps its stream while it hears keep-alives', async () => {
-    // What the last start has missed is fetched again within two seconds.
+  it('keeps its stream while it gets keep-alives', async () => {
+    // What the last start missed is refetched within two seconds.
     await new Promise((resolve) => setTimeout(resolve, 2500));
     await emitted();
     await new Promise((resolve) => setTimeout(resolve, 5000));
@@ -133,7 +133,7 @@ describe("the legacy app's websocketService", () => {
     await connection(page, 'open');
   });
 
-  it('says nothing to the gateway, whatever happens', async () => {
+  it('sends nothing to the gateway, whatever happens', async () => {
     await service('stop');
     await service('start');
     await connection(page, 'open');

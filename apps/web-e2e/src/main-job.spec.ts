@@ -12,7 +12,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { apps, connection, rows, sendError, signIn } from './browser.ts';
 import { startHosts } from './hosts.ts';
 
-/** Stated: a change is on both screens within a second. A test allows five times that. */
+/** Documented: a change is on both screens within a second. The test allows five times that. */
 const BOUND_MS = 5 * 1000;
 
 const windows = browserNames.flatMap((browser) => apps.map((app) => ({ browser, ...app })));
@@ -34,7 +34,7 @@ describe('an error comes in', () => {
     return pages;
   };
 
-  /** Sends an error, and says how long after it was thrown all pages showed what is wanted, milliseconds. */
+  /** Sends an error, and returns the time from its throw until all pages showed the expected text, in milliseconds. */
   async function shownAfter(kind: string, pages: readonly Page[], wanted: unknown): Promise<number> {
     const shown = pages.map((page) =>
       eventually(`list like ${JSON.stringify(wanted)}`, async () =>
@@ -45,7 +45,7 @@ describe('an error comes in', () => {
     return Math.max(...(await Promise.all(shown))) - (await newestEventTime());
   }
 
-  /** When the client library noted the newest error of the storefront. */
+  /** The date that the client library gave the newest error of the storefront. */
   async function newestEventTime(): Promise<number> {
     const admin = await ApiClient.login(hosts.gateway.url, 'admin@crossfade.test');
     const projects = await admin.json<{ id: string; name: string }[]>('GET', '/projects');
@@ -132,7 +132,7 @@ describe('an error comes in', () => {
     await Promise.all(pages.map((page) => page.context().close()));
   });
 
-  it('someone who is taken out of the organization no longer sees it, and sees it again when added', async () => {
+  it('a removed member no longer sees the organization, and sees it again when added', async () => {
     const pages = await everywhere('member@crossfade.test');
     const admin = await ApiClient.login(hosts.gateway.url, 'admin@crossfade.test');
     const organizations = await admin.json<{ id: string; name: string }[]>('GET', '/organizations');
@@ -171,7 +171,7 @@ describe('an error comes in', () => {
       await page.getByText('Sign out').click();
       for (const one of [page, other]) await one.getByRole('button', { name: 'Sign in' }).waitFor();
       await page.context().close();
-      // The refused password is a red line in the console, as it should be.
+      // The refused password is a console error, as it should be.
       expect(hosts.browsing.errors.splice(0).every((error) => error.includes('401'))).toBe(true);
     });
 
@@ -213,7 +213,7 @@ describe('an error comes in', () => {
       await page.getByRole('link', { name: 'while away' }).waitFor({ timeout: BOUND_MS });
     }
     await Promise.all(pages.map((page) => page.context().close()));
-    // A server that is away is a red line in the console, as it should be.
+    // An unreachable server is a console error, as it should be.
     hosts.browsing.errors.splice(0);
   });
 });

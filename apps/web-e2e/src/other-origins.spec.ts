@@ -85,7 +85,7 @@ describe('pages of other origins', () => {
       );
 
     describe('@exceptionless/browser, unchanged', () => {
-      it('sends an error that nobody caught, with its stack trace, and becomes a stack', async () => {
+      it('sends an uncaught error, with its stack trace, which becomes a stack', async () => {
         const message = `The basket of ${browser} is gone`;
         const posted = answers('/api/v2/events');
         await page.evaluate((text) => {
@@ -95,11 +95,11 @@ describe('pages of other origins', () => {
         }, message);
         await page.evaluate('window.exceptionless.processQueue()');
         expect((await posted).status()).toBe(202);
-        // Why it was refused before: Firefox lets it name itself.
+        // It was refused before because Firefox lets it set its name.
         const agent = await (await posted).request().headerValue('user-agent');
         expect(/exceptionless/.test(agent ?? '')).toBe(browser === 'Firefox');
         const { type, data } = await eventually('error', async () => {
-          // Not before it is in the queue, where it comes when the page has had time for it.
+          // The page puts it into the queue later, when it has time.
           await page.evaluate('window.exceptionless.processQueue()');
           return find((event) => JSON.stringify(event.data).includes(message));
         });
@@ -111,7 +111,7 @@ describe('pages of other origins', () => {
           `/projects/${storefront}/stacks?q=${browser}`,
         );
         expect(stacks.map(({ title }) => title)).toEqual([message]);
-        // The page's own uncaught error.
+        // The uncaught error of the page itself.
         expect(hosts.browsing.errors.splice(0).every((error) => error.includes(message))).toBe(true);
       });
 
@@ -128,7 +128,7 @@ describe('pages of other origins', () => {
         expect(begun.type).toBe('session');
       });
 
-      it("adds what the user says to the error, and learns of its project's settings", async () => {
+      it("adds the user's description to the error, and gets its project's settings", async () => {
         const reference = `reference-${browser}`;
         await page.evaluate(`window.exceptionless.createException(new Error('Said more'))
           .setReferenceId('${reference}').submit().then(() => window.exceptionless.processQueue())`);
@@ -145,7 +145,7 @@ describe('pages of other origins', () => {
           email_address: 'customer@example.com',
           description: 'I clicked twice',
         });
-        // Every answer to an event says which version they have.
+        // Every response to an event has the version of the settings.
         await eventually('request for the settings', () =>
           answered.find((one) => one.url().includes('/projects/config')),
         );
@@ -176,7 +176,7 @@ describe('pages of other origins', () => {
       expect(hosts.browsing.errors).toEqual([]);
     });
 
-    /** What the page gets: a status, or the name of the error. */
+    /** What the page gets: a status, or an error's name. */
     const ask = (from: Page, path: string, init: Asked) =>
       from.evaluate(
         ([url, options]) =>
@@ -188,7 +188,7 @@ describe('pages of other origins', () => {
       );
 
     it.each(Object.entries(HEADERS))(
-      'headers of %s go to what client libraries call, and elsewhere from allowed origins only',
+      'headers of %s are allowed on routes of client libraries, and elsewhere only for allowed origins',
       async (_title, headers) => {
         const post = (body: string) => ({
           method: 'POST',
@@ -202,7 +202,7 @@ describe('pages of other origins', () => {
         const get = { headers: { ...headers, Authorization: `Bearer ${admin.token}` } };
         for (const from of [page, ofAllowed])
           expect(await ask(from, '/events', post('{"message":"from elsewhere"}'))).toBe(202);
-        // What is refused may be read, too.
+        // A refusal may be read, too.
         expect(await ask(page, '/events', post('{'))).toBe(400);
         expect(await ask(ofAllowed, '/users/me', get)).toBe(200);
         hosts.browsing.errors.splice(0);
@@ -213,7 +213,7 @@ describe('pages of other origins', () => {
     );
 
     it.each(Object.entries(STREAMS))(
-      'a stream by %s is heard by pages of allowed origins only',
+      'a stream by %s opens only for pages of allowed origins',
       async (name, opened) => {
         const { token } = await ApiClient.login(hosts.gateway.url, 'member@crossfade.test');
         const open = (from: Page) =>

@@ -7,7 +7,7 @@ import { Browsing } from './browser.ts';
 import { dark, desktop, phone, prepareTour, takeTour } from './tour.ts';
 
 const folder = fileURLToPath(new URL('../../../docs/screenshots', import.meta.url));
-/** What the README shows is kept with the sources; the other pictures are for whoever runs this. */
+/** The README's pictures are kept with the sources; the others are only for viewing. */
 const all = process.env['SCREENSHOTS_DIR'] ?? fileURLToPath(new URL('../screenshots', import.meta.url));
 const KEPT = ['modern-stacks', 'legacy-stacks'];
 

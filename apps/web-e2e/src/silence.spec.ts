@@ -5,12 +5,12 @@ import { startHosts } from './hosts.ts';
 describe('a stream that falls silent', () => {
   const hosts = startHosts({ PUSH_KEEP_ALIVE_SECONDS: '1' });
 
-  it('is noticed by both apps, although its connection stands, and they come back', async () => {
+  it('is noticed by both apps, although its connection is open, and they come back', async () => {
     const pages = await Promise.all(
       apps.map(({ path }) => hosts.browsing.signedIn(`${hosts.gateway.url}${path}`, 'admin@crossfade.test')),
     );
     await Promise.all(pages.map((page) => connection(page, 'open')));
-    // A stopped process keeps its sockets: no end, no reset, only silence.
+    // A stopped process keeps its sockets open: no end, no reset, only silence.
     process.kill(hosts.gateway.pid, 'SIGSTOP');
     try {
       await Promise.all(

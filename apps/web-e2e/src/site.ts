@@ -7,7 +7,7 @@ import { sampleToken } from '@crossfade/test-hosts';
 
 const require = createRequire(import.meta.url);
 
-/** Libraries: where each package begins, and from there its file for browsers. */
+/** Libraries: the folder of each package, and in it the file for browsers. */
 const LIBRARIES = {
   '/exceptionless.js': [require.resolve('@exceptionless/browser'), './index.bundle.min.js'],
   '/exceptionless-1.js': [require.resolve('exceptionless'), './exceptionless.js'],
@@ -17,7 +17,7 @@ const LIBRARIES = {
 
 const page = `<!doctype html><title>A shop</title><script type="module" src="/shop.js"></script>`;
 
-/** Uses `@exceptionless/browser` as its documentation says; who the customer is stands in the page's address. */
+/** Uses `@exceptionless/browser` as its documentation says. The page's URL names the customer. */
 const shop = (gateway: string) => `
   import { Exceptionless } from '/exceptionless.js';
   await Exceptionless.startup((c) => {
@@ -29,14 +29,14 @@ const shop = (gateway: string) => `
   window.exceptionless = Exceptionless;
   document.title = 'Ready';`;
 
-/** A product's own site, which knows of Crossfade by its address. */
+/** A customer's own site, which knows Crossfade's URL. */
 export class Site {
   private constructor(
     readonly url: string,
     readonly stop: () => void,
   ) {}
 
-  /** On any port, unless it is given one. */
+  /** On a free port, unless one is given. */
   static async start(gateway: string, port = 0): Promise<Site> {
     const files: Record<string, readonly [type: string, body: string | Buffer]> = {
       '/': ['text/html', page],

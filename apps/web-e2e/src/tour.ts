@@ -5,7 +5,7 @@ import { apps, connection, sendError, signIn } from './browser.ts';
 
 type App = (typeof apps)[number]['name'];
 
-/** How a page may look. */
+/** The looks of a page. */
 interface Look {
   readonly suffix: string;
   readonly apps: readonly App[];
@@ -20,14 +20,14 @@ export const phone: Look = {
   options: { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true },
 };
 
-/** Where the tour is. */
-interface Place {
+/** The hosts and data of a tour. */
+interface Scene {
   readonly page: Page;
   readonly url: string;
   readonly gateway: string;
   readonly admin: ApiClient;
 }
-type Go = (place: Place) => Promise<unknown>;
+type Go = (scene: Scene) => Promise<unknown>;
 
 const title = 'Cannot read properties';
 const at = (path: string, ready: (page: Page) => Promise<unknown>): Go => {
@@ -56,59 +56,59 @@ const legacyStacksOf =
     await page.getByLabel('Organization').selectOption({ label: name });
     await shows(text)(page);
   };
-/** Usage is counted by the hour, and a tour may see the next one. */
+/** Usage is counted by the hour, and a tour may last into the next hour. */
 const overLimit =
   (list: Go): Go =>
-  async (place) => {
+  async (scene) => {
     const events = Array.from({ length: 250 }, () => ({ type: 'error', message: 'The printer is on fire' }));
-    const intranet = new ApiClient(place.gateway, sampleToken.intranet);
+    const intranet = new ApiClient(scene.gateway, sampleToken.intranet);
     for (const half of [events, events]) await intranet.call('POST', '/events', half);
-    await list(place);
+    await list(scene);
   };
-const stack: Go = async (place) => {
-  const acme = await idOf(place.admin, '/organizations', 'Acme');
-  const id = await idOf(place.admin, `/organizations/${acme}/stacks`, title);
-  await at(`${place.page.url().includes('/next') ? '' : '#!/'}stacks/${id}`, (page) =>
+const stack: Go = async (scene) => {
+  const acme = await idOf(scene.admin, '/organizations', 'Acme');
+  const id = await idOf(scene.admin, `/organizations/${acme}/stacks`, title);
+  await at(`${scene.page.url().includes('/next') ? '' : '#!/'}stacks/${id}`, (page) =>
     page.locator('[data-testid=events] details').first().waitFor(),
-  )(place);
+  )(scene);
 };
-const project: Go = async (place) =>
-  at(`projects/${await idOf(place.admin, '/projects', 'Storefront')}`, shows('push:subscribe'))(place);
+const project: Go = async (scene) =>
+  at(`projects/${await idOf(scene.admin, '/projects', 'Storefront')}`, shows('push:subscribe'))(scene);
 const organizationOf =
   (name: string, ready: (page: Page) => Promise<unknown>): Go =>
-  async (place) =>
-    at(`organizations/${await idOf(place.admin, '/organizations', name)}`, ready)(place);
-const withInvitation: Go = async (place) => {
-  const id = await idOf(place.admin, '/organizations', 'Globex');
-  await invite(place.admin, id, 'a.rather.long.address.of.somebody@subdomain.example.com');
-  await organizationOf('Globex', shows('a.rather.long.address'))(place);
+  async (scene) =>
+    at(`organizations/${await idOf(scene.admin, '/organizations', name)}`, ready)(scene);
+const withInvitation: Go = async (scene) => {
+  const id = await idOf(scene.admin, '/organizations', 'Globex');
+  await invite(scene.admin, id, 'a.rather.long.address.of.somebody@subdomain.example.com');
+  await organizationOf('Globex', shows('a.rather.long.address'))(scene);
 };
-/** An invitation to whom the tour signs in: from somebody else, to their organization. */
-const invited: Go = async (place) => {
-  const member = await ApiClient.login(place.gateway, 'member@crossfade.test');
+/** Invites the person of the tour to somebody else's organization. */
+const invited: Go = async (scene) => {
+  const member = await ApiClient.login(scene.gateway, 'member@crossfade.test');
   const mine = await member.json<{ id: string; name: string }[]>('GET', '/organizations');
   const { id } =
     mine.find(({ name }) => name === 'Umbrella Research') ??
     (await member.json<{ id: string }>('POST', '/organizations', { name: 'Umbrella Research' }));
   await invite(member, id, 'admin@crossfade.test');
-  await at('organizations', shows('Invitations to you'))(place);
+  await at('organizations', shows('Invitations to you'))(scene);
 };
-const invitation: Go = async (place) => {
-  const id = await idOf(place.admin, '/organizations', 'Globex');
-  const { link } = await invite(place.admin, id, 'new@example.com');
-  await at(`invitation#${secretOf(link)}`, shows('Join Globex'))(place);
+const invitation: Go = async (scene) => {
+  const id = await idOf(scene.admin, '/organizations', 'Globex');
+  const { link } = await invite(scene.admin, id, 'new@example.com');
+  await at(`invitation#${secretOf(link)}`, shows('Join Globex'))(scene);
 };
-/** Without the server, the page cannot say what the link is for. */
-const invitationFailed: Go = async (place) => {
-  await place.page.route('**/invitations/read', (route) => route.abort());
-  await at('invitation#unread', shows('Could not load the invitation'))(place);
-  await place.page.unroute('**/invitations/read');
+/** Without the server, the page cannot show what the link is for. */
+const invitationFailed: Go = async (scene) => {
+  await scene.page.route('**/invitations/read', (route) => route.abort());
+  await at('invitation#unread', shows('Could not load the invitation'))(scene);
+  await scene.page.unroute('**/invitations/read');
 };
 const then =
   (first: Go, act: (page: Page) => Promise<unknown>): Go =>
-  async (place) => {
-    await first(place);
-    await act(place.page);
+  async (scene) => {
+    await first(scene);
+    await act(scene.page);
   };
 const withNotification =
   (value: string, level: string): Go =>
@@ -127,23 +127,23 @@ const release =
     await page.getByTestId('release-notification').getByText('Lists are faster.').waitFor();
   };
 
-/** What everyone is told, above the page that `first` goes to. */
+/** Announcements to everyone, above the page that `first` opens. */
 const told = (first: Go): Readonly<Record<string, Go>> => ({
-  'system-notification-info': async (place) => {
-    await first(place);
-    await connection(place.page, 'open');
-    await withNotification('Maintenance at noon, for about ten minutes.', 'Info')(place);
+  'system-notification-info': async (scene) => {
+    await first(scene);
+    await connection(scene.page, 'open');
+    await withNotification('Maintenance at noon, for about ten minutes.', 'Info')(scene);
   },
   'system-notification-warning': withNotification('Maintenance begins soon.', 'Warning'),
   'system-notification-error': withNotification('Events arrive late.', 'Error'),
-  release: async (place) => {
-    await noNotification(place);
-    await release(false)(place);
+  release: async (scene) => {
+    await noNotification(scene);
+    await release(false)(scene);
   },
   'release-critical': release(true),
 });
 
-/** Pages for who is not signed in. */
+/** Pages for visitors who are not signed in. */
 const outside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
   modern: {
     'sign-in': at('login', shows('Sign in')),
@@ -171,7 +171,7 @@ const outside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
   legacy: { 'sign-in': at('#!/login', shows('Password')) },
 };
 
-/** Pages and states for who is. Each finds its own way; what changes the world for the others comes last. */
+/** Pages and states for a signed-in person. Each navigates by itself; those that change data of the others come last. */
 const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
   modern: {
     stacks: stacksOf('Acme', title),
@@ -219,10 +219,10 @@ const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
       await page.getByRole('button', { name: 'Password link for member' }).click();
       await page.getByLabel('Link to set a password').waitFor();
     }),
-    'administration-locked': async (place) => {
-      const [locked] = await place.admin.json<{ id: string }[]>('GET', '/users?q=locked@');
-      await place.admin.json('POST', `/users/${locked?.id}/lock`);
-      await at('administration', shows('locked@example.com'))(place);
+    'administration-locked': async (scene) => {
+      const [locked] = await scene.admin.json<{ id: string }[]>('GET', '/users?q=locked@');
+      await scene.admin.json('POST', `/users/${locked?.id}/lock`);
+      await at('administration', shows('locked@example.com'))(scene);
     },
     'administration-new-token': then(at('administration', shows('Service tokens')), async (page) => {
       await page.getByLabel('Note for a new service token').fill('The billing service');
@@ -248,7 +248,7 @@ const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
   },
 };
 
-/** Sends what the tour's pages show. */
+/** Sends the data that the tour's pages show. */
 export async function prepareTour(url: string): Promise<void> {
   for (const kind of ['checkout', 'search', 'checkout', 'payment', 'checkout']) await sendError(url, kind);
   const admin = await ApiClient.login(url, 'admin@crossfade.test');
@@ -257,7 +257,7 @@ export async function prepareTour(url: string): Promise<void> {
   await new ApiClient(url, undefined).json('POST', '/auth/signup', account);
 }
 
-/** Goes to every page and state of both apps, once in each look, and lets `look` see it. */
+/** Opens every page and state of both apps, once in each look, and calls `look` for it. */
 export async function takeTour(
   gateway: string,
   browsing: Browsing,

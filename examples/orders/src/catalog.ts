@@ -8,16 +8,16 @@ const orderChanged = z.object({
 });
 const orderShipped = z.object({ order_id: z.uuid(), customer_id: z.string(), carrier: z.string() });
 
-/** What this program pushes: two messages, and for each who may see it and how it is delivered. */
+/** The messages that this program pushes: who may see each, and how it is delivered. */
 export const catalog = {
-  /** The shop's staff: what they have on the screen is stale. Of one order, only the last change is worth telling. */
+  /** Tells the shop's staff that their screen is stale. Only the last change of an order matters. */
   OrderChanged: {
     schema: orderChanged,
     audience: ({ shop_id }) => [organization(shop_id)],
     delivery: 'invalidation',
     key: ({ order_id }) => order_id,
   } satisfies CatalogEntry<z.infer<typeof orderChanged>>,
-  /** The customer: must arrive, also if the phone is in a tunnel just now. */
+  /** Tells the customer. It must arrive, even if the phone is in a tunnel right now. */
   OrderShipped: {
     schema: orderShipped,
     audience: ({ customer_id }) => [user(customer_id)],

@@ -32,7 +32,7 @@ afterEach(async () => {
   await issuer.stop();
 });
 
-it('ends the stream of a token that has expired, and says so, ten minutes later', async () => {
+it('ends the stream of a token with Revoked when it expires, ten minutes later', async () => {
   const probe = await SseProbe.open(url, { token: await issuer.token({ id: 'ann', validFor: 600 }) });
   await probe.message('Connected');
   await clock.advanceAsync(590_000);
@@ -42,7 +42,7 @@ it('ends the stream of a token that has expired, and says so, ten minutes later'
   await probe.end();
 });
 
-it('sends keep-alives meanwhile, as often as it has said', async () => {
+it('sends keep-alives meanwhile, at the announced interval', async () => {
   const probe = await SseProbe.open(url, { token: await issuer.token({ id: 'ann' }) });
   const { message } = await probe.message('Connected');
   expect(message).toMatchObject({ keep_alive_seconds: 15 });

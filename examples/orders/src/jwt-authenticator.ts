@@ -9,7 +9,7 @@ export interface JwtSettings {
   readonly audience: string;
 }
 
-/** What we need of a token. `shops`: those whose staff this person is. */
+/** The claims that we need. `shops`: the shops that this person works for. */
 const claims = z.object({
   sub: z.string(),
   jti: z.string(),
@@ -45,7 +45,7 @@ export class JwtAuthenticator implements Authenticator {
   }
 }
 
-/** Whether the token is at fault; else the keys could not be had, and the client may come back. */
+/** Whether the token is at fault. If not, the keys could not be fetched, and the client may come back. */
 const isTheTokens = (error: unknown): boolean =>
   error instanceof z.ZodError || (error instanceof errors.JOSEError && FAULTS.test(error.code));
 

@@ -7,5 +7,5 @@ const app = await NestFactory.create(AppModule);
 app.useWebSocketAdapter(new PushWsAdapter(app));
 app.enableShutdownHooks();
 await app.listen(Number(process.env['PORT'] ?? 7120), '127.0.0.1');
-// Whoever started this as a child is told where it is.
+// Tells a parent process the URL.
 process.send?.({ ready: await app.getUrl() });

@@ -12,7 +12,7 @@ interface Order extends z.infer<typeof newOrder> {
   status: 'placed' | 'shipped';
 }
 
-/** Orders, in memory. Whoever calls this is behind the shop's own door, which is not what this example is about. */
+/** Orders, in memory. The callers are the shop's own, whose authentication is not part of this example. */
 @Controller('orders')
 export class OrdersController {
   readonly #orders = new Map<string, Order>();

@@ -10,12 +10,12 @@ let issuer: SampleIssuer;
 let program: ChildProcess;
 let url = '';
 
-/** The built program, as it is run. */
+/** The built program, in its own process. */
 async function start(of: SampleIssuer): Promise<{ child: ChildProcess; ready: string }> {
   const child = fork(fileURLToPath(new URL('../dist/main.js', import.meta.url)), {
     env: { PATH: process.env['PATH'], PORT: '0', JWKS_URL: of.jwksUrl, JWT_ISSUER: of.issuer },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    // Not the test runner's: the program runs what was built.
+    // Without the test runner's conditions: the program runs the built code.
     execArgv: [],
   });
   const [{ ready }] = (await once(child, 'message')) as [{ ready: string }];
@@ -43,7 +43,7 @@ async function post(path: string, body: object): Promise<{ id: string }> {
   return (await response.json()) as { id: string };
 }
 
-it('tells the customer and the shop, on either transport, and nobody else', async () => {
+it('tells the customer and the shop on both transports, and nobody else', async () => {
   const customer = await SseProbe.open(url, { token: await issuer.token({ id: 'ann' }) });
   const staff = await WsProbe.open(url, { token: await issuer.token({ id: 'ben', shops: ['tea'] }) });
   const stranger = await SseProbe.open(url, { token: await issuer.token({ id: 'cy', shops: ['coffee'] }) });
@@ -61,7 +61,7 @@ it('tells the customer and the shop, on either transport, and nobody else', asyn
   for (const probe of [customer, staff, stranger]) probe.close();
 });
 
-it('brings what came while the customer was away', async () => {
+it('replays what the customer missed while away', async () => {
   const token = await issuer.token({ id: 'dee' });
   const before = await SseProbe.open(url, { token });
   const { id: cursor = '' } = await before.message('Connected');
@@ -74,7 +74,7 @@ it('brings what came while the customer was away', async () => {
   after.close();
 });
 
-it('lets nobody in whose token is not for it', async () => {
+it('refuses a token that is not for it', async () => {
   const other = await SampleIssuer.start();
   const tokens = [
     undefined,
@@ -90,7 +90,7 @@ it('lets nobody in whose token is not for it', async () => {
   await other.stop();
 });
 
-it('says that it is not available while the keys cannot be had', async () => {
+it('is unavailable while the keys cannot be fetched', async () => {
   const gone = await SampleIssuer.start();
   const { child, ready } = await start(gone);
   const token = await gone.token({ id: 'ann' });
@@ -102,7 +102,7 @@ it('says that it is not available while the keys cannot be had', async () => {
   await eventually('exit', () => child.signalCode ?? undefined);
 });
 
-it('takes no request for an upgrade that is none, and survives one that cannot be read', async () => {
+it('treats a request for another upgrade as an ordinary one, and survives one that cannot be parsed', async () => {
   const ask = async (head: string): Promise<string> => {
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     let text = '';

@@ -5,13 +5,13 @@ import { SignJWT, exportJWK, generateKeyPair, type CryptoKey } from 'jose';
 
 export interface Person {
   readonly id: string;
-  /** Whose staff it is. */
+  /** The shops that the person works for. */
   readonly shops?: readonly string[];
   /** Seconds. */
   readonly validFor?: number;
 }
 
-/** A small identity provider, to try the example without one of your own: a key, and where it is published. */
+/** A small identity provider, to try the example without your own: a key, and the URL where it is published. */
 export class SampleIssuer {
   readonly audience = 'orders';
 

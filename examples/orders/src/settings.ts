@@ -7,7 +7,7 @@ const environment = z.object({
   JWT_AUDIENCE: z.string().default('orders'),
 });
 
-/** @throws Error with a sentence that names what is missing */
+/** @throws Error with a sentence that names the missing settings */
 export function readSettings(env: NodeJS.ProcessEnv): JwtSettings {
   const { data, error } = environment.safeParse(env);
   if (data === undefined) {

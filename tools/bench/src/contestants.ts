@@ -4,26 +4,26 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ApiClient, GatewayHost, PostgresHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
 
-/** Lets a server be told to collect its garbage, before its memory is read. */
+/** Lets the bench make a server collect its garbage before its memory is read. */
 const NODE_OPTIONS = `--expose-gc --no-warnings --experimental-transform-types --import=${fileURLToPath(new URL('./servers/collect-garbage.ts', import.meta.url))}`;
 
-/** A server that is measured: where its streams are, and how messages come to it. */
+/** A server under measurement: where its streams are, and how messages reach it. */
 export class Contestant {
   constructor(
     readonly pid: number,
-    /** Where streams are opened. */
+    /** The URL at which streams are opened. */
     readonly stream: string,
-    /** What a stream sends with its request. */
+    /** The headers of a stream's request. */
     readonly headers: Readonly<Record<string, string>>,
     private readonly messages: string,
     private readonly publisherToken: string,
-    /** To whom the messages go, and where that is not everybody, those who do not get them. */
+    /** The organization that gets the messages. `bystanders` are the headers of a stream that does not get them. */
     readonly organization: string,
     readonly bystanders: Readonly<Record<string, string>>,
     readonly stop: () => Promise<unknown>,
   ) {}
 
-  /** In one request. */
+  /** Publishes these in one request. */
   async publish(messages: readonly object[]): Promise<void> {
     const response = await fetch(this.messages, {
       method: 'POST',
@@ -31,20 +31,20 @@ export class Contestant {
       body: JSON.stringify(messages.length === 1 ? messages[0] : messages),
     });
     const text = await response.text();
-    if (response.status !== 202) throw new Error(`publishing was answered ${response.status}: ${text}`);
+    if (response.status !== 202) throw new Error(`publishing returned ${response.status}: ${text}`);
   }
 
-  /** What the process has used of the processors, microseconds, by the operating system. */
+  /** Processor time of the process in microseconds, as the operating system counts it. */
   cpu(): number {
     const tasks = `/proc/${this.pid}/task`;
-    // Nanoseconds on a processor, where /proc/PID/stat has ticks of ten milliseconds.
+    // In nanoseconds; /proc/PID/stat counts in ticks of ten milliseconds.
     const spent = readdirSync(tasks).map((task) =>
       Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ', 1)[0]),
     );
     return spent.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1000;
   }
 
-  /** Collects the garbage that opening streams has left, which would be collected while something else is measured. */
+  /** Collects the garbage of opening streams, which would otherwise be collected during a measurement. */
   async collectGarbage(pauseMs: number): Promise<void> {
     for (let round = 0; round < 3; round += 1) {
       process.kill(this.pid, 'SIGUSR2');
@@ -52,7 +52,7 @@ export class Contestant {
     }
   }
 
-  /** What the process holds in memory, bytes, by the operating system. */
+  /** Memory of the process in bytes, as the operating system counts it. */
   memory(): number {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
   }
@@ -70,7 +70,7 @@ async function plain(file: URL, stream: string, messages: string): Promise<Conte
   });
 }
 
-/** On PostgreSQL, as it runs in production: the embedded database would work in the process that is measured. */
+/** On PostgreSQL, as in production: the embedded database would run in the measured process. */
 async function gateway(streams: number, checkout?: string): Promise<Contestant> {
   const postgres = await PostgresHost.start();
   const host = await GatewayHost.start({
@@ -103,7 +103,7 @@ async function gateway(streams: number, checkout?: string): Promise<Contestant> 
   );
 }
 
-/** Another checkout, built, whose gateway is measured in the same run. */
+/** Another built checkout, whose gateway is measured in the same run. */
 const before = process.env['BENCH_BEFORE'];
 
 /** By name, in the order of the tables. */
@@ -114,7 +114,7 @@ export const contestants: Readonly<Record<string, (streams: number) => Promise<C
   gateway: (streams) => gateway(streams),
 };
 
-/** Starts one by its name. */
+/** Starts a contestant by its name. */
 export function contestant(name: string, streams: number): Promise<Contestant> {
   const start = contestants[name];
   if (start === undefined) throw new Error(`there is no contestant ${name}`);

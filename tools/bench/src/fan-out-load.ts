@@ -6,12 +6,12 @@ export type FanOutOrder =
   | { readonly do: 'open'; readonly port: number; readonly head: string; readonly streams: number }
   | { readonly do: 'measure' };
 
-/** What the streams got since it was last asked; delays from the publishing, milliseconds. */
+/** What the streams received since the last report. Delays are since publishing, in milliseconds. */
 export interface Delays {
   readonly deliveries: number;
   readonly p50: number;
   readonly p99: number;
-  /** Of one core. */
+  /** As a share of one core. */
   readonly cpuShare: number;
 }
 
@@ -21,7 +21,7 @@ export class FanOutLoad {
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
 
-  /** Opens streams, and waits until each has been answered. */
+  /** Opens streams and waits until each has its response. */
   async open(url: string, headers: Readonly<Record<string, string>>, streams: number): Promise<void> {
     const { pathname, port } = new URL(url);
     const lines = Object.entries({ Host: 'bench', ...headers }).map(

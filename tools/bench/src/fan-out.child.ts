@@ -3,12 +3,12 @@ import { cpuUsage } from 'node:process';
 import type { Delays, FanOutOrder } from './fan-out-load.ts';
 
 /*
- * The process of a `FanOutLoad`: streams that are read as cheaply as can be, because they share the machine with the
- * server that is measured. Each message has the moment of its publishing in it.
+ * The process of a `FanOutLoad`: reads streams as cheaply as possible, because it shares the machine with the
+ * measured server. Each message carries the time at which it was published.
  */
 const END = Buffer.from('\n\n');
 const AT = Buffer.from('"at":');
-/** How many are being opened at once. */
+/** How many streams are opened at once. */
 const AT_ONCE = 100;
 const LONGEST_US = 20_000_000;
 const SLOT_US = 100;
@@ -43,7 +43,7 @@ function open(port: number, head: string): Promise<void> {
   });
 }
 
-/** The digits are read by hand: a string for each of millions would cost more than the rest. */
+/** Parses digits by hand: a string for each of millions of messages would cost more than everything else. */
 function count(bytes: Buffer, at: number): void {
   let published = 0;
   for (let index = at + AT.length; ; index += 1) {
@@ -65,7 +65,7 @@ async function openAll({ port, head, streams }: FanOutOrder & { do: 'open' }): P
   );
 }
 
-/** What came since it was last asked. */
+/** What arrived since the last report. */
 function measure(): Delays {
   const at = (share: number): number => {
     let left = deliveries * share;

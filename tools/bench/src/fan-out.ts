@@ -4,18 +4,18 @@ import { contestant, contestants, type Contestant } from './contestants.ts';
 import { round } from './figures.ts';
 
 export interface FanOutSize {
-  /** That get every message. */
+  /** Streams that get every message. */
   readonly streams: number;
-  /** How long each pattern runs, seconds. */
+  /** How long each pattern runs, in seconds. */
   readonly seconds: number;
   readonly rounds: number;
-  /** Idle ones, for their memory. */
+  /** Idle streams, for their memory. */
   readonly idle: number;
 }
 
-/** Bytes of a message, as the wire has it. */
+/** Bytes of a message on the wire. */
 const PAYLOAD = 250;
-/** Requests a second, and messages in each. */
+/** Requests per second, and messages per request. */
 const patterns = {
   'single messages': { perSecond: 20, burst: 1 },
   'bursts of ten': { perSecond: 3, burst: 10 },
@@ -26,18 +26,18 @@ interface Pattern {
   readonly burst: number;
 }
 
-/** To few streams: often, so that there is something to measure. */
+/** Few streams get messages often, so that there is something to measure. */
 const FEW_PATTERN: Pattern = { perSecond: 100, burst: 1 };
 
 interface Sample {
-  /** Server CPU, microseconds per delivery; what publishing costs without anybody listening is taken off. */
+  /** Server CPU in microseconds per delivery, without the cost of publishing to nobody. */
   readonly cpu: number;
   readonly p50: number;
   readonly p99: number;
   readonly loadShare: number;
 }
 
-/** The same messages to the same number of streams of each server in turn, several rounds. */
+/** Sends the same messages to the same number of streams of one server after the other, in several rounds. */
 export async function measureFanOut(size: FanOutSize): Promise<Record<string, unknown>[]> {
   const samples = new Map<string, Sample[]>();
   for (let turn = 0; turn < size.rounds; turn += 1) {
@@ -73,7 +73,7 @@ async function measureOne(name: string, size: FanOutSize): Promise<[PatternName,
   const server = await contestant(name, size.streams);
   const load = new FanOutLoad();
   try {
-    // Warm, so that what is measured first is not what is compiled first.
+    // Warms up, so that the first measurement does not include compilation.
     for (const pattern of Object.values(patterns)) await send(server, pattern, size.seconds / 2);
     const base = new Map<PatternName, number>();
     for (const pattern of Object.keys(patterns) as PatternName[]) {
@@ -104,8 +104,8 @@ async function measureOne(name: string, size: FanOutSize): Promise<[PatternName,
 }
 
 /**
- * A message to ten streams, while very many others are open, and while they are alone. Each server is warmed up by as much
- * publishing as is measured, and measured for long enough that what it does now and then evens out.
+ * A message to ten streams, alone and among very many others. Each server is warmed up with as much publishing as is
+ * measured, and measured long enough that its periodic work evens out.
  */
 export async function measureFewOfMany(size: FanOutSize): Promise<Record<string, unknown>[]> {
   const FEW = 10;
@@ -142,12 +142,12 @@ export async function measureFewOfMany(size: FanOutSize): Promise<Record<string,
   }));
 }
 
-/** What an idle stream holds in the server's memory. */
+/** What an idle stream costs in the server's memory. */
 export async function measureIdle(size: FanOutSize): Promise<Record<string, unknown>[]> {
   const rows: { readonly name: string; readonly bytes: number }[] = [];
   for (const name of Object.keys(contestants)) {
     const server = await contestant(name, size.idle);
-    // One to have loaded and compiled what streams need.
+    // One stream first, so that the code of streams is loaded and compiled.
     const [first, load] = [new FanOutLoad(), new FanOutLoad()];
     try {
       await first.open(server.stream, server.headers, 100);
@@ -172,7 +172,7 @@ export async function measureIdle(size: FanOutSize): Promise<Record<string, unkn
   }));
 }
 
-/** Publishes at a steady rate. What the server would have done in that time anyway is taken off. */
+/** Publishes at a steady rate. The server's idle work in that time is subtracted. */
 async function send(
   server: Contestant,
   { perSecond, burst }: Pattern,
@@ -186,13 +186,13 @@ async function send(
     await pause(begun + (sent * 1000) / perSecond - performance.now());
     await server.publish(Array.from({ length: burst }, () => message(server.organization)));
   }
-  // What was published last is still on its way; a short run waits less.
+  // The last messages are still on their way; a short run waits less.
   await pause(Math.min(1000, seconds * 500));
   const idle = (idlePerSecond * (performance.now() - begun)) / 1000;
   return { messages: requests * burst, cpuPerMessage: (server.cpu() - cpu - idle) / (requests * burst) };
 }
 
-/** What the server does with nobody publishing: signs of life, looking after peers. Microseconds a second. */
+/** The server's idle work: keep-alives, and looking for dead peers. In microseconds per second. */
 async function idle(server: Contestant, seconds: number): Promise<number> {
   const before = server.cpu();
   await pause(seconds * 1000);

@@ -13,7 +13,7 @@ interface Load {
   readonly 'answer p99, ms': number;
 }
 
-/** Posts events of a few kinds from several senders at once: one a request, then a hundred a request; the median round. */
+/** Posts events of a few kinds from several senders at once, one per request, then a hundred. Returns the median round. */
 export async function measureIngest(url: string, seconds: number, rounds: number): Promise<Load[]> {
   await load(url, 1, Math.min(3, seconds));
   const measured: Load[] = [];
@@ -38,7 +38,7 @@ async function load(url: string, size: number, seconds: number): Promise<Load> {
         const body = JSON.stringify(Array.from({ length: size }, () => event(sent++)));
         const asked = performance.now();
         const status = await post(url, body);
-        if (status !== 202) throw new Error(`a batch was answered with ${status}`);
+        if (status !== 202) throw new Error(`a batch got ${status}`);
         answers.push(performance.now() - asked);
       }
     }),
@@ -51,7 +51,7 @@ async function load(url: string, size: number, seconds: number): Promise<Load> {
   };
 }
 
-/** About as much as a client library sends of an error. */
+/** About as large as what a client library sends for an error. */
 function event(index: number) {
   const kind = inLetters(index % KINDS);
   return {

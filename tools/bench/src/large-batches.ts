@@ -11,7 +11,7 @@ interface Batches {
   readonly 'p99, ms': number;
 }
 
-/** Batches of so many events: the longest turn of the event loop meanwhile, and what somebody else's requests take. */
+/** Sends batches of this many events, and measures the longest turn of the event loop and another caller's requests. */
 export async function measureLargeBatches(
   url: string,
   metricsPort: number,
@@ -53,7 +53,7 @@ export async function measureLargeBatches(
   };
 }
 
-/** Since it was asked last, milliseconds. */
+/** Since the last call, in milliseconds. */
 async function longestTurn(metricsPort: number): Promise<number> {
   const answer = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
   return Number(/^nodejs_eventloop_delay_max (\S+)/m.exec(await answer.text())?.[1]) * 1000;

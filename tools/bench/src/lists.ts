@@ -16,7 +16,7 @@ export async function fillLists(url: string, stacks: number): Promise<void> {
   await member.json('POST', `/stacks/${some.map(({ id }) => id).join(',')}/change-status?status=ignored`);
 }
 
-/** How long the list of them takes to answer. */
+/** How long the list of them takes. */
 export async function measureLists(url: string, samples: number): Promise<Record<string, unknown>[]> {
   const { member, path } = await listOf(url);
   const queries = {

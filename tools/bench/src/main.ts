@@ -9,17 +9,17 @@ import { measureRevocation } from './revocation.ts';
 import { measureScreens } from './screens.ts';
 import { measureSlowReader } from './slow-reader.ts';
 
-/** How long each load runs, seconds. Shorter is noisier. */
+/** How long each load runs, in seconds. Shorter runs are noisier. */
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 10);
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
-/** Of the screens, and of each list. */
+/** Samples of the screens, and of each list. */
 const SAMPLES = Number(process.env['BENCH_SAMPLES'] ?? 30);
-/** Beside the one that never reads, and what passes meanwhile. */
+/** Streams beside the one that never reads, and the messages they get. */
 const STREAMS = Number(process.env['BENCH_STREAMS'] ?? 1000);
 const MESSAGES = Number(process.env['BENCH_MESSAGES'] ?? 10_000);
-/** That hear nothing, for their memory. */
+/** Streams that get nothing, for their memory. */
 const IDLE = Number(process.env['BENCH_IDLE'] ?? 15_000);
-/** Events of a large batch: as many as a request may have. */
+/** Events of a large batch: the most that a request may carry. */
 const BATCH = Number(process.env['BENCH_BATCH'] ?? 50_000);
 const STACKS = Number(process.env['BENCH_STACKS'] ?? 100_000);
 
@@ -34,7 +34,7 @@ const MANY_STREAMS = {
   PUSH_STALL_SECONDS: '5',
 };
 
-/** What is measured: `--only NAME` runs one of them. */
+/** The measurements. `--only NAME` runs one of them. */
 const measurements: Record<string, () => Promise<object>> = {
   databases: measureDatabases,
   delivery: measureDelivery,
@@ -58,7 +58,7 @@ await postgres.stop();
 const file = argument('--json');
 if (file !== undefined) writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
 
-/** What depends on the database, on each. */
+/** What depends on the database is measured on each. */
 async function measureDatabases(): Promise<object> {
   const found: Record<string, object> = {};
   for (const name of ['PGlite', 'PostgreSQL'] as const) {
@@ -76,7 +76,7 @@ async function measureDatabases(): Promise<object> {
         `${name}: from a POST to the screen`,
         await withGateway(newStore(name), ({ url }) => measureScreens(url, SAMPLES)),
       ),
-      // Filled by one gateway and read by the next: a database plans well once it has looked at what it holds.
+      // One gateway fills the database and the next reads it: PostgreSQL plans well once it has analyzed its tables.
       lists: table(
         `${name}: lists`,
         await withGateway(many, async ({ url }) => fillLists(url, STACKS)).then(() => {

@@ -4,7 +4,7 @@ import { percentile } from './figures.ts';
 
 const transports = { SSE: SseProbe, WebSocket: WsProbe };
 
-/** From the moment before the DELETE of a token to the `Revoked` of its stream, and to the stream's end. */
+/** The time from just before the DELETE of a token to `Revoked` on its stream, and to the stream's end. */
 export async function measureRevocation(url: string, samples: number): Promise<Record<string, unknown>[]> {
   const admin = await ApiClient.login(url, 'admin@crossfade.test');
   const [project] = await admin.json<{ id: string }[]>('GET', '/projects');

@@ -2,11 +2,11 @@ import { ApiClient, BrowserHost, inLetters, sampleToken } from '@crossfade/test-
 import type { Browser, Page } from 'playwright-core';
 import { percentile } from './figures.ts';
 
-/** Longer than the apps gather changes for, so that each sample is a change of its own. */
+/** Longer than the apps gather changes, so that each sample is one change. */
 const PAUSE_MS = 1200;
 const apps = { modern: '/next/', legacy: '/' };
 
-/** From the moment before the POST of an error to the moment in which its row stands in each app's page. */
+/** The time from just before the POST of an error until its row is in each app's page. */
 export async function measureScreens(url: string, samples: number): Promise<Record<string, unknown>[]> {
   const host = await BrowserHost.start();
   try {
@@ -16,7 +16,7 @@ export async function measureScreens(url: string, samples: number): Promise<Reco
     for (let sample = 0; sample < samples; sample += 1) {
       const message = `Seen ${inLetters(sample)}`;
       const shown = pages.map((page) => whenShown(page, message));
-      // The watchers must be there before the error is.
+      // The observers must be in place before the error is sent.
       await Promise.all(pages.map((page) => page.evaluate('1')));
       const begun = Date.now();
       await client.json('POST', '/events', { type: 'error', message });

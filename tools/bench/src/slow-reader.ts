@@ -4,13 +4,13 @@ import { eventually } from '@crossfade/protocol/testing';
 import { ApiClient, StreamLoad, sampleToken, type GatewayHost } from '@crossfade/test-hosts';
 import { round } from './figures.ts';
 
-/** Posts that are on their way at once. */
+/** Concurrent POSTs. */
 const BURST = 50;
-/** Between bursts, milliseconds. */
+/** The pause between bursts, in milliseconds. */
 const PAUSE_MS = 100;
-/** Twice what a window keeps of critical messages. */
+/** Twice the critical messages that a window retains. */
 const WARM_UP = 2000;
-/** As long as a notification may be. */
+/** The most characters that a notification may have. */
 const TEXT = 'x'.repeat(1000);
 
 export interface SlowReaderSize {
@@ -19,8 +19,8 @@ export interface SlowReaderSize {
 }
 
 /**
- * The same bursts to the same streams, without and with one more client that never reads: what the others notice, and
- * what it costs. The delay is from the message's date, set before it is stored, to the client.
+ * Sends the same bursts to the same streams, without and with one more client that never reads: what the others notice,
+ * and what it costs. A delay is the time from the message's date, which is set before it is stored, to the client.
  */
 export async function measureSlowReader(
   { url, pid }: GatewayHost,
@@ -31,7 +31,7 @@ export async function measureSlowReader(
   try {
     await load.open(url, [sampleToken.storefrontPush], streams);
     await load.measure();
-    // Fills the window, so that what grows later is not what is kept for resume.
+    // Fills the window, so that later growth is not that of the records retained for resume.
     await burst(admin, WARM_UP);
     await settledDelays(load, streams * WARM_UP);
     const atFirst = residentMiB(pid);
@@ -46,7 +46,7 @@ export async function measureSlowReader(
     reader.write(
       `GET /api/v2/push?client=never/reads HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${admin.token}\r\n\r\n`,
     );
-    // The list has the newest first.
+    // The list begins with the newest.
     await eventually('reader', async () => (await open())?.client === 'never/reads' || undefined);
     const before = residentMiB(pid);
     const begun = Date.now();
@@ -97,7 +97,7 @@ async function burst(admin: ApiClient, messages: number): Promise<void> {
   }
 }
 
-/** Once every stream has had every message: critical ones are never merged. */
+/** Resolves when every stream has every message: critical ones are never merged. */
 async function settledDelays(load: StreamLoad, deliveries: number) {
   await new Promise((resolve) => setTimeout(resolve, 2000));
   const delays = await load.measure();
@@ -107,7 +107,7 @@ async function settledDelays(load: StreamLoad, deliveries: number) {
   return delays;
 }
 
-/** What the process has in memory, by the operating system. */
+/** Memory of the process, as the operating system counts it. */
 function residentMiB(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 }

@@ -1,4 +1,4 @@
-/** A person or a program that calls the API, as any client would. */
+/** A caller of the API, as any client would be. */
 export class ApiClient {
   constructor(
     private readonly url: string,
@@ -28,7 +28,7 @@ export class ApiClient {
     });
   }
 
-  /** The body of a success. @throws with what the server said otherwise. */
+  /** Returns the body of a success. @throws with the status and body of a failure. */
   async json<T>(
     method: string,
     path: string,

@@ -2,7 +2,7 @@ import type { Browser, BrowserServer, LaunchOptions } from 'playwright-core';
 import { OwnFolder } from './keeper.ts';
 import { findProgram, type Program } from './program.ts';
 
-/** What each is, and how it is started. */
+/** The browsers, and how each is started. */
 const programs = {
   Chromium: {
     type: 'chromium',
@@ -14,11 +14,11 @@ const programs = {
     },
     options: {
       args: [
-        // As root it needs to go without a sandbox.
+        // As root, Chromium starts only without its sandbox.
         ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
         '--disable-gpu',
         '--disable-quic',
-        // Without these it looks for its maker's hosts at every start.
+        // Without these, it contacts its maker's hosts at every start.
         '--no-first-run',
         '--disable-background-networking',
         '--disable-component-update',
@@ -34,7 +34,7 @@ const programs = {
       setting: 'FIREFOX_PATH',
       package: 'firefox-esr',
     },
-    // Any Firefox, by WebDriver BiDi. Playwright's own protocol is spoken only by builds of its own.
+    // WebDriver BiDi drives any Firefox. Only Playwright's own builds speak its own protocol.
     options: { channel: 'moz-firefox' },
   },
 } satisfies Record<string, { type: 'chromium' | 'firefox'; program: Program; options: LaunchOptions }>;
@@ -43,14 +43,14 @@ export type BrowserName = keyof typeof programs;
 export const browserNames = Object.keys(programs) as BrowserName[];
 
 /**
- * A real browser, as it is installed.
+ * A real browser, as installed.
  *
- * The version of playwright-core is the one made for Debian's Chromium. A later one asks a browser for what Debian's Firefox
- * does not know yet, and opens no page in it.
+ * The version of playwright-core matches Debian's Chromium. A later one uses commands that Debian's Firefox does not know
+ * yet, and opens no page in it.
  */
 export class BrowserHost {
   private constructor(
-    /** Of the browser itself. */
+    /** The version of the browser itself. */
     readonly pid: number,
     readonly browser: Browser,
     private readonly server: BrowserServer,
@@ -58,13 +58,13 @@ export class BrowserHost {
   ) {}
 
   static async start(name: BrowserName = 'Chromium'): Promise<BrowserHost> {
-    // Not before a browser is wanted: it is large, and most suites want none.
+    // Loaded only for a browser: it is large, and most suites need none.
     const playwright = await import('playwright-core');
     const { type, program, options } = programs[name];
     const own = new OwnFolder(type);
     const server = await playwright[type].launchServer({ executablePath: findProgram(program), ...options });
     const child = server.process();
-    // Unlike Chromium, Firefox does not notice that nobody drives it any more.
+    // Unlike Chromium, Firefox does not notice that its driver has disconnected.
     own.isUsedBy(child);
     return new BrowserHost(child.pid ?? 0, await playwright[type].connect(server.wsEndpoint()), server, own);
   }

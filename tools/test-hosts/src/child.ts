@@ -15,7 +15,7 @@ export async function endChild(
   return child.exitCode;
 }
 
-/** Usage is counted by the hour: waits for the next one if this one ends within so many seconds. */
+/** Usage is counted by the hour: waits for the next hour if this one ends within this many seconds. */
 export async function hourWithRoom(seconds: number): Promise<void> {
   const left = 3_600_000 - (Date.now() % 3_600_000);
   if (left < seconds * 1000) await new Promise((resolve) => setTimeout(resolve, left + 100));

@@ -3,9 +3,9 @@ import { AFTER_FIRST_START, GatewayHost } from './gateway.ts';
 import { OwnFolder } from './keeper.ts';
 
 /**
- * A global setup: a first start on the embedded database costs several seconds of the processor, and leaves the same in
- * every folder. So one gateway has it for the whole run, and `GatewayHost.start` begins with a copy. What Node compiles
- * for it is kept, too.
+ * A global setup. A first start on the embedded database costs several seconds of processor time and leaves the same
+ * files in every folder. So one gateway does it for the whole run, and `GatewayHost.start` begins with a copy. Node's
+ * compile cache is kept, too.
  */
 export default async function setup(): Promise<() => Promise<void>> {
   const compiled = new OwnFolder('compiled');

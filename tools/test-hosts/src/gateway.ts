@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 /** Names the folder that `first-start.ts` prepares for a run. */
 export const AFTER_FIRST_START = 'CROSSFADE_AFTER_FIRST_START';
 
-/** Puts what a first start leaves into a new folder, if this run has it. */
+/** Copies the files of a first start into a new folder, if this run has them. */
 function putFirstStart(folder: string): void {
   const left = process.env[AFTER_FIRST_START];
   if (left === undefined || (existsSync(folder) && readdirSync(folder).length > 0)) return;
@@ -28,24 +28,24 @@ export const sampleToken = {
 };
 
 export interface GatewayOptions {
-  /** PostgreSQL's; PGlite in a folder of its own by default. */
+  /** The URL of a PostgreSQL database. Default: PGlite in a folder of the host's own. */
   readonly databaseUrl?: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
-  /** A checkout whose built gateway it is, to compare two versions; this one by default. */
+  /** The checkout whose built gateway runs, to compare two versions. Default: this one. */
   readonly checkout?: string | undefined;
   /** Modules that the process loads before the program. */
   readonly preload?: readonly string[];
-  /** Of Node itself. */
+  /** Options of Node itself. */
   readonly execArgv?: readonly string[];
-  /** A command that runs it, such as one that enters a name space. */
+  /** A command that runs the gateway, such as one that enters a namespace. */
   readonly inside?: readonly string[];
-  /** Another account to run it as, by its number; only root may. */
+  /** The number of another account to run as; only root may do this. */
   readonly uid?: number;
-  /** Makes an embedded database itself, and begins with no copy of one. */
+  /** Creates its embedded database itself instead of beginning with a copy. */
   readonly makesDatabase?: true;
 }
 
-/** The built gateway as a process of its own, with stores of its own, on a free port. */
+/** The built gateway in its own process, with its own stores, on a free port. */
 export class GatewayHost {
   #output = '';
 
@@ -61,7 +61,7 @@ export class GatewayHost {
 
   url = '';
 
-  /** Starts it with the sample data, which may be from an earlier start, and waits until it listens. */
+  /** Starts it with the sample data, which may come from an earlier start, and waits until it listens. */
   static async start({ env = {}, ...options }: GatewayOptions = {}): Promise<GatewayHost> {
     const own = new OwnFolder('gateway');
     const { databaseUrl, checkout, uid, inside, makesDatabase } = options;
@@ -74,12 +74,12 @@ export class GatewayHost {
     return host;
   }
 
-  /** Waits until it listens: then it has its `url`. */
+  /** Waits until it listens; from then on it has a `url`. */
   async listens(): Promise<void> {
     await eventually('gateway that listens', () => this.#ifAlive(this.url), 120_000);
   }
 
-  /** Waits until it has printed this. */
+  /** Waits until it has printed this text. */
   async prints(text: string): Promise<void> {
     await eventually(`"${text}" of the gateway`, () => this.#ifAlive(this.#output.includes(text)), 120_000);
   }
@@ -90,7 +90,7 @@ export class GatewayHost {
     return wanted || undefined;
   }
 
-  /** Starts it, whatever comes of it. */
+  /** Starts it, without waiting for the outcome. */
   static spawn(options: GatewayOptions = {}): GatewayHost {
     return GatewayHost.#spawn(options, new OwnFolder('gateway'));
   }
@@ -125,7 +125,7 @@ export class GatewayHost {
     return new GatewayHost(child, own);
   }
 
-  /** Where its stores are. */
+  /** The folder of its stores. */
   get folder(): string {
     return this.own.path;
   }
@@ -139,21 +139,21 @@ export class GatewayHost {
     return this.#output;
   }
 
-  /** Its exit code, once it has exited by itself. */
+  /** Resolves with its exit code when it exits by itself. */
   async exited(): Promise<number> {
     const code = await eventually('exit of the gateway', () => this.child.exitCode ?? undefined, 120_000);
     this.own.giveBack();
     return code;
   }
 
-  /** Ends it as an operator would. */
+  /** Ends it with a signal, as an operator would. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     const code = await this.end(signal);
     this.own.giveBack();
     return code;
   }
 
-  /** The same, and leaves what it has stored. */
+  /** Ends it likewise, and keeps its stores. */
   end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     return endChild(this.child, signal);
   }

@@ -1,6 +1,6 @@
 import type { ProxyProgram } from './proxy.ts';
 
-/** Without `http-no-delay` it holds each piece of an answer back for 200 ms, in case that more comes. */
+/** Without `http-no-delay`, HAProxy delays each piece of a response by 200 ms in case more follows. */
 export const haproxy: ProxyProgram = {
   name: 'HAProxy',
   files: ['haproxy'],

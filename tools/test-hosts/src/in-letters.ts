@@ -1,3 +1,3 @@
-/** A number as letters, one for each digit: errors that differ in digits only are of one stack. */
+/** A number as letters, one per digit: errors that differ only in digits belong to one stack. */
 export const inLetters = (number: number): string =>
   [...String(number)].map((digit) => 'abcdefghij'[Number(digit)]).join('');

@@ -1,4 +1,4 @@
-/* What keeper.ts starts: waits for the end of the process that did, then ends and removes what that left. */
+/* Started by keeper.ts: waits for the end of its parent, then ends the hosts and removes the folders that it left. */
 import { rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';

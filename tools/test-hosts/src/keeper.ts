@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 const script = fileURLToPath(new URL('./keeper.mjs', import.meta.url));
 
 /**
- * A folder that is one host's own, new and empty. Should this process end without having given it back, however that
- * happens, a keeper beside it ends the host and removes the folder, so that a run that was killed leaves nothing.
+ * A new, empty folder of one host. If this process ends without removing it, for whatever reason, a keeper process
+ * ends the host and removes the folder, so that a killed run leaves nothing behind.
  */
 export class OwnFolder {
   readonly path: string;
@@ -18,12 +18,12 @@ export class OwnFolder {
     tellKeeper({ folder: this.path });
   }
 
-  /** Says which process works in it. */
+  /** Names the process that works in it. */
   isUsedBy(child: ChildProcess): void {
     tellKeeper({ folder: this.path, pid: child.pid });
   }
 
-  /** After that process has exited. */
+  /** Removes it, after that process has exited. */
   giveBack(): void {
     rmSync(this.path, { recursive: true, force: true });
     tellKeeper({ folder: this.path, done: true });
@@ -37,7 +37,7 @@ function tellKeeper(news: { folder: string; pid?: number | undefined; done?: tru
   keeper.stdin?.write(`${JSON.stringify(news)}\n`);
 }
 
-/** In a session of its own, so that whatever ends this process does not end it too. */
+/** In its own session, so that a signal that ends this process does not end the keeper, too. */
 function startKeeper(): ChildProcess {
   const child = spawn(process.execPath, [script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   child.unref();

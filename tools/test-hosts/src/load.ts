@@ -6,7 +6,7 @@ export const LOAD_EVENTS = Number(process.env['LOAD_EVENTS'] ?? 1000);
 /** How many stacks the load makes. */
 export const LOAD_KINDS = 5;
 
-/** Posts errors of a few kinds, one a request, from eight senders at once. Answers with the status of each. */
+/** Posts errors of a few kinds, one per request, from eight concurrent senders. Resolves with the status of each. */
 export async function sendLoad(client: ApiClient, events: number): Promise<number[]> {
   let next = 0;
   const statuses: number[] = [];

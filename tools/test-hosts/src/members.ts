@@ -1,6 +1,6 @@
 import type { ApiClient } from './api-client.ts';
 
-/** What a member is answered who invites an address. */
+/** The response to a member who invites an address. */
 export interface NewInvitation {
   readonly id: string;
   readonly email_address: string;
@@ -13,7 +13,7 @@ export const secretOf = (link: string): string => link.slice(link.indexOf('#') +
 export const invite = (by: ApiClient, organizationId: string, email: string): Promise<NewInvitation> =>
   by.json('POST', `/organizations/${organizationId}/users/${encodeURIComponent(email)}`);
 
-/** Makes an account a member, as two people would: one invites, the other accepts by the link. */
+/** Makes an account a member as people do: one invites, the other accepts with the link. */
 export async function makeMember(
   by: ApiClient,
   organizationId: string,

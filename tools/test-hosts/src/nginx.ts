@@ -1,8 +1,8 @@
 import type { ProxyProgram } from './proxy.ts';
 
 /**
- * Speaks HTTP/1.0 to the gateway, which is its own default, or 1.1 over kept connections, and then lets upgrades through
- * as its manual says.
+ * Speaks HTTP/1.0 to the gateway, which is nginx' default, or 1.1 over persistent connections; with 1.1 it passes upgrades
+ * on as its manual says.
  */
 export const nginx = (upstream: '1.0' | '1.1' = '1.0'): ProxyProgram => ({
   name: 'nginx',

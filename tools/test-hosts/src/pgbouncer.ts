@@ -8,7 +8,7 @@ import { OwnFolder } from './keeper.ts';
 import { account, freePort } from './postgres.ts';
 import { findProgram } from './program.ts';
 
-/** A real PgBouncer in transaction mode, with its defaults otherwise, before the PostgreSQL at a port. */
+/** A real PgBouncer in transaction mode, otherwise with its defaults, in front of the PostgreSQL at a port. */
 export class PgBouncerHost {
   private constructor(
     private readonly child: ChildProcess,
@@ -53,7 +53,7 @@ export class PgBouncerHost {
     return new PgBouncerHost(child, own, port);
   }
 
-  /** The same database, through here. */
+  /** The URL of the same database through this pooler. */
   through(url: string): string {
     const own = new URL(url);
     own.port = String(this.port);

@@ -7,7 +7,7 @@ import { endChild } from './child.ts';
 import { eventually } from '@crossfade/protocol/testing';
 import { OwnFolder } from './keeper.ts';
 
-/** A real PostgreSQL of its own, in a folder of its own, on a free loopback port. */
+/** A real PostgreSQL in its own folder, on a free loopback port. */
 export class PostgresHost {
   #server: ChildProcess;
 
@@ -21,7 +21,7 @@ export class PostgresHost {
     own.isUsedBy(this.#server);
   }
 
-  /** `durable`: a commit waits for the disk, as it does where it counts; tests need not. */
+  /** `durable`: a commit waits for the disk, as in production. Most tests need not wait. */
   static async start({ durable = false } = {}): Promise<PostgresHost> {
     const bin = binaries();
     const own = new OwnFolder('postgres');
@@ -68,17 +68,17 @@ export class PostgresHost {
     this.own.giveBack();
   }
 
-  /** SIGINT is its "fast" end, in which connections are cut rather than waited for; SIGQUIT "immediate"; SIGKILL a crash. */
+  /** SIGINT is its "fast" shutdown, which cuts connections instead of waiting for them; SIGQUIT is "immediate"; SIGKILL is a crash. */
   async end(signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void> {
     await endChild(this.#server, signal);
   }
 
-  /** After its end, with what it has stored. */
+  /** Starts it again after its end, with the data that it has stored. */
   async startAgain(): Promise<void> {
     await eventually(
       'PostgreSQL again',
       () => {
-        // After a crash, its orphans are there for a moment, and it does not start beside them.
+        // After a crash, its orphans live for a moment, and it does not start while they do.
         if (this.#server.exitCode !== null || this.#server.signalCode !== null) {
           this.#server = this.run();
           this.own.isUsedBy(this.#server);
@@ -112,27 +112,27 @@ export class PostgresHost {
   }
 }
 
-/** An empty database of its own on the PostgreSQL at that port. */
+/** Creates an empty database on the PostgreSQL at that port. */
 export function newDatabase(port: number): string {
   const name = `test_${randomBytes(8).toString('hex')}`;
   execFileSync(join(binaries(), 'createdb'), ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', name]);
   return `postgres://postgres@127.0.0.1:${port}/${name}`;
 }
 
-/** Takes a database away from whoever uses it. */
+/** Drops a database, and ends the connections that use it. */
 export function dropDatabase(url: string): void {
   const { port, pathname } = new URL(url);
   runSql(`postgres://postgres@127.0.0.1:${port}/postgres`, `DROP DATABASE ${pathname.slice(1)} WITH (FORCE)`);
 }
 
-/** Changes what no request can change, such as the past, and reads what no request can read. */
+/** Runs SQL, for what no request can change, such as the past, or read. */
 export function runSql(url: string, statement: string): string {
   return execFileSync(join(binaries(), 'psql'), ['-qAt', '-v', 'ON_ERROR_STOP=1', '-c', statement, url], {
     encoding: 'utf8',
   });
 }
 
-/** Below those that the kernel gives to whoever asks for any: it gives none of these away before its program has it. */
+/** Below the kernel's ephemeral ports, so that it gives none of these to another program before ours binds it. */
 const LOWEST = 15_000;
 const HIGHEST = 32_000;
 
@@ -161,14 +161,14 @@ function binaries(): string {
   return found;
 }
 
-/** PostgreSQL and PgBouncer refuse to run as root: then they run as the account of its package. */
+/** PostgreSQL and PgBouncer refuse to run as root. In that case, they run as the account of PostgreSQL's package. */
 export function account(): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
   const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
   return { uid: id('-u'), gid: id('-g') };
 }
 
-/** The same, for what takes its time, such as holding a lock. The answer ends it, on the server too. */
+/** Starts SQL that takes time, such as holding a lock. The returned function ends it, on the server too. */
 export function startSql(url: string, statement: string): () => Promise<unknown> {
   const name = `sql ${randomBytes(4).toString('hex')}`;
   const env = { ...process.env, PGAPPNAME: name };

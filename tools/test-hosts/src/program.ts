@@ -4,18 +4,18 @@ import { delimiter, join } from 'node:path';
 /** A program that tests talk to. */
 export interface Program {
   readonly name: string;
-  /** What its file may be called. */
+  /** The names that its file may have. */
   readonly files: readonly string[];
-  /** Names where it is, should it be elsewhere. */
+  /** The environment variable with its path, for when it is elsewhere. */
   readonly setting?: string;
-  /** Debian's package that has it. */
+  /** The Debian package that has it. */
   readonly package: string;
 }
 
-/** Where Debian keeps what only an administrator runs, which a person's `PATH` need not name. */
+/** Debian's folder of programs for administrators, which a user's `PATH` need not contain. */
 const ADMINISTRATORS = '/usr/sbin';
 
-/** Where a program is. @throws with what to install, if it is not there. */
+/** The path of a program. @throws with what to install if it is missing. */
 export function findProgram({ name, files, setting, package: debian }: Program): string {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), ADMINISTRATORS];
   const found =

@@ -8,9 +8,9 @@ import { OwnFolder } from './keeper.ts';
 import { freePort } from './postgres.ts';
 import { findProgram, type Program } from './program.ts';
 
-/** A program that stands before a gateway, and how it is told so. */
+/** A proxy program, and how it is configured to stand in front of a gateway. */
 export interface ProxyProgram extends Program {
-  /** `behind`: the gateway's host and port. `mark`: a path that it answers itself. All that it writes belongs into the folder. */
+  /** `behind`: the gateway's host and port. `mark`: a path that it answers itself. Everything that it writes goes into the folder. */
   configuration(place: {
     readonly folder: string;
     readonly port: number;
@@ -20,7 +20,7 @@ export interface ProxyProgram extends Program {
   arguments(place: { readonly folder: string; readonly file: string }): readonly string[];
 }
 
-/** A real proxy before a gateway, with its defaults but for what its configuration says. */
+/** A real proxy in front of a gateway, with its defaults except for what its configuration sets. */
 export class ProxyHost {
   private constructor(
     private readonly child: ChildProcess,
@@ -42,7 +42,7 @@ export class ProxyHost {
       const child = spawn(path, program.arguments({ folder: own.path, file }), {
         cwd: own.path,
         stdio: ['ignore', 'ignore', 'pipe'],
-        // Caddy writes what it keeps into its user's folder.
+        // Caddy keeps its data in the user's home folder.
         env: { ...process.env, HOME: own.path, XDG_CONFIG_HOME: own.path, XDG_DATA_HOME: own.path },
       });
       own.isUsedBy(child);
@@ -58,7 +58,7 @@ export class ProxyHost {
     }
   }
 
-  /** Waits until it is this one that answers, and no other program at its port. */
+  /** Waits until this proxy answers, and not another program at its port. */
   async #answers(name: string, mark: string): Promise<void> {
     const { child, url } = this;
     let said = '';

@@ -4,8 +4,8 @@ import { endChild } from './child.ts';
 import { OwnFolder } from './keeper.ts';
 
 /**
- * A disk of its own, as large as a test wants it, in name spaces of its own: any account may make one where the kernel
- * allows that, and it is gone with the process that holds it.
+ * A disk of a given size in its own namespaces. Any account may make one where the kernel allows that, and it vanishes
+ * with the process that holds it.
  */
 export class SmallDisk {
   private constructor(
@@ -32,17 +32,17 @@ export class SmallDisk {
     return new SmallDisk(own, holder);
   }
 
-  /** As programs know it that run inside. */
+  /** Its path for programs that run inside. */
   get path(): string {
     return this.own.path;
   }
 
-  /** As everybody else does. */
+  /** Its path for everybody else. */
   get seenFromOutside(): string {
     return `/proc/${this.holder.pid}/root${this.own.path}`;
   }
 
-  /** What a command begins with that runs where the disk is. */
+  /** The beginning of a command that runs inside. */
   get inside(): readonly string[] {
     return ['nsenter', '-t', String(this.holder.pid), '-U', '-m', '--preserve-credentials', '--'];
   }

@@ -4,7 +4,7 @@ import { createParser } from 'eventsource-parser';
 import { WebSocket } from 'ws';
 import type { Delays, LoadOrder, StreamReport } from './stream-load.ts';
 
-/** How many are being opened at once. */
+/** How many streams are opened at once. */
 const AT_ONCE = 200;
 const AGAIN_MS = 500;
 
@@ -28,7 +28,7 @@ class Client {
     this.transport = transport;
   }
 
-  /** Resolves when it is connected; false when it was refused or cut before. */
+  /** Resolves with true when it is connected, with false when it was refused or cut before. */
   open(url: string): Promise<boolean> {
     const query = new URLSearchParams({
       access_token: this.token,
@@ -107,7 +107,7 @@ class Client {
     if (envelope?.type === 'Reconnect') {
       this.toldAt ??= Date.now();
       this.delayMs ??= (envelope.message as { delay_ms: number }).delay_ms;
-      // Every second one moves as it was told; the others stay, to see that they may.
+      // Every second one moves when told; the others stay, to see that they may.
       if (Math.random() < 0.5) {
         setTimeout(() => {
           this.hasMoved = true;
@@ -119,11 +119,11 @@ class Client {
 }
 
 const clients: Client[] = [];
-/** How many messages took so many milliseconds; undefined: nobody measures. */
+/** Counts messages by their delay in milliseconds. Undefined: nothing is measured. */
 let delays: Uint32Array | undefined;
 const LONGEST_MS = 120_000;
 
-/** What was counted since the last time. */
+/** The counts since the last report. */
 function measure(): Delays {
   const counts = delays ?? new Uint32Array(LONGEST_MS + 1);
   delays = new Uint32Array(LONGEST_MS + 1);
@@ -144,7 +144,7 @@ async function open({ url, tokens, each }: LoadOrder & { do: 'open' }): Promise<
   await comeBack(url, 0);
 }
 
-/** All that are not connected, each until it is. */
+/** Connects all that are not, and retries each until it is. */
 async function comeBack(url: string, overMs: number): Promise<void> {
   const waiting = clients.filter(({ isOpen }) => !isOpen);
   const attempts = async (client: Client): Promise<void> => {

@@ -1,13 +1,13 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** `paused`: nothing moves, and what is under way moves later. `lost`: it never does, and nobody is told. */
+/** `paused`: no bytes move, and those under way move later. `lost`: they never do, and neither side is told. */
 type State = 'through' | 'paused' | 'lost' | 'cut';
 
-/** Stands before a server on loopback, and can do to its connections what networks do. */
+/** A TCP proxy in front of a server on loopback, which can do to connections what networks do. */
 export class TcpProxy {
   #state: State = 'through';
   readonly #links = new Set<Link>();
-  /** Ends each connection whose client sends this text, before the server has it. */
+  /** Ends each connection whose client sends this text, before the server gets it. */
   cutsAt: string | undefined;
 
   private constructor(
@@ -27,32 +27,32 @@ export class TcpProxy {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** The same address of a server, through here. */
+  /** A server's URL, with this proxy in its place. */
   through(url: string): string {
     const own = new URL(url);
     own.port = String(this.port);
     return own.href;
   }
 
-  /** Ends all connections, and every new one at once. */
+  /** Ends all connections, and each new one immediately. */
   cut(): void {
     this.#state = 'cut';
     for (const link of this.#links) link.end();
   }
 
-  /** Moves nothing; new connections are taken, and nothing of theirs moves either. */
+  /** Stops all bytes. New connections are accepted, and stopped, too. */
   pause(): void {
     this.#state = 'paused';
     for (const link of this.#links) link.pause();
   }
 
-  /** The same for good: what is open now is never heard of again, on either side, not even its end. */
+  /** Stops them for good: neither side of an open connection ever hears of the other again, not even of its end. */
   lose(): void {
     this.#state = 'lost';
     for (const link of this.#links) link.lose();
   }
 
-  /** From now on everything goes through; what was paused goes on. */
+  /** From now on everything passes; what was paused continues. */
   mend(): void {
     this.#state = 'through';
     for (const link of this.#links) link.resume();
@@ -79,7 +79,7 @@ export class TcpProxy {
   }
 }
 
-/** One connection: both its halves. */
+/** Both halves of one connection. */
 class Link {
   onEnd: () => void = () => undefined;
   readonly #server: Socket;

@@ -29,20 +29,20 @@ onEachDatabase('an account', env, (gateway) => {
   const isRefused = async (email: string, password: string) =>
     (await anyone().call('POST', '/auth/login', { email, password })).status === 401;
   const isAlive = async (as: ApiClient) => (await as.call('GET', '/users/me')).status === 200;
-  const offer = (id: string) => admin.json<Reset>('POST', `/users/${id}/password-reset`);
+  const linkFor = (id: string) => admin.json<Reset>('POST', `/users/${id}/password-reset`);
   const reset = (link: string, password = NEW_PASSWORD) =>
     anyone().call('POST', '/auth/reset-password', { secret: secretOf(link), password });
   const change = (as: ApiClient, from: string, to: string) =>
     as.call('POST', '/users/me/password', { current_password: from, new_password: to });
 
-  /** Streams of both transports with a session of their own, to see them end or stay. */
+  /** Opens a stream on each transport with the session, to see whether it ends. */
   async function listening(token: string | undefined) {
     const probes = await Promise.all(transports.map(({ open }) => open(gateway().url, { token })));
     await Promise.all(probes.map((probe) => probe.message('Connected')));
     return probes;
   }
 
-  it('that changes its password keeps this session and its streams, and no other', async () => {
+  it('keeps only the session that changes its password, with its streams', async () => {
     const { email, as } = await newcomer(gateway());
     const other = await logIn(email, PASSWORD);
     const [kept, ended] = await Promise.all([listening(as.token), listening(other.token)]);
@@ -71,12 +71,12 @@ onEachDatabase('an account', env, (gateway) => {
       expect(await wrong.json()).toMatchObject({ status: 400, errors: [{ path: 'current_password' }] });
     }
     expect((await change(as, PASSWORD, NEW_PASSWORD)).status).toBe(429);
-    // The session lives, and the login is refused in the same way.
+    // The session lives, and a login is refused like any other.
     expect(await isAlive(as)).toBe(true);
     expect((await anyone().call('POST', '/auth/login', { email, password: PASSWORD })).status).toBe(429);
   });
 
-  it('has no session left of a login that was under way while its password changed', async () => {
+  it('has no session of a login that was in progress while its password changed', async () => {
     const { email, as } = await newcomer(gateway());
     const logins = Array.from({ length: 8 }, () =>
       anyone()
@@ -90,16 +90,16 @@ onEachDatabase('an account', env, (gateway) => {
     expect(await isAlive(as)).toBe(true);
   });
 
-  it('takes a link that an administrator made once, and loses all sessions and streams', async () => {
+  it('resets its password once with a link of an administrator, and loses all sessions and streams', async () => {
     const { email, as, id } = await newcomer(gateway());
     const streams = await listening(as.token);
-    const old = await offer(id);
+    const old = await linkFor(id);
     const response = await admin.call('POST', `/users/${id}/password-reset`, undefined, {
       'X-Forwarded-Host': 'evil.example',
     });
     expect(response.headers.get('cache-control')).toBe('no-store');
     const { link, expires_utc } = (await response.json()) as Reset;
-    // Without PUBLIC_URL nobody can say where the gateway is; a request least of all.
+    // Without PUBLIC_URL, nobody knows the gateway's URL, and a request must not define it.
     expect(link).toMatch(/^\/next\/reset-password#[\w-]{43}$/);
     expect(Math.abs(Date.parse(expires_utc) - Date.now() - 3_600_000)).toBeLessThan(60_000);
     expect((await reset(old.link)).status).toBe(404);
@@ -114,18 +114,18 @@ onEachDatabase('an account', env, (gateway) => {
     for (const secret of [link, old.link].map(secretOf)) expect(gateway().output).not.toContain(secret);
   });
 
-  it('that changes its password takes no older link', async () => {
+  it('accepts no older link after it changed its password', async () => {
     const { as, id } = await newcomer(gateway());
-    const { link } = await offer(id);
+    const { link } = await linkFor(id);
     await change(as, PASSWORD, NEW_PASSWORD);
     expect((await reset(link, 'another set of words')).status).toBe(404);
   });
 
-  it('that is locked loses sessions and streams at once, and looks like one with another password', async () => {
+  it('loses sessions and streams at once when it is locked, and then looks like one with another password', async () => {
     const { email, as, id } = await newcomer(gateway());
     const open = await newcomer(gateway());
     const streams = await listening(as.token);
-    const { link } = await offer(id);
+    const { link } = await linkFor(id);
     await admin.json('POST', `/users/${id}/lock`);
     for (const probe of streams) {
       await probe.end();
@@ -144,9 +144,9 @@ onEachDatabase('an account', env, (gateway) => {
     );
     expect(answers[0]).toEqual(answers[1]);
     expect(answers[0]).toEqual(answers[2]);
-    // A link from before does not help, and one from after sets a password that does not either.
+    // A link from before the lock does not help, nor does a password that a later link sets.
     expect((await reset(link)).status).toBe(404);
-    expect((await reset((await offer(id)).link)).status).toBe(204);
+    expect((await reset((await linkFor(id)).link)).status).toBe(204);
     expect(await isRefused(email, NEW_PASSWORD)).toBe(true);
     expect(await admin.json('GET', `/users?q=${email}`)).toMatchObject([
       { id, locked_utc: expect.any(String) as string },
@@ -156,10 +156,10 @@ onEachDatabase('an account', env, (gateway) => {
     expect(await isAlive(as)).toBe(false);
   });
 
-  it('that is locked is refused in the same time as with a wrong password', { retry: 2 }, async () => {
+  it('is refused while locked in the same time as with a wrong password', { retry: 2 }, async () => {
     const { email, id } = await newcomer(gateway());
     await admin.json('POST', `/users/${id}/lock`);
-    // From ever new addresses: else its failures would be refused before anything is read.
+    // Each from a new address; otherwise its failures would be refused before anything is read.
     const attempt = (password: string, network: number) => (round: number) =>
       anyone().call(
         'POST',
@@ -173,7 +173,7 @@ onEachDatabase('an account', env, (gateway) => {
     expect(Math.abs(right - wrong)).toBeLessThan(Math.max(4, wrong * 0.4));
   });
 
-  it('cannot be locked by its own owner, and ends with a lock while it logs in', async () => {
+  it('cannot be locked by its owner, and gets no session when it is locked during a login', async () => {
     const { id: own } = await admin.json<{ id: string }>('GET', '/users/me');
     expect((await admin.call('POST', `/users/${own}/lock`)).status).toBe(409);
     const { email, id } = await newcomer(gateway());
@@ -196,13 +196,13 @@ onEachDatabase('an account', env, (gateway) => {
       { email_address: 'q-one@example.net', locked_utc: null },
       { email_address: 'q-three@example.net' },
     ]);
-    // No pattern of LIKE, and no way into the query.
+    // Neither a LIKE pattern nor an injection.
     for (const q of ['%', '_', "'", '\\', '\u0000'])
       expect((await admin.call('GET', `/users?q=q-${encodeURIComponent(q)}`)).status).toBe(200);
     expect(await admin.json('GET', '/users?q=q%25two')).toEqual([]);
   });
 
-  it('of an administrator lists the tokens of services, and ends them', async () => {
+  it('of an administrator lists and revokes the tokens of services', async () => {
     const made = await admin.json<{ id: string; token: string }>('POST', '/tokens', {
       scopes: ['push:publish'],
       notes: 'the billing service',
@@ -256,7 +256,7 @@ describe('administrators', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('who lock each other at once are never both locked out', async () => {
+  it('who lock each other at the same time are never both locked out', async () => {
     const admin = await ApiClient.login(host.url, ADMIN);
     const { id: adminId } = await admin.json<{ id: string }>('GET', '/users/me');
     const { id, email } = await newcomer(host);
@@ -283,7 +283,7 @@ describe('administrators', () => {
     }
   });
 
-  it('who are locked take the links with them that they were given', async () => {
+  it('lose their unused links when they are locked', async () => {
     const admin = await ApiClient.login(host.url, ADMIN);
     const [rogue, victim, friend] = [await newcomer(host), await newcomer(host), await newcomer(host)];
     runSql(databaseUrl, `UPDATE users SET roles = '{administrator}' WHERE id = '${rogue.id}'`);
@@ -300,7 +300,7 @@ describe('administrators', () => {
     expect((await friend.as.call('POST', '/invitations/accept', { secret })).status).toBe(404);
   });
 
-  it("hand out links that are kept as hashes and end after an hour, and a mailer of the operator's sends them", async () => {
+  it("create links that are stored as hashes and expire after an hour, and the operator's mailer sends them", async () => {
     const admin = await ApiClient.login(host.url, ADMIN);
     const { id, email } = await newcomer(host);
     const { link } = await admin.json<Reset>('POST', `/users/${id}/password-reset`, undefined, {
@@ -332,7 +332,7 @@ describe('administrators', () => {
     expect(late.status).toBe(404);
   });
 
-  it('are answered while the mailer fails or hangs, and the log says nothing of the mail', async () => {
+  it('get responses while the mailer fails or hangs, and the log does not quote the mail', async () => {
     const admin = await ApiClient.login(host.url, ADMIN);
     const organization = await newOrganization(admin);
     const begun = performance.now();
@@ -348,7 +348,7 @@ describe('administrators', () => {
     expect(lines.join()).not.toContain('/next/');
   });
 
-  it('are told at start what is wrong with a mailer', async () => {
+  it('learn at start what is wrong with a mailer', async () => {
     writeFileSync(join(folder, 'empty.mjs'), 'export default {};');
     for (const [settings, sentence] of [
       [{ MAILER: mailer }, 'MAILER needs PUBLIC_URL'],

@@ -28,7 +28,7 @@ describe('addresses', () => {
     return statuses;
   };
 
-  it('that send bad tokens are refused, and good ones from there are not, whether known before or new', async () => {
+  it('that send bad tokens are refused, while good tokens from there pass, known or new', async () => {
     const { url } = await start();
     const old = await ApiClient.login(url, 'member@crossfade.test');
     expect(await ask(old.token ?? '')).toBe(200);
@@ -42,23 +42,23 @@ describe('addresses', () => {
     expect((await new ApiClient(url, other.token).call('POST', '/events', { message: 'm' })).status).toBe(
       202,
     );
-    // One bad token again and again, and none at all, are bad ones too.
+    // Repeats of one bad token, and requests without any, count as bad tokens too.
     expect(await ask(bad(0))).toBe(429);
     expect((await fetch(`${url}/api/v2/users/me`)).status).toBe(429);
   });
 
-  it('that are not believed count as one, and the log says once which setting would change that', async () => {
+  it('that are not trusted count as one, and the log names once the setting that would change that', async () => {
     await start();
     const statuses = await statusesOf(2 * LIMIT, (index) => ({ 'X-Forwarded-For': `192.0.2.${index}` }));
     expect(statuses.filter((status) => status === 429)).toHaveLength(LIMIT);
     const lines = host?.output.split('\n').filter((line) => line.includes('TRUST_PROXY')) ?? [];
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain('forwarded address');
-    // What anyone may type is not repeated.
+    // The log does not repeat what anyone may send.
     expect(host?.output).not.toContain('192.0.2.');
   });
 
-  it('are those that the trusted proxy adds: what a client says of itself is not believed', async () => {
+  it('are those that the trusted proxy adds: a client cannot claim one', async () => {
     await start({ TRUST_PROXY: '1' });
     const own = await statusesOf(2 * LIMIT, (index) => ({
       'X-Forwarded-For': `192.0.2.${index}, 198.51.100.1`,
@@ -69,7 +69,7 @@ describe('addresses', () => {
     expect(host?.output).not.toContain('TRUST_PROXY');
   });
 
-  it('may be anything', async () => {
+  it('may have any text', async () => {
     const { url } = await start({ TRUST_PROXY: '10.0.0.0/8,127.0.0.1' });
     for (const value of [
       'nonsense',

@@ -2,7 +2,7 @@ import { SseProbe, WsProbe } from '@crossfade/protocol/testing';
 import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-/** What an address may send in a minute. */
+/** What an address may send per minute. */
 const LIMIT = 120;
 
 describe('bad tokens for streams', () => {
@@ -13,7 +13,7 @@ describe('bad tokens for streams', () => {
     gateway = await GatewayHost.start();
     member = await ApiClient.login(gateway.url, 'member@crossfade.test');
     admin = await ApiClient.login(gateway.url, 'admin@crossfade.test');
-    // Both have had a stream before, over either transport.
+    // Both have had a stream before, on each transport.
     for (const [probe] of [
       [await SseProbe.open(gateway.url, { token: member.token })],
       [await WsProbe.open(gateway.url, { token: admin.token })],
@@ -35,7 +35,7 @@ describe('bad tokens for streams', () => {
   });
   afterAll(() => gateway.stop());
 
-  it('do not lock out those of the same address that were good, on either transport', async () => {
+  it('do not lock out known good tokens of the same address, on either transport', async () => {
     for (const token of [member.token, admin.token]) {
       const sse = await SseProbe.open(gateway.url, { token });
       expect(sse.response.status).toBe(200);
@@ -45,7 +45,7 @@ describe('bad tokens for streams', () => {
     }
   });
 
-  it('keep those out that were not seen before, good ones too, for a time that is named', async () => {
+  it('lock out tokens that were not seen before, even good ones, for a time that the response names', async () => {
     for (const token of ['bad-again', sampleToken.storefrontPush]) {
       const refused = await SseProbe.open(gateway.url, { token });
       expect(refused.response.status).toBe(429);
@@ -56,10 +56,10 @@ describe('bad tokens for streams', () => {
     }
   });
 
-  it('are what good ones are that were revoked since', async () => {
+  it('include good ones that were revoked since', async () => {
     expect((await admin.call('GET', '/auth/logout')).status).toBeLessThan(300);
     expect((await SseProbe.open(gateway.url, { token: admin.token })).response.status).toBe(401);
-    // It has been asked about once more, and is a bad one of many from now on.
+    // It is checked once more, and counts as a bad token from now on.
     expect((await SseProbe.open(gateway.url, { token: admin.token })).response.status).toBe(429);
     const sse = await SseProbe.open(gateway.url, { token: member.token });
     expect(sse.response.status).toBe(200);

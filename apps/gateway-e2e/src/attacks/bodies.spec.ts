@@ -23,15 +23,15 @@ const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
 const GOOD = bearer(sampleToken.storefront);
 /** 5 MiB that are 5 KB on the wire. */
 const bomb = gzipSync(Buffer.alloc(5 * MIB - 2, ' '), { level: 9 });
-/** How often a client must see the status, out of as many. */
+/** How many of the attempts must see the status. */
 const TIMES = Number(process.env['ATTACK_REQUESTS'] ?? 0) > 0 ? 200 : 12;
-/** Through a proxy all are one address, which has a budget. */
+/** Through a proxy, all clients share one address, which has a budget. */
 const PROXIED_TIMES = Math.min(TIMES, 40);
 
 describe('bodies at the door', () => {
   let host: GatewayHost;
   let database: string;
-  /** Begun first, since it takes long. */
+  /** Started first, since it takes long. */
   let cut: RawRequest;
   beforeAll(async () => {
     database = newDatabase(inject('postgresPort'));
@@ -73,7 +73,7 @@ describe('bodies at the door', () => {
     expect(exchange.closedMs).toBeLessThan(2500);
   });
 
-  it('are not waited for when the budget is spent, whoever spent it', async () => {
+  it('are not read when the budget is spent, whoever spent it', async () => {
     const address = newAddress();
     const spend = async () =>
       (await fetch(`${host.url}/api/v2/users/me`, { headers: address })).status === 429 || undefined;
@@ -84,7 +84,7 @@ describe('bodies at the door', () => {
     expect(exchange.answeredMs).toBeLessThan(800);
   });
 
-  it('are taken no further than 64 KiB after the answer', async () => {
+  it('are read no further than 64 KiB after the response', async () => {
     const request = raw(EVENTS, 500 * MIB, {});
     const piece = Buffer.alloc(MIB, ' ');
     let isGone = false;
@@ -94,11 +94,11 @@ describe('bodies at the door', () => {
       if (request.socket.writableLength > 20 * MIB) break;
     }
     expect(await request.closed()).toMatchObject({ status: 401 });
-    // What left this process stands in the kernel's buffers; the gateway took little of it.
+    // What this process sent is in the kernel's buffers; the gateway read little of it.
     expect(request.socket.bytesWritten - request.socket.writableLength).toBeLessThan(30 * MIB);
   });
 
-  it('may be asked about: "Expect: 100-continue" gets the final status, or 100 and then the status', async () => {
+  it('may be announced: "Expect: 100-continue" gets the final status, or 100 and then the status', async () => {
     const expecting = { Expect: '100-continue' };
     expect((await raw(EVENTS, 5 * MIB, expecting).closed()).text).toMatch(/^HTTP\/1\.1 401 /);
     expect((await raw(EVENTS, 9 * MIB, { ...GOOD, ...expecting }).closed()).text).toMatch(/^HTTP\/1\.1 413 /);
@@ -109,7 +109,7 @@ describe('bodies at the door', () => {
     expect((await request.closed()).text).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 202 /);
   });
 
-  it('keep the connection when they were read, or came with their headers where nobody wants them', async () => {
+  it('keep the connection when they were read, or arrived with their headers where no body is expected', async () => {
     const body = '{"message":"kept"}';
     const request = raw(EVENTS, body.length, GOOD);
     for (let sent = 1; sent <= 3; sent += 1) {
@@ -186,7 +186,7 @@ describe('bodies at the door', () => {
     });
   });
 
-  it('that are bombs cost nothing without a token, before and after the budget is spent', async () => {
+  it('that are decompression bombs cost nothing without a token, before and after the budget is spent', async () => {
     const address = newAddress();
     const statuses = new Map<number, number>();
     const send = async () => {
@@ -203,11 +203,11 @@ describe('bodies at the door', () => {
     const each = (processorMs(host.pid) - before) / 280;
     expect(statuses.get(401)).toBe(100);
     expect(statuses.get(429)).toBe(200);
-    // About 1 ms; 340 when bodies were read first.
+    // About 1 ms; it was 340 ms when bodies were read first.
     expect(each).toBeLessThan(8);
   });
 
-  it('that grow beyond their ratio are refused with a token, and a batch of equal events is not', async () => {
+  it('that expand beyond the ratio are refused even with a token, and a batch of equal events is not', async () => {
     const send = (bytes: Uint8Array, encoding = 'gzip') =>
       fetch(`${host.url}${EVENTS}`, {
         method: 'POST',
@@ -238,20 +238,20 @@ describe('bodies at the door', () => {
     expect((await send(gzipSync(JSON.stringify(alike), { level: 9 }))).status).toBe(202);
     expect((await send(Buffer.from('no gzip at all'))).status).toBe(400);
     expect((await send(gzipSync('{"message":"cut"}').subarray(0, 20))).status).toBe(400);
-    // Bytes after the end of the compressed ones are not the body's.
+    // Bytes after the end of the compressed data do not belong to the body.
     expect(
       (await send(Buffer.concat([gzipSync('{"message":"more"}'), Buffer.alloc(100)]))).status,
     ).toBeLessThan(500);
   });
 
-  it('that do not come are given up with 408, and few of one address are in flight', async () => {
+  it('that never arrive end with 408, and only few of one address are in flight', async () => {
     const address = newAddress();
     const slow = Array.from({ length: 4 }, () => {
       const request = new RawRequest(host.url, headOf(EVENTS, 1000, { ...GOOD, ...address }));
       request.socket.write('[');
       return request;
     });
-    // All of them are being read before another one comes.
+    // All of them are being read before the next one arrives.
     await new Promise((resolve) => setTimeout(resolve, 500));
     const post = () =>
       fetch(`${host.url}${EVENTS}`, {
@@ -273,7 +273,7 @@ describe('bodies at the door', () => {
     expect((await post()).status).toBe(202);
   });
 
-  it('may be so many bytes: of one address half of the room, of all the whole', async () => {
+  it('share a budget of bytes: one address may use half of it, all together the whole', async () => {
     const part = `["${'x'.repeat(4.5 * MIB)}`;
     const open = (address: Record<string, string>) => {
       const request = new RawRequest(host.url, headOf(EVENTS, 5 * MIB, { ...GOOD, ...address }));
@@ -288,7 +288,7 @@ describe('bodies at the door', () => {
     expect(ofAll.find(({ status }) => status === 503)?.text).toMatch(/^retry-after: 1\r$/im);
   });
 
-  it('are not held by whoever sends nothing more, on any path', async () => {
+  it('do not stay reserved for a sender that stopped, on any path', async () => {
     const requests = ['/', '/docs', '/health/live', '/api/v2/projects/config'].map((path) =>
       raw(path, 5 * MIB, {}),
     );
@@ -296,7 +296,7 @@ describe('bodies at the door', () => {
       expect(closedMs).toBeLessThan(2500);
   });
 
-  it('a token that was refused costs no query again; a new one is never taken for it', async () => {
+  it('with a token that was refused cost no second query, and a new token is never mistaken for it', async () => {
     const lookups = () =>
       Number(
         runSql(
@@ -305,7 +305,7 @@ describe('bodies at the door', () => {
         ),
       );
     const settled = async () => {
-      // PostgreSQL's own statistics are some time behind.
+      // PostgreSQL's statistics lag behind.
       let last = -1;
       return eventually(
         'statistics',
@@ -332,7 +332,7 @@ describe('bodies at the door', () => {
     }
   });
 
-  it('and headers that do not end are given up within 25 seconds', async () => {
+  it('and headers that do not end are ended within 25 seconds', async () => {
     const { closedMs, status } = await cut.closed();
     expect(closedMs).toBeLessThan(25_000);
     expect(status).toBe(408);

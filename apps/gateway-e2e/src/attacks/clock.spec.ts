@@ -7,7 +7,7 @@ import { sendRaw, type RawSocket } from './raw-socket.ts';
 
 const KEEP_ALIVE_SECONDS = 1;
 
-/** Debian's faketime lies about the wall's time to a process, as a file tells it; the monotonic clock is left alone. */
+/** Debian's faketime changes the wall-clock time of a process, as a file tells it, and leaves the monotonic clock alone. */
 function faketime(): string {
   const folders = readdirSync('/usr/lib').map((folder) => join('/usr/lib', folder, 'faketime'));
   const library = folders
@@ -27,7 +27,7 @@ describe.runIf(process.platform === 'linux')('when the clock of the machine step
   const step = (offset: string): void => writeFileSync(file, `${offset}\n`);
   const client = () => new ApiClient(gateway.url, sampleToken.storefront);
   const wall = async () => Date.parse((await fetch(`${gateway.url}/health/ready`)).headers.get('date') ?? '');
-  const signsOfLife = () => stream.text().split(': keepalive').length - 1;
+  const keepAlives = () => stream.text().split(': keepalive').length - 1;
   const heard = () => webSocket.received.filter(({ type }) => type === 'PersistentEventChanged').length;
 
   beforeAll(async () => {
@@ -58,7 +58,7 @@ describe.runIf(process.platform === 'linux')('when the clock of the machine step
     await gateway.stop();
   });
 
-  /** Two events of one stack within the window: the first goes out at once, the second at its end. */
+  /** Two events of one stack within the conflation interval: the first goes out at once, the second at its end. */
   async function twoEvents(message: string): Promise<void> {
     await client().json('POST', '/events', { type: 'error', message });
     await client().json('POST', '/events', { type: 'error', message });
@@ -68,25 +68,25 @@ describe.runIf(process.platform === 'linux')('when the clock of the machine step
     ['back ten minutes', '-10m', -600_000],
     ['to what it was', '+0', 0],
     ['forward ten minutes', '+10m', 600_000],
-  ])('%s, signs of life and conflated messages go on', async (_title, offset, milliseconds) => {
+  ])('%s, keep-alives and conflated messages continue', async (_title, offset, milliseconds) => {
     const waiting = heard();
     await twoEvents('before a step of the clock');
     step(offset);
     await eventually('conflated messages of before', () => heard() >= waiting + 2 || undefined, 3000);
-    // Node writes the date of answers once a second.
+    // Node updates the `Date` header once a second.
     await eventually(
       'other date',
       async () => Math.abs((await wall()) - Date.now() - milliseconds) < 5000 || undefined,
       3000,
     );
-    const before = { life: signsOfLife(), heard: heard() };
+    const before = { keptAlive: keepAlives(), heard: heard() };
     await twoEvents('after a step of the clock');
     await eventually('conflated messages', () => heard() >= before.heard + 2 || undefined, 3000);
-    await eventually('signs of life', () => signsOfLife() >= before.life + 2 || undefined, 4000);
+    await eventually('keep-alives', () => keepAlives() >= before.keptAlive + 2 || undefined, 4000);
     expect(stream.socket.destroyed).toBe(false);
   });
 
-  it('refusals name a time within their window', async () => {
+  it('refusals name a time within their interval', async () => {
     step('+10m');
     for (let time = 0; time < 121; time += 1) {
       const { status } = await fetch(`${gateway.url}/api/v2/push?access_token=bad${time}`);
@@ -98,7 +98,7 @@ describe.runIf(process.platform === 'linux')('when the clock of the machine step
     expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(120);
   });
 
-  it('a token that is deleted loses its streams all the same', async () => {
+  it('the streams of a deleted token still end', async () => {
     await member.call('GET', '/auth/logout');
     await webSocket.end();
   });

@@ -11,7 +11,7 @@ import {
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 
 const POOL = 4;
-/** What whoever does not need the held connections may wait. */
+/** How long a request may take that needs none of the locked connections. */
 const AT_ONCE_MS = 1000;
 
 let url: string;
@@ -44,13 +44,13 @@ const post = (message = 'one more') => client.call('POST', '/events', { type: 'e
 const someWait = (least: number) =>
   eventually('requests that wait', () => Number(runSql(url, waiting)) >= least || undefined);
 
-it('keeps connections for who is calling: with all others held by locks, streams open, probes and tokens are answered', async () => {
+it('reserves connections: while locks block all others, streams open, and probes and tokens are answered', async () => {
   const end = startSql(url, 'LOCK TABLE stacks; SELECT pg_sleep(8)');
   await eventually(
     'lock',
     () => runSql(url, `SELECT 1 FROM pg_locks WHERE relation = 'stacks'::regclass AND granted`) || undefined,
   );
-  // Batches leave some of the connections to others; readers take them.
+  // Batches leave some of the connections to other work; readers take those.
   const read = () => admin.call('GET', `/stacks/${crypto.randomUUID()}`);
   const posts = Promise.all(Array.from({ length: 2 * POOL }, (_, index) => (index % 2 ? post() : read())));
   await someWait(POOL - 1);
@@ -68,7 +68,7 @@ it('keeps connections for who is calling: with all others held by locks, streams
   stream.close();
 });
 
-it('answers 503 to a transaction whose backend is ended while it waits for a row, and lives on', async () => {
+it('answers 503 to a transaction whose backend is ended while it waits for a row, and keeps running', async () => {
   const stream = await SseProbe.open(host.url, { token: admin.token });
   await stream.message('Connected');
   const end = startSql(url, 'BEGIN; SELECT 1 FROM stacks FOR UPDATE; SELECT pg_sleep(8)');
@@ -94,7 +94,7 @@ it('answers 503 to a transaction whose backend is ended while it waits for a row
   stream.close();
 });
 
-it('says that nobody knows when a connection is lost at the commit, and tells nobody of a change', async () => {
+it('says that the outcome is unknown when a connection is lost at the commit, and publishes no change', async () => {
   runSql(
     url,
     `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$;
@@ -120,7 +120,7 @@ it('says that nobody knows when a connection is lost at the commit, and tells no
   stream.close();
 });
 
-it('gives nobody a connection that broke at its BEGIN or at its ROLLBACK, and tells why the work failed', async () => {
+it('never reuses a connection that broke at its BEGIN or ROLLBACK, and says why the work failed', async () => {
   const ofNoStack = () => admin.call('POST', `/stacks/${crypto.randomUUID()}/mark-critical`);
   for (const { cutsAt, send, status } of [
     { cutsAt: 'BEGIN', send: () => post('not begun'), status: 503 },
@@ -135,7 +135,7 @@ it('gives nobody a connection that broke at its BEGIN or at its ROLLBACK, and te
   }
 });
 
-it('leaves nothing waiting on the server for a request that was given up', async () => {
+it('leaves no query waiting on the server for a request that was given up', async () => {
   runSql(url, 'UPDATE tokens SET last_used_utc = NULL');
   const end = startSql(url, 'BEGIN; SELECT 1 FROM tokens FOR UPDATE; SELECT pg_sleep(10)');
   await eventually(
@@ -146,7 +146,7 @@ it('leaves nothing waiting on the server for a request that was given up', async
         `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(10)' AND wait_event = 'PgSleep'`,
       ) || undefined,
   );
-  // A date that cannot be noted keeps nobody out.
+  // Failing to record the date of use does not refuse anybody.
   expect((await admin.call('GET', '/users/me')).status).toBe(200);
   expect(Number(runSql(url, waiting))).toBe(0);
   await end();

@@ -19,7 +19,7 @@ const STREAMS = isFull ? 500 : 60;
 const OUTAGE_MS = isFull ? 8000 : 1500;
 const SEED = Number(process.env['ATTACK_SEED'] ?? Math.floor(Math.random() * 1000));
 const STATEMENT_SECONDS = 3;
-/** Stated: healthy within this time of the database's return. */
+/** Documented: healthy within this time after the database's return. */
 const BOUND_MS = 5000;
 
 interface Hosts {
@@ -83,7 +83,7 @@ const outages: Record<string, Outage> = {
   },
 };
 
-/** In the short pass some of them: which, the seed says. */
+/** The short pass runs some of them, chosen by the seed. */
 const some = (many: number, shift: number): [string, Outage][] => {
   const all = Object.entries(outages);
   return isFull ? all : all.filter((_, index) => (index + SEED + shift) % all.length < many);
@@ -104,7 +104,7 @@ for (const [title, pooled] of [
     beforeAll(async () => {
       const postgres = await PostgresHost.start();
       const url = newDatabase(postgres.port);
-      // A pooler's default is to wait 15 s before it asks a server again that was not there.
+      // By default, a pooler waits 15 s before it retries a server that was unreachable.
       if (pooled) bouncer = await PgBouncerHost.start(postgres.port, { server_login_retry: 1 });
       const proxy = await TcpProxy.start(bouncer?.port ?? postgres.port);
       hosts = { postgres, proxy, url };
@@ -115,7 +115,7 @@ for (const [title, pooled] of [
           INGEST_THROTTLE_PER_MINUTE: '0',
           PUSH_MAX_CONNECTIONS_PER_USER: '1000',
           PUSH_REAUTHORIZE_SECONDS: '2',
-          // Streams whose rights nobody confirms for so long end, and come back: longer than any outage here.
+          // Streams whose rights are not confirmed for this long end, and come back. It is longer than any outage here.
           PUSH_UNCONFIRMED_SECONDS: '30',
           DATABASE_STATEMENT_TIMEOUT_SECONDS: String(STATEMENT_SECONDS),
           DATABASE_LOCK_TIMEOUT_SECONDS: '2',
@@ -156,7 +156,7 @@ for (const [title, pooled] of [
           `${name}: healthy after ${Date.now() - back} ms; refused ${JSON.stringify(posting.refused)}`,
         );
         await posting.stop();
-        // To the streams, outages without a confirmation between them would be one, and a long one.
+        // For streams, outages without a confirmation between them would count as one long outage.
         await eventually('confirmation of the streams', async () => {
           const age = await gauge('crossfade_push_loop_age{loop="reauthorization"}');
           return age * 1000 < Date.now() - back || undefined;
@@ -178,7 +178,7 @@ for (const [title, pooled] of [
       });
     }
 
-    it('keeps house again, and gives back the connections that it had', async () => {
+    it('resumes housekeeping, and releases the connections that it had', async () => {
       await eventually(
         'round of housekeeping',
         async () => (await gauge('crossfade_gateway_loop_age{loop="housekeeping"}')) < 6 || undefined,
@@ -193,7 +193,7 @@ for (const [title, pooled] of [
       });
     });
 
-    it('was said in few lines, none of them an error of the server', () => {
+    it('is logged in few lines, none of them an error of the server', () => {
       expect(host.output).not.toMatch(/terminating connection|duplicate key|params:|Key \(/);
       expect(host.output.split('\n').length).toBeLessThan(300);
     });

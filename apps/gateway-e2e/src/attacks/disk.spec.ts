@@ -5,9 +5,9 @@ import { ApiClient, GatewayHost, SmallDisk, sampleToken } from '@crossfade/test-
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const RESERVE = 64;
-/** What a new database takes, with room for some batches. */
+/** The size of a new database, with room for some batches. */
 const SIZE = 176;
-/** Close to the most that a body may have. */
+/** Close to the largest allowed body. */
 const BATCH = JSON.stringify(
   Array.from({ length: 4000 }, (_, index) => ({
     type: 'error',
@@ -41,7 +41,7 @@ afterAll(async () => {
   await disk.remove();
 });
 
-it('refuses what would be stored with 507 before the disk is full; reads and streams go on', async () => {
+it('refuses writes with 507 before the disk is full; reads and streams continue', async () => {
   const probes = [
     await SseProbe.open(host.url, { token: admin.token }),
     await WsProbe.open(host.url, { token: admin.token }),
@@ -74,7 +74,7 @@ it('refuses what would be stored with 507 before the disk is full; reads and str
       expect(((await refused.json()) as { detail: string }).detail).toContain('disk is nearly full');
     }
   }
-  // Its first use, which cannot be noted.
+  // Its first use, whose date cannot be recorded.
   expect((await new ApiClient(host.url, sampleToken.rocket).call('GET', '/projects/config')).status).toBe(
     200,
   );
@@ -83,7 +83,7 @@ it('refuses what would be stored with 507 before the disk is full; reads and str
   expect((await fetch(`${host.url}/health/ready`)).status).toBe(200);
   const late = await SseProbe.open(host.url, { token: admin.token });
   await late.message('Connected');
-  // A round of housekeeping: it waits without a line.
+  // A round of housekeeping waits without a log line.
   await new Promise((resolve) => setTimeout(resolve, 6000));
   expect(saying('nothing more is stored')).toBe(1);
   expect(saying('"level":50')).toBe(0);
@@ -103,7 +103,7 @@ it('refuses what would be stored with 507 before the disk is full; reads and str
   expect(saying('everything is stored again')).toBe(1);
 });
 
-it('says at start that the disk is full, and that nothing is lost, and nothing is', async () => {
+it('says at start that the disk is full and nothing is lost, and loses nothing', async () => {
   expect(await host.stop()).toBe(0);
   const left = Math.floor(freeMib());
   writeFileSync(join(disk.seenFromOutside, 'filler'), Buffer.alloc((left - 3) * 1024 * 1024));
@@ -124,7 +124,7 @@ it('says at start that the disk is full, and that nothing is lost, and nothing i
 });
 
 it.runIf(process.env['ATTACK_FULL'] === '1')(
-  'is ended by its watchdog where the reserve is too small and the database spins, and keeps what it accepted',
+  'is ended by its watchdog if the reserve is too small and the database spins, and keeps what it accepted',
   async () => {
     const small = await SmallDisk.make(SIZE - RESERVE);
     const run = () =>
@@ -140,7 +140,7 @@ it.runIf(process.env['ATTACK_FULL'] === '1')(
     const spinning = await run();
     let accepted = 0;
     let size = SIZE - RESERVE;
-    // Another program takes all but the reserve between one batch and the next, until one needs more.
+    // Between batches, another program takes all but the reserve, until a batch needs more.
     const squeeze = (): void => {
       const { bavail, bsize } = statfsSync(small.seenFromOutside);
       const spare = bavail * bsize - 16.5 * 1024 * 1024;
@@ -155,7 +155,7 @@ it.runIf(process.env['ATTACK_FULL'] === '1')(
           BATCH,
         );
         if (status === 202) accepted += 1;
-        // What it has taken is given back, as if the log had been shortened.
+        // The disk grows, as if that program had truncated its log.
         else small.resize((size += 2));
       }
     })();

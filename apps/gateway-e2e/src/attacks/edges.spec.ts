@@ -6,7 +6,7 @@ import { onEachDatabase } from '../databases.ts';
 const errorsIn = (output: string): string[] =>
   output.split('\n').filter((line) => line.includes('"level":50'));
 
-onEachDatabase('what was answered with 500', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) => {
+onEachDatabase('requests that once got a 500', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) => {
   let member: ApiClient;
   let client: ApiClient;
   let organizationId: string;
@@ -51,7 +51,7 @@ onEachDatabase('what was answered with 500', { API_THROTTLE_PER_MINUTE: '0' }, (
       expect((await client.call('POST', '/events', { message: 'dated', date })).status).toBe(202);
   });
 
-  it('text that is cut in the middle of a character, or holds what jsonb refuses', async () => {
+  it('text that is cut in the middle of a character, or has characters that jsonb refuses', async () => {
     const path = '/events/by-ref/described/user-description';
     for (const said of [
       { description: `${'x'.repeat(9999)}\ud83d\ude00` },
@@ -65,7 +65,7 @@ onEachDatabase('what was answered with 500', { API_THROTTLE_PER_MINUTE: '0' }, (
       ).toBe(200);
   });
 
-  it('tokens, events and stacks of a project that is deleted meanwhile', async () => {
+  it('tokens, events and stacks of a project that is deleted at the same time', async () => {
     const statuses = new Set<number>();
     for (let round = 0; round < 8; round += 1) {
       const { id } = await member.json<{ id: string }>('POST', '/projects', {
@@ -96,7 +96,7 @@ onEachDatabase('what was answered with 500', { API_THROTTLE_PER_MINUTE: '0' }, (
     expect([...statuses].filter((status) => status >= 500)).toEqual([]);
   });
 
-  it('messages of a service whose token is revoked meanwhile', async () => {
+  it('messages of a service whose token is revoked at the same time', async () => {
     const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     const message = {
       type: 'StackChanged',
@@ -120,7 +120,7 @@ onEachDatabase('what was answered with 500', { API_THROTTLE_PER_MINUTE: '0' }, (
     expect([...statuses].filter((status) => ![202, 204, 401].includes(status))).toEqual([]);
   });
 
-  it('and what was accepted and never heard: messages that name their organization by its own id', async () => {
+  it('and messages that were accepted but reached nobody: those with the id of their organization', async () => {
     const probe = await SseProbe.open(gateway().url, { token: member.token });
     await probe.message('Connected');
     const service = new ApiClient(gateway().url, sampleToken.service);

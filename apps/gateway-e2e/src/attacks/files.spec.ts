@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { GatewayHost, OwnFolder, ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { expect, it } from 'vitest';
 
-/** Everything under a folder that somebody else than its owner could open. */
+/** Every file under a folder that others than its owner could open. */
 function openToOthers(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
     (name) => (lstatSync(join(folder, name)).mode & 0o077) !== 0,
   );
 }
 
-it("keeps the database's files to its own account, whatever it was started with, as it makes them and later", async () => {
+it("lets only its own account read the database's files, even without a umask, from their creation on", async () => {
   const folder = new OwnFolder('files').path;
   chmodSync(folder, 0o777);
   const before = process.umask(0);
@@ -25,7 +25,7 @@ it("keeps the database's files to its own account, whatever it was started with,
   await new ApiClient(host.url, sampleToken.storefront).json('POST', '/events', batch);
   expect(openToOthers(folder)).toEqual([]);
   expect(host.output).not.toContain('from everybody but this account');
-  // The volume's root is not ours to change.
+  // The volume's root may belong to somebody else.
   expect(lstatSync(folder).mode & 0o777).toBe(0o777);
   await host.stop('SIGKILL');
 
@@ -37,22 +37,25 @@ it("keeps the database's files to its own account, whatever it was started with,
   await second.stop('SIGKILL');
 });
 
-it.runIf(process.getuid?.() === 0)('refuses what belongs to another account, with what to type', async () => {
-  const folder = new OwnFolder('foreign').path;
-  const NOBODY = 65_534;
-  chmodSync(folder, 0o777);
-  const database = join(folder, 'postgres');
-  mkdirSync(database);
-  chmodSync(database, 0o777);
-  const failed = GatewayHost.spawn({ uid: NOBODY, env: { DATA_DIR: folder, LOG_LEVEL: 'silent' } });
-  expect(await failed.exited()).toBe(1);
-  expect(failed.output).toMatch(/^[^\n]+\.\n$/);
-  expect(failed.output).toContain(`${database} belongs to account 0`);
-  expect(failed.output).toContain(`chown -R ${NOBODY} ${database}`);
-  expect(failed.output).toContain(`chmod -R go-rwx ${database}`);
+it.runIf(process.getuid?.() === 0)(
+  'refuses a folder of another account, and prints the command that mends it',
+  async () => {
+    const folder = new OwnFolder('foreign').path;
+    const NOBODY = 65_534;
+    chmodSync(folder, 0o777);
+    const database = join(folder, 'postgres');
+    mkdirSync(database);
+    chmodSync(database, 0o777);
+    const failed = GatewayHost.spawn({ uid: NOBODY, env: { DATA_DIR: folder, LOG_LEVEL: 'silent' } });
+    expect(await failed.exited()).toBe(1);
+    expect(failed.output).toMatch(/^[^\n]+\.\n$/);
+    expect(failed.output).toContain(`${database} belongs to account 0`);
+    expect(failed.output).toContain(`chown -R ${NOBODY} ${database}`);
+    expect(failed.output).toContain(`chmod -R go-rwx ${database}`);
 
-  chownSync(database, NOBODY, NOBODY);
-  const host = await GatewayHost.start({ uid: NOBODY, env: { DATA_DIR: folder } });
-  expect(openToOthers(folder)).toEqual([]);
-  await host.stop('SIGKILL');
-});
+    chownSync(database, NOBODY, NOBODY);
+    const host = await GatewayHost.start({ uid: NOBODY, env: { DATA_DIR: folder } });
+    expect(openToOthers(folder)).toEqual([]);
+    await host.stop('SIGKILL');
+  },
+);

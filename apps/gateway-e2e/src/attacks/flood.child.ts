@@ -1,4 +1,4 @@
-import type { FloodOrder } from './flood.ts';
+import type { FloodBody, FloodOrder } from './flood.ts';
 
 const BATCH = 50_000;
 const letters = (number: number): string =>
@@ -7,8 +7,8 @@ const events = (count: number, make: (index: number) => object) =>
   JSON.stringify(Array.from({ length: count }, (_, index) => make(index)));
 const hyphens = '-'.repeat(80_000);
 
-/** Made when they are sent. */
-const bodies = {
+/** Built when they are sent. */
+const bodies: Readonly<Record<FloodBody, () => string>> = {
   few: () =>
     events(BATCH, (index) => ({
       type: 'error',
@@ -25,7 +25,6 @@ const bodies = {
   description: () => JSON.stringify({ description: 'x'.repeat(9000) }),
   empty: () => `[${'{},'.repeat(60_000)}{}]`,
 };
-export type FloodBody = keyof typeof bodies;
 
 async function send(
   { url, token, method = 'POST', body }: FloodOrder,

@@ -1,9 +1,12 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { FloodBody } from './flood.child.ts';
 
-/** One kind of request, sent by so many at once: each once, or again and again until the time is over. */
+/** A kind of body, which `flood.child.ts` builds. */
+export type FloodBody =
+  'few' | 'many' | 'small' | 'long' | 'frames' | 'values' | 'large' | 'description' | 'empty';
+
+/** One kind of request, sent by `atOnce` senders: each sends it once, or repeatedly for `milliseconds`. */
 export interface FloodOrder {
   readonly url: string;
   readonly token: string;
@@ -13,7 +16,7 @@ export interface FloodOrder {
   readonly milliseconds?: number;
 }
 
-/** Sends requests from a process of its own, so that what is measured here is not this work. Resolves with the statuses. */
+/** Sends requests from a process of its own, so that this work does not count in what is measured. Resolves with the statuses. */
 export async function flood(orders: readonly FloodOrder[]): Promise<number[]> {
   const child = fork(fileURLToPath(new URL('./flood.child.ts', import.meta.url)), [], {
     execArgv: ['--disable-warning=ExperimentalWarning'],

@@ -19,20 +19,20 @@ const many = (bytes: Buffer): Buffer =>
   Buffer.concat(Array.from({ length: Math.ceil(65_536 / bytes.length) }, () => bytes));
 
 const FLOODS = {
-  'pings with all the data that they may have': many(frame(9, 125)),
+  'pings with as much data as is allowed': many(frame(9, 125)),
   'empty pings': many(frame(9, 0)),
   'texts of 4 KB': many(frame(1, 4096)),
   'empty binary messages': many(frame(2, 0)),
-  'pongs that nobody asked for': many(frame(10, 125)),
-  'a message of very many empty pieces': Buffer.concat([frame(1, 0, false), many(frame(0, 0, false))]),
-  'frames that are none': many(Buffer.from([0xf3, 0x7f, 0x13, 0x37])),
+  'unsolicited pongs': many(frame(10, 125)),
+  'a message of very many empty fragments': Buffer.concat([frame(1, 0, false), many(frame(0, 0, false))]),
+  'invalid frames': many(Buffer.from([0xf3, 0x7f, 0x13, 0x37])),
 };
 
 describe('what WebSocket clients send', () => {
   let gateway: GatewayHost;
   let tokens: string[] = [];
   beforeAll(async () => {
-    // On PostgreSQL: an embedded database grows for a while after its start.
+    // On PostgreSQL, since the embedded database's memory grows for a while after its start.
     gateway = await GatewayHost.start({ databaseUrl: newDatabase(inject('postgresPort')) });
     const admin = await ApiClient.login(gateway.url, 'admin@crossfade.test');
     const [project] = await admin.json<{ id: string }[]>('GET', '/projects');
@@ -55,7 +55,7 @@ describe('what WebSocket clients send', () => {
     return raw;
   }
 
-  /** Sends as fast as the socket takes it, over streams that are opened again when they end; never reads. */
+  /** Sends as fast as the socket allows, reopens streams that end, and never reads. */
   async function flood(token: string | undefined, bytes: Buffer, until: number): Promise<void> {
     while (Date.now() < until) {
       const { socket } = await open(token).catch(() => ({ socket: undefined }));
@@ -67,7 +67,7 @@ describe('what WebSocket clients send', () => {
       while (!socket.destroyed && Date.now() < until) {
         if (socket.write(bytes)) await new Promise((resolve) => setImmediate(resolve));
         else await pause(10);
-        // What waits for a peer that does not read is this process' own.
+        // The backlog for a peer that does not read is in this process.
         if (socket.writableLength > 1024 * 1024) await pause(20);
         if (socket.writableLength > 4 * 1024 * 1024) socket.destroy();
       }
@@ -88,7 +88,7 @@ describe('what WebSocket clients send', () => {
   }
 
   it.each(Object.entries(FLOODS))(
-    'at full speed, unread, buys little where it is %s',
+    'at full speed and without reading costs little if it is %s',
     async (_title, bytes) => {
       const before = megabytesOf(gateway.pid);
       const until = Date.now() + SECONDS * 1000;
@@ -101,17 +101,17 @@ describe('what WebSocket clients send', () => {
     SECONDS * 1000 + 20_000,
   );
 
-  it('is a flood to the stream that sends it: closed with 1008, within a second or two', async () => {
+  it('closes a stream that floods with 1008, within a second or two', async () => {
     const raw = await open(tokens[5]);
     await eventually('first message', () => raw.text().includes('"Connected"') || undefined);
     raw.socket.write(FLOODS['empty pings'].subarray(0, 6 * 40));
     const said = Buffer.from(await raw.closed(), 'latin1');
     expect(said.subarray(-2).readUInt16BE(0)).toBe(1008);
-    // Twenty were answered, and no more.
+    // Twenty got a pong, and no more.
     expect(said.toString('latin1').split('\x8a\x00').length - 1).toBe(20);
   });
 
-  it('ends a refused one as soon', async () => {
+  it('ends a refused stream as soon', async () => {
     const raw = await open(undefined);
     raw.socket.write(FLOODS['texts of 4 KB']);
     const late = setTimeout(() => raw.socket.destroy(), 5000);
@@ -120,7 +120,7 @@ describe('what WebSocket clients send', () => {
     expect((await fetch(`${gateway.url}/health/ready`)).status).toBe(200);
   });
 
-  it('may be what clients send: pings every few seconds, or four a second, each of them answered', async () => {
+  it('may be pings every few seconds, or four per second, and each gets its pong', async () => {
     const webSocket = new WebSocket(
       `${gateway.url.replace('http', 'ws')}/api/v2/push?access_token=${tokens[6]}`,
     );
@@ -132,14 +132,14 @@ describe('what WebSocket clients send', () => {
       webSocket.ping();
       await pause(250);
     }
-    // And what some libraries say when they begin.
+    // Also the first message of some libraries.
     webSocket.send('{"type":"hello"}');
     await eventually('pongs', () => pongs === 12 || undefined);
     expect(ended).toBe(false);
     webSocket.terminate();
   });
 
-  it('does not keep anyone from hearing', async () => {
+  it('does not keep other streams from getting messages', async () => {
     const member = await ApiClient.login(gateway.url, 'member@crossfade.test');
     const listener = await WsProbe.open(gateway.url, { token: member.token });
     await listener.message('Connected');

@@ -1,15 +1,15 @@
 import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 
 const SENDERS = 6;
-/** Kinds of errors: few, so that requests wait for each other's stacks. */
+/** How many kinds of errors: few, so that requests wait for each other's stacks. */
 const KINDS = 4;
-/** What a client of ours waits for an answer. */
+/** How long a client waits for a response. */
 const ANSWER_MS = 30_000;
 
-/** Senders that post events, one after the other, until they are stopped; each event can be told from every other. */
+/** Senders that post one event after the other until they are stopped. Every event is unique. */
 export class IngestLoad {
   readonly accepted: string[] = [];
-  /** How often each other status came, or the error where none did. */
+  /** How often each other status came, or each error without a status. */
   readonly refused: Record<string, number> = {};
   readonly missesRetryAfter: string[] = [];
   #isStopped = false;
@@ -38,7 +38,7 @@ export class IngestLoad {
       if (status === '202') this.accepted.push(reference);
       else {
         this.refused[status] = (this.refused[status] ?? 0) + 1;
-        // As a client would, but shorter: there should be load when the database comes back.
+        // Retries as a client would, but sooner: there should be load when the database comes back.
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }
@@ -50,7 +50,7 @@ export class IngestLoad {
       const response = await Promise.race([
         this.#client.call('POST', '/events', event),
         new Promise<never>((_resolve, reject) => {
-          late.addEventListener('abort', () => reject(new Error('no answer')));
+          late.addEventListener('abort', () => reject(new Error('no response')));
         }),
       ]);
       const text = await response.text();

@@ -14,10 +14,10 @@ const start = (env: Record<string, string> = {}, databaseUrl = newDatabase(injec
   });
 
 it.each([
-  ['an error that nobody caught', {}],
-  ['a rejection that nobody heard', { ATTACK_REJECT: '1' }],
+  ['an uncaught error', {}],
+  ['an unhandled rejection', { ATTACK_REJECT: '1' }],
 ])(
-  '%s is logged without what it says, streams are told to move, and the process ends with 1',
+  '%s is logged without its message, streams are drained, and the process exits with 1',
   async (_name, env) => {
     const host = await start(env);
     const { token } = await ApiClient.login(host.url, 'admin@crossfade.test');
@@ -34,7 +34,7 @@ it.each([
   },
 );
 
-it('a second one ends it at once', async () => {
+it('a second fault ends the process at once', async () => {
   const host = await start({ PUSH_DRAIN_SECONDS: '20' });
   const { token } = await ApiClient.login(host.url, 'admin@crossfade.test');
   await (await SseProbe.open(host.url, { token })).message('Connected');
@@ -56,7 +56,7 @@ it.runIf(process.env['ATTACK_FULL'] === '1')('an end that hangs is over at its t
     },
     databaseUrl,
   );
-  // The end waits for the round of housekeeping, which waits for this.
+  // The shutdown waits for the round of housekeeping, which waits for this lock.
   const end = startSql(databaseUrl, 'LOCK TABLE tokens; SELECT pg_sleep(60)');
   const waiting = `SELECT 1 FROM pg_stat_activity WHERE application_name = 'crossfade' AND datname = current_database() AND wait_event_type = 'Lock'`;
   await eventually('housekeeping that waits', () => runSql(databaseUrl, waiting) || undefined, 15_000);

@@ -16,7 +16,7 @@ import {
 } from '@crossfade/test-hosts';
 import { afterAll, describe, expect, inject, it } from 'vitest';
 
-/** In everything that is sent. */
+/** A mark in everything that is sent. */
 const MARK = `zebra${crypto.randomUUID()}`;
 const SECRET_TOKEN = `${MARK}-token`;
 const spill = readFileSync(fileURLToPath(new URL('./spill.sql', import.meta.url)), 'utf8');
@@ -56,13 +56,13 @@ const stores: Record<string, () => Store & { readonly url?: string }> = {
   },
 };
 
-describe.each(Object.keys(stores))('what fails in %s', (name) => {
+describe.each(Object.keys(stores))('a failure in %s', (name) => {
   const store = (stores[name] ?? stores['PostgreSQL'] ?? (() => undefined as never))();
   let host: GatewayHost;
   let printed = '';
   afterAll(() => host.stop('SIGKILL'));
 
-  /** One statement after the other, as an operator makes them. */
+  /** Runs one statement after the other, as an operator would. */
   async function restartWith(statements: string): Promise<void> {
     printed += host.output;
     await host.stop();
@@ -70,7 +70,7 @@ describe.each(Object.keys(stores))('what fails in %s', (name) => {
     host = await store.start();
   }
 
-  it('is logged as a statement and a code, and nothing that was sent is in the log', async () => {
+  it('is logged as a statement and a code, without any value that was sent', async () => {
     host = await store.start();
     const admin = await ApiClient.login(host.url, 'admin@crossfade.test');
     const [acme] = await admin.json<{ id: string }[]>('GET', '/organizations');
@@ -111,7 +111,7 @@ describe.each(Object.keys(stores))('what fails in %s', (name) => {
         return `${response.status} ${await response.text()}`;
       }),
     );
-    // What refers to a row that is not there is no failure of ours.
+    // A reference to a missing row is not a failure of the gateway.
     expect(failed.map((answer) => answer.slice(0, 3))).toEqual([
       '500',
       '404',
@@ -124,7 +124,7 @@ describe.each(Object.keys(stores))('what fails in %s', (name) => {
       '500',
     ]);
     for (const answer of failed) expect(answer).not.toContain(MARK);
-    // Its cursor cannot be noted: the push library says so.
+    // Its cursor cannot be recorded: the push library logs that.
     expect(
       (await as(admin.token).call('POST', '/notifications/release?critical=false', { value: MARK })).status,
     ).toBe(200);
@@ -132,7 +132,7 @@ describe.each(Object.keys(stores))('what fails in %s', (name) => {
 
     if (store.url !== undefined) await holdAndLose(host, store.url);
 
-    // What every token is looked up with, on REST and on push.
+    // The table that every token is looked up in, by REST and by push.
     await restartWith('ALTER TABLE memberships RENAME COLUMN organization_id TO gone');
     expect((await as(SECRET_TOKEN).call('GET', `/organizations?q=${MARK}`)).status).toBe(500);
     const stream = await SseProbe.open(host.url, { token: SECRET_TOKEN });
@@ -161,7 +161,7 @@ describe.each(Object.keys(stores))('what fails in %s', (name) => {
   }
 });
 
-/** A lock that is not had in time, and a connection that is lost, with marked values under way. */
+/** A lock that times out and a connection that is lost, both with marked values in the statement. */
 async function holdAndLose(host: GatewayHost, url: string): Promise<void> {
   const client = new ApiClient(host.url, sampleToken.storefront);
   const marked = { type: 'error', message: MARK };

@@ -16,7 +16,7 @@ import { mediansOf, newcomer, newOrganization } from './people.ts';
 
 const ADMIN = 'admin@crossfade.test';
 const MEMBER = 'member@crossfade.test';
-/** How often each kind of address is invited to be timed; `npm run soak` may take its time. */
+/** How many invitations of each kind are timed; `npm run soak` times more. */
 const ROUNDS = Number(process.env['ATTACK_TIMINGS'] ?? 40);
 const env = {
   ENABLE_SIGNUP: 'true',
@@ -50,7 +50,7 @@ onEachDatabase('membership', env, (gateway) => {
   const sent = (id = organization) =>
     admin.json<Record<string, unknown>[]>('GET', `/organizations/${id}/invitations?limit=100`);
 
-  /** Addresses of every kind, all of one length, so that answers may be compared to the last byte. */
+  /** Addresses of every kind, all of one length, so that responses can be compared byte by byte. */
   async function kinds(): Promise<Record<string, string>> {
     const run = crypto.randomUUID().slice(0, 8);
     const [known, member, locked, declined, invited] = ['known', 'memb.', 'lockd', 'decld', 'invtd'].map(
@@ -68,7 +68,7 @@ onEachDatabase('membership', env, (gateway) => {
     return { unknown: `nobdy-${run}@example.com`, known, member, locked, declined, invited };
   }
 
-  it('is offered with one answer, to the byte, whoever has the address', async () => {
+  it('is offered with the same response, byte by byte, whoever has the address', async () => {
     const answers: Record<string, unknown> = {};
     for (const [kind, email] of Object.entries(await kinds())) {
       const response = await admin.call('POST', `/organizations/${organization}/users/${email}`);
@@ -77,7 +77,7 @@ onEachDatabase('membership', env, (gateway) => {
       const dates = new RegExp(`${made['created_utc']}|${made['expires_utc']}`, 'g');
       answers[kind] = {
         status: response.status,
-        // The tag is a digest of the body.
+        // The ETag is a digest of the body.
         headers: [...response.headers].filter(([name]) => name !== 'date' && name !== 'etag'),
         body: body
           .replace(dates, 'DATE')
@@ -97,7 +97,7 @@ onEachDatabase('membership', env, (gateway) => {
 
   it('is offered in the same time, and listed in the same way', { retry: 2 }, async () => {
     const all = Object.entries(await kinds());
-    // What was never invited is another one each time.
+    // An address that was never invited is a new one each time.
     const run = crypto.randomUUID().slice(0, 8);
     const medians = await mediansOf(
       {
@@ -114,7 +114,7 @@ onEachDatabase('membership', env, (gateway) => {
     const listed = (await sent()).filter(({ email_address }) =>
       all.some(([, email]) => email === email_address),
     );
-    // The member's row and the declined one stand there as the others do.
+    // The rows of the member and of the declined invitation look like the others.
     expect(listed).toHaveLength(all.length);
     expect(new Set(listed.map((row) => Object.keys(row).join()))).toEqual(
       new Set(['id,email_address,invited_by,created_utc,expires_utc']),
@@ -123,7 +123,7 @@ onEachDatabase('membership', env, (gateway) => {
   });
 
   for (const { name, open } of transports) {
-    it(`is told over ${name} when it is accepted, and nothing before`, async () => {
+    it(`is announced over ${name} when the invitation is accepted, and not before`, async () => {
       const { email, as } = await newcomer(gateway());
       const acme = (await admin.json<{ id: string; name: string }[]>('GET', '/organizations')).find(
         (one) => one.name === 'Acme',
@@ -153,7 +153,7 @@ onEachDatabase('membership', env, (gateway) => {
     });
   }
 
-  it('is not had by making an account with an invited address; with the link it is', async () => {
+  it('does not come from an account with an invited address, only from the link', async () => {
     for (const email of ['squatter@example.com', 'Mixed.Case@Example.com']) {
       const { link, id } = await invite(admin, organization, email);
       const { as } = await newcomer(gateway(), { email: email.toUpperCase() });
@@ -166,7 +166,7 @@ onEachDatabase('membership', env, (gateway) => {
     }
   });
 
-  it('is offered to one: a link that many use at once makes one member', async () => {
+  it('is for one person: a link that many use at once makes one member', async () => {
     const people = await Promise.all([1, 2, 3, 4].map(() => newcomer(gateway())));
     const before = (await members()).length;
     const made = await invite(admin, organization, 'whoever@example.com');
@@ -178,7 +178,7 @@ onEachDatabase('membership', env, (gateway) => {
     expect(await members()).toHaveLength(before + 1);
   });
 
-  it('ends with another invitation of the address, a withdrawal, an acceptance, and not with a refusal', async () => {
+  it('is no longer offered after a new invitation of the address, a withdrawal or an acceptance, but still is after a refusal', async () => {
     const { email, as } = await newcomer(gateway());
     const old = await invite(admin, organization, email);
     const made = await invite(admin, organization, email.toUpperCase());
@@ -186,7 +186,7 @@ onEachDatabase('membership', env, (gateway) => {
     await as.json('DELETE', `/users/me/invitations/${made.id}`);
     expect(await received(as)).toEqual([]);
     expect((await as.call('POST', `/users/me/invitations/${made.id}/accept`)).status).toBe(404);
-    // To those who invited it looks as before.
+    // To those who invited, it looks as before.
     expect((await sent()).map(({ id }) => id)).toContain(made.id);
     const offer = { secret: secretOf(made.link) };
     expect(await as.json('POST', '/invitations/read', offer)).toMatchObject({ organization_name: 'Initech' });
@@ -199,7 +199,7 @@ onEachDatabase('membership', env, (gateway) => {
     expect((await sent()).map(({ id }) => id)).not.toContain(last.id);
   });
 
-  it('is no way back for who was removed: neither one made for that member nor one made by that member', async () => {
+  it('does not come back by an invitation that a removed member got or made before', async () => {
     const { email, as } = await newcomer(gateway());
     await accept(as, await invite(admin, organization, email));
     const made = [
@@ -215,7 +215,7 @@ onEachDatabase('membership', env, (gateway) => {
     expect((await as.call('GET', `/organizations/${organization}`)).status).toBe(404);
   });
 
-  it("is nobody else's to accept, list, withdraw or offer", async () => {
+  it('cannot be accepted, listed, withdrawn or offered by anybody else', async () => {
     const member = await ApiClient.login(gateway().url, MEMBER);
     const { email, as } = await newcomer(gateway());
     const made = await invite(admin, organization, email);
@@ -223,17 +223,17 @@ onEachDatabase('membership', env, (gateway) => {
     expect((await member.call('GET', `/organizations/${organization}/invitations`)).status).toBe(404);
     const path = (id: string) => `/organizations/${id}/invitations/${made.id}`;
     expect((await member.call('DELETE', path(organization))).status).toBe(404);
-    // By a member of another organization, in that one's name.
+    // By a member of another organization, in its name.
     expect((await member.call('DELETE', path(await newOrganization(member)))).status).toBe(404);
     expect((await member.call('POST', `/organizations/${organization}/users/${email}`)).status).toBe(404);
     expect(await received(as)).toHaveLength(1);
     await accept(as, made);
-    // A member is invited like anybody, and not bothered with it.
+    // A member is invited like anybody else, and does not see the invitation.
     await invite(admin, organization, email);
     expect(await received(as)).toEqual([]);
   });
 
-  it('is offered under the address that the operator set, whatever the request calls this host', async () => {
+  it('is offered with a link to the URL that the operator set, whatever the request calls this host', async () => {
     const { link } = await admin.json<NewInvitation>(
       'POST',
       `/organizations/${organization}/users/host@example.com`,
@@ -309,7 +309,7 @@ describe('many memberships', () => {
     expect(large).toBeLessThan(3 * few + 10);
   });
 
-  it('that end by their time are offered no more', async () => {
+  it('that expire before they are accepted are no longer offered', async () => {
     const admin = await ApiClient.login(host.url, ADMIN);
     const member = await ApiClient.login(host.url, MEMBER);
     const globex = runSql(databaseUrl, `SELECT id FROM organizations WHERE name = 'Globex'`).trim();
@@ -320,7 +320,7 @@ describe('many memberships', () => {
     expect(await admin.json('GET', `/organizations/${globex}/invitations`)).toEqual([]);
     expect((await member.call('POST', `/users/me/invitations/${id}/accept`)).status).toBe(404);
     expect((await member.call('POST', '/invitations/accept', { secret })).status).toBe(404);
-    // Its secret was nowhere but in the answer.
+    // Its secret was only in the response.
     const rows = runSql(databaseUrl, 'SELECT invitations::text FROM invitations');
     expect(rows).not.toContain(secret);
   });

@@ -13,7 +13,7 @@ import { flood, type FloodOrder } from './flood.ts';
 import { processorMs } from './processes.ts';
 
 const AT_ONCE = 24;
-/** What its neighbours may wait; a turn of ours is 50 ms where nothing else runs. */
+/** How long its neighbours may wait. A turn takes 50 ms where nothing else runs. */
 const P99_MS = 250;
 const TOLD_MS = 1000;
 
@@ -66,13 +66,13 @@ describe('one project that sends all it can', () => {
   });
   afterAll(() => host.stop());
 
-  /** The longest turn of the event loop since the last time, milliseconds. */
+  /** The longest turn of the event loop since the last call, in milliseconds. */
   async function longestTurn(): Promise<number> {
     const text = await (await fetch(metrics)).text();
     return Number(/^nodejs_eventloop_delay_max (\S+)/m.exec(text)?.[1]) * 1000;
   }
 
-  /** What a neighbour sees while the work runs: its own requests, and its own messages. */
+  /** What a neighbor sees while the work runs: its own requests, and its own messages. */
   async function observe(work: () => Promise<unknown>) {
     const probe = await SseProbe.open(host.url, { token: neighbour.token });
     await probe.message('Connected');
@@ -132,19 +132,19 @@ describe('one project that sends all it can', () => {
     ...over,
   });
 
-  it('with a plan that the batch does not fit costs the work of what fits', async () => {
+  it('costs the work of what its plan allows, however large the batch', async () => {
     const before = processorMs(host.pid);
     let statuses: number[] = [];
     expectHarmless(await observe(async () => (statuses = await flood([post(sampleToken.intranet, 'many')]))));
-    // The throttle lets two of them through, and the plan the beginning of one.
+    // The throttle lets two batches through, and the plan the beginning of one.
     expect(statuses.filter((status) => status === 202)).toHaveLength(1);
     expect(statuses.filter((status) => status === 402)).toHaveLength(1);
     expect(statuses.filter((status) => status === 429)).toHaveLength(AT_ONCE - 2);
-    // 24 batches took 96 s of the processor.
+    // 24 batches once took 96 s of processor time.
     expect((processorMs(host.pid) - before) / 1000).toBeLessThan(8);
   });
 
-  it('with any plan waits for itself: large batches of few stacks, and of very many', async () => {
+  it('waits for itself under any plan: large batches of few stacks, and of very many', async () => {
     const orders = (['few', 'many'] as const).map((body) =>
       post(sampleToken.storefront, body, { atOnce: AT_ONCE / 2 }),
     );
@@ -154,7 +154,7 @@ describe('one project that sends all it can', () => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(AT_ONCE - 2);
   });
 
-  it('in small batches, heartbeats, descriptions, long traces and events of millions of values', async () => {
+  it('delays nobody with small batches, heartbeats, descriptions, long traces or events of millions of values', async () => {
     const token = sampleToken.storefrontPush;
     const client = new ApiClient(host.url, token);
     await client.json('POST', '/events', { reference_id: 'session', data: { text: 'x'.repeat(3_000_000) } });
@@ -180,7 +180,7 @@ describe('one project that sends all it can', () => {
     expect(statuses.seen.filter((status) => status >= 500)).toEqual([]);
   });
 
-  it('rewrites nothing large for a heartbeat or a description, and finds its event by an index', async () => {
+  it('causes no large rewrite by a heartbeat or a description, whose event is found by an index', async () => {
     const client = neighbours;
     await client.json('POST', '/events', {
       reference_id: 'large',

@@ -30,7 +30,7 @@ describe("an organization's project tokens", () => {
       }),
     );
 
-  /** Opens streams, in turn over both transports, until each token has what a user may have, or is refused. */
+  /** Opens streams, alternating between the transports, until each token has a user's limit or is refused. */
   async function fill(all: readonly string[]): Promise<SseProbe[]> {
     const refused: SseProbe[] = [];
     for (const [index, token] of all.entries()) {
@@ -65,16 +65,16 @@ describe("an organization's project tokens", () => {
     const told = await WsProbe.open(gateway.url, { token: last, protocols: ['crossfade.1'] });
     expect((await told.end()).code).toBe(4290);
 
-    // A user's streams count by the user, and another organization's tokens by theirs.
+    // A user's streams count for the user, and another organization's tokens for that organization.
     const [foreign] = await tokens(world.foreign.projects, 1);
     for (const token of [world.member.token, foreign]) {
       const probe = await SseProbe.open(gateway.url, { token });
       expect(probe.response.status).toBe(200);
       open.push(probe);
     }
-    // A place that becomes free is anybody's of theirs at once, whatever they were told before.
+    // A released lease is available at once to any of them, whatever they were told before.
     open.shift()?.close();
-    await eventually('free place', async () => {
+    await eventually('released lease', async () => {
       const probe = await SseProbe.open(gateway.url, { token: last });
       if (probe.response.status === 200) open.push(probe);
       return probe.response.status === 200 || undefined;
@@ -82,7 +82,7 @@ describe("an organization's project tokens", () => {
     expect((await SseProbe.open(gateway.url, { token: last })).response.status).toBe(429);
   });
 
-  it('hand a place over at the limit, to a stream of the same token only', async () => {
+  it('hand a lease over at the limit, only to a stream of the same token', async () => {
     const [one = '', other = ''] = await tokens(world.own.projects, 2);
     await fill([...(await tokens(world.own.projects, 9)), one]);
     expect(open).toHaveLength(LIMIT);
@@ -97,7 +97,7 @@ describe("an organization's project tokens", () => {
     await open.at(-2)?.end();
   });
 
-  it("bound one token as before, with the sentence of the token's own limit", async () => {
+  it("still limit a single token, with the sentence of that token's own limit", async () => {
     const [one = ''] = await tokens(world.own.projects, 1);
     await fill([one]);
     expect(open).toHaveLength(10);
@@ -106,7 +106,7 @@ describe("an organization's project tokens", () => {
     expect(await asked.json()).toMatchObject({ detail: 'You have 10 streams open, the limit; close one.' });
   });
 
-  it('that are very many and light do not push out what everyone is to hear', async () => {
+  it('that are many and rarely used do not push messages to everyone out of the window', async () => {
     const organizations: string[] = [];
     while (organizations.length < 90) {
       const made = await world.admin.json<{ id: string }>('POST', '/organizations', { name: 'New' });
@@ -118,7 +118,7 @@ describe("an organization's project tokens", () => {
     for (let told = 0; told < 8; told += 1) {
       await world.admin.call('POST', '/notifications/release?critical=false', { value: `told ${told}` });
     }
-    // Each of them has a critical message: more than all the room there is.
+    // Each of them causes a critical message; together, they are more than the window holds.
     await world.service.json(
       'POST',
       '/push/messages',
@@ -136,12 +136,12 @@ describe("an organization's project tokens", () => {
     expect(told.map(({ message }) => (message as { message: string }).message)).toEqual(
       Array.from({ length: 8 }, (_, index) => `told ${index}`),
     );
-    // Nobody dropped anything that concerns this client.
+    // No record that concerns this client was dropped.
     expect(after.received[0]?.message).toMatchObject({ resumed: 'resumed' });
     after.close();
   });
 
-  it('hold nothing once their streams are gone', async () => {
+  it('have no lease once their streams have ended', async () => {
     const { token } = await ApiClient.login(gateway.url, 'admin@crossfade.test');
     await eventually('no open stream', async () => {
       const answered = await fetch(`${gateway.url}/api/v2/push/connections`, {

@@ -4,7 +4,7 @@ import { processorMs } from './processes.ts';
 
 const OF_ADDRESS = 30;
 const IN_ALL = 120;
-/** What leet spelling, keyboards, dates and repeats hide; the estimator tries all of it at every place. */
+/** Leet spelling, keyboard walks, dates and repeats, all of which the estimator tries at every character. */
 const WORST = [
   'p4$$w0rd',
   '4@8({[<361!|10$57+2%|',
@@ -32,7 +32,7 @@ describe('choosing passwords', () => {
       { 'X-Forwarded-For': address },
     );
 
-  it('is read 30 times a minute from one address, and 120 times from all, however many there are', async () => {
+  it('is checked 30 times a minute from one address, and 120 times from all, however many there are', async () => {
     await signUp('warm it up', '192.0.2.0');
     const before = processorMs(host.pid);
     const begun = performance.now();
@@ -55,14 +55,14 @@ describe('choosing passwords', () => {
     // One was used to warm up.
     expect(statuses.filter((status) => status !== 429)).toHaveLength(IN_ALL - 1);
     expect(Math.max(...slow)).toBeLessThan(250);
-    // 240 at 200 characters took about a minute of the processor.
+    // 240 passwords of 200 characters took about a minute of processor time.
     expect(processorMs(host.pid) - before).toBeLessThan(20_000);
     expect(performance.now() - begun).toBeLessThan(55_000);
     const later = await signUp('plain otters juggle', '198.51.100.9');
     expect(later.status).toBe(429);
   });
 
-  it('is no budget of anything else: logins and events go on', async () => {
+  it('uses no other budget: logins and events continue', async () => {
     expect((await ApiClient.login(host.url, 'member@crossfade.test')).token).toBeDefined();
     const events = await new ApiClient(host.url, sampleToken.storefront).call('POST', '/events', {
       message: 'm',

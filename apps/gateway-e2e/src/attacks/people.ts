@@ -4,7 +4,7 @@ export const PASSWORD = 'plain otters juggle';
 
 let made = 0;
 
-/** Somebody new. Each comes from an address of its own, so that the gateway must trust one proxy (`TRUST_PROXY`). */
+/** Signs up somebody new. Each comes from its own address, so the gateway must trust one proxy (`TRUST_PROXY`). */
 export async function newcomer(
   { url }: GatewayHost,
   { email = `person-${++made}@example.com`, invitation }: { email?: string; invitation?: string } = {},
@@ -25,13 +25,13 @@ export async function newcomer(
   return { email, as, id: (await as.json<{ id: string }>('GET', '/users/me')).id };
 }
 
-/** An organization that only its maker is in. */
+/** Creates an organization whose only member is its creator. */
 export const newOrganization = async (as: ApiClient, name = 'Initech'): Promise<string> =>
   (await as.json<{ id: string }>('POST', '/organizations', { name })).id;
 
 const median = (all: readonly number[]): number => [...all].sort((a, b) => a - b)[all.length >> 1] ?? 0;
 
-/** What each way took in the middle, milliseconds; they take turns, so that what the machine does else hits all alike. */
+/** The median time of each way in milliseconds. The ways alternate, so that other work of the machine hits all alike. */
 export async function mediansOf(
   ways: Readonly<Record<string, (round: number) => Promise<unknown>>>,
   rounds: number,

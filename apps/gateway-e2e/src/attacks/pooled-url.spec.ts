@@ -30,7 +30,7 @@ const works = async (host: GatewayHost): Promise<void> => {
   });
 };
 
-/** Whether someone holds it. */
+/** Whether the lock is taken. */
 const migrationLock = (url: string): string | undefined =>
   runSql(
     url,
@@ -42,7 +42,7 @@ it('two gateways start at once on an empty database behind a pooler, and two mor
   const databaseUrl = bouncer.through(url);
   const first = await Promise.all([1, 2].map(() => GatewayHost.start({ databaseUrl })));
   for (const host of first) await works(host);
-  // Its connections go from hand to hand now: what one of them held would stay with it.
+  // Clients share its server connections now: a session lock would stay with one of them.
   const load = new IngestLoad(first[0]?.url ?? '');
   const later = [await GatewayHost.start({ databaseUrl }), await GatewayHost.start({ databaseUrl })];
   for (const host of later) await works(host);
@@ -71,7 +71,7 @@ it('a migrator that is killed leaves no lock', async () => {
   await next.stop('SIGKILL');
 });
 
-it('a start that waits for one of an earlier version, which holds the same lock by its session, says so and goes on', async () => {
+it('a start that waits for one of an earlier version, which has the same lock by its session, logs that and then continues', async () => {
   const url = newDatabase(inject('postgresPort'));
   const end = startSql(url, `SELECT pg_advisory_lock(${MIGRATION_LOCK}), pg_sleep(60)`);
   await eventually('lock of an earlier version', () => migrationLock(url));
@@ -84,7 +84,7 @@ it('a start that waits for one of an earlier version, which holds the same lock 
   await waiting.stop('SIGKILL');
 });
 
-it(`a pooler lives through very many queries that are given up at once, ${ROUNDS} times`, async () => {
+it(`a pooler survives very many queries that are given up at once, ${ROUNDS} times`, async () => {
   const url = newDatabase(inject('postgresPort'));
   const proxy = await TcpProxy.start(bouncer.port);
   const host = await GatewayHost.start({

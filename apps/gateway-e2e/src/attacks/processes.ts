@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 
-/** Open sockets of a process, as Linux counts them; the embedded database opens files now and then. */
+/** Open sockets of a process, as Linux counts them. Files do not count: the embedded database opens some now and then. */
 export function descriptorsOf(pid: number): number {
   const folder = `/proc/${pid}/fd`;
   return readdirSync(folder).filter((name) => {
@@ -13,7 +13,7 @@ export function descriptorsOf(pid: number): number {
   }).length;
 }
 
-/** Megabytes of memory that a process has in use, as Linux counts them. */
+/** Memory of a process in megabytes, as Linux counts it. */
 export function megabytesOf(pid: number): number {
   const [, resident] = readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ');
   return (Number(resident) * 4096) / 1024 / 1024;
@@ -21,7 +21,7 @@ export function megabytesOf(pid: number): number {
 
 const TICKS_A_SECOND = 100;
 
-/** Processor time that a process has used, milliseconds. */
+/** Processor time of a process in milliseconds. */
 export function processorMs(pid: number): number {
   const [, after = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
   const fields = after.split(' ');

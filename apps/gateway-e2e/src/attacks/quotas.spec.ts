@@ -39,7 +39,7 @@ onEachDatabase('limits', env, (gateway) => {
   const count = async (as: ApiClient, path: string) =>
     (await as.json<unknown[]>('GET', `${path}?limit=100`)).length;
 
-  /** Fifty at once: as many as fit are made, and the others hear which limit it is. */
+  /** Sends fifty at once: as many as fit are created, and the others are told the limit. */
   async function holds(name: string, ask: (index: number) => Asked, fit: number, sentence: string) {
     const answers = await Promise.all(
       Array.from({ length: AT_ONCE }, (_, index) => operation(name).call(ask(index))),
@@ -51,7 +51,7 @@ onEachDatabase('limits', env, (gateway) => {
       expect((JSON.parse(text) as { detail: string }).detail).toContain(sentence);
   }
 
-  it('of organizations hold for one account, whether it makes or joins them', async () => {
+  it('of organizations hold for one account, whether it creates or joins them', async () => {
     const { as } = await newcomer(gateway());
     const ask = () => ({ as, body: { name: 'One of many' } });
     await holds('POST /api/v2/organizations', ask, 6, 'may be in 6 organizations');
@@ -60,7 +60,7 @@ onEachDatabase('limits', env, (gateway) => {
     const accept = { as, body: { secret: secretOf(link) } };
     const refused = await operation('POST /api/v2/invitations/accept').call(accept);
     expect(refused.status).toBe(409);
-    // Leaving one makes room; the invitation was not used up.
+    // Leaving one makes room, and the invitation is still valid.
     const [first] = await as.json<{ id: string }[]>('GET', '/organizations');
     const me = await as.json<{ email_address: string }>('GET', '/users/me');
     const { link: second } = await invite(as, first?.id ?? '', 'successor@example.com');
@@ -70,7 +70,7 @@ onEachDatabase('limits', env, (gateway) => {
     expect(await count(as, '/organizations')).toBe(6);
   });
 
-  it('of organizations hold while some are made and others joined', async () => {
+  it('of organizations hold while some are created and others joined', async () => {
     const [joiner, host] = [await newcomer(gateway()), await newcomer(gateway())];
     const secrets: string[] = [];
     for (let made = 0; made < 5; made += 1) {
@@ -92,7 +92,7 @@ onEachDatabase('limits', env, (gateway) => {
     const [first, second] = await as.json<{ id: string }[]>('GET', '/projects');
     const ask = () => ({ as, path: { id: first?.id ?? '' }, body: {} });
     await holds('POST /api/v2/projects/{id}/tokens', ask, 3, 'may have 3 tokens');
-    // Another project has its own.
+    // Another project has its own quota.
     expect((await as.call('POST', `/projects/${second?.id}/tokens`, {})).status).toBe(201);
     const [token] = await as.json<{ id: string }[]>('GET', `/projects/${first?.id}/tokens`);
     await as.json('DELETE', `/tokens/${token?.id}`);
@@ -101,7 +101,7 @@ onEachDatabase('limits', env, (gateway) => {
     expect((await as.call('POST', '/projects', body)).status).toBe(201);
   });
 
-  it('of a project that is deleted meanwhile are a 404', async () => {
+  it('of a project that is deleted at the same time are a 404', async () => {
     const { as, organization } = await owner();
     for (let round = 0; round < 5; round += 1) {
       const { id } = await as.json<{ id: string }>('POST', '/projects', {
@@ -116,7 +116,7 @@ onEachDatabase('limits', env, (gateway) => {
     }
   });
 
-  it('of invitations hold, and one that is repeated takes its own place', async () => {
+  it('of invitations hold, and a repeated one counts once', async () => {
     const { as, organization } = await owner();
     const path = (index: number) => ({ id: organization, email: `invited-${index}@example.com` });
     const name = 'POST /api/v2/organizations/{id}/users/{email}';
@@ -156,11 +156,11 @@ onEachDatabase('limits', env, (gateway) => {
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(3);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(4);
     expect(await count(as, `/organizations/${organization}/users`)).toBe(4);
-    // Who found no place is still invited.
+    // Those who did not fit are still invited.
     expect(await count(as, `/organizations/${organization}/invitations`)).toBe(4);
   });
 
-  it('of sessions end those that were used longest ago, and never keep the owner out', async () => {
+  it('of sessions end the least recently used, and never lock the owner out', async () => {
     const { email, as } = await newcomer(gateway());
     const logIn = () => ApiClient.login(gateway().url, email, PASSWORD);
     const sessions = await Promise.all(Array.from({ length: 20 }, logIn));
@@ -173,12 +173,12 @@ onEachDatabase('limits', env, (gateway) => {
 
   it('of service tokens hold for all together', async () => {
     const admin = await ApiClient.login(gateway().url, ADMIN);
-    // The sample data has one.
+    // The sample data has one already.
     const ask = () => ({ as: admin, body: { scopes: ['push:publish'] } });
     await holds('POST /api/v2/tokens', ask, 3, 'may be 4 tokens of services');
   });
 
-  it('are not reached by what is refused for another reason', async () => {
+  it('do not count what is refused for another reason', async () => {
     const { as, organization } = await owner();
     for (let bad = 0; bad < 10; bad += 1) {
       await as.call('POST', '/projects', { organization_id: organization, name: '' });

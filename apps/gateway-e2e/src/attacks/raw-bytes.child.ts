@@ -2,21 +2,21 @@ import { createConnection } from 'node:net';
 import { Choices } from '@crossfade/protocol/testing';
 import { attempt, type Attempt } from './raw-bytes.ts';
 
-/** The process that sends raw bytes: its own work must not delay whoever measures. */
+/** The process that sends raw bytes, so that its work does not delay what is measured. */
 export interface RawBytesOrder {
   readonly port: number;
   readonly seed: number;
   readonly attempts: number;
 }
 
-/** What came back: how many sockets by the status of their first answer, `none` without one; and every 5xx, as it was. */
+/** What came back: the number of sockets by the status of their first response (`none` without one), and every 5xx in full. */
 export interface RawBytesReport {
   readonly statuses: Readonly<Record<string, number>>;
   readonly failures: readonly string[];
 }
 
 const AT_ONCE = 40;
-/** A request that the server goes on waiting for is not waited for. */
+/** Does not wait for a request of which the server still expects more. */
 const PATIENCE_MS = 250;
 
 process.once('message', (order: RawBytesOrder) => {
@@ -48,7 +48,7 @@ async function run({ port, seed, attempts }: RawBytesOrder): Promise<RawBytesRep
   return { statuses, failures };
 }
 
-/** What the server answered, in latin1; only its first 4,000 characters. */
+/** The first 4,000 characters of the response, in latin1. */
 function send(port: number, { pieces, ending }: Attempt): Promise<string> {
   return new Promise((resolve) => {
     let answer = '';

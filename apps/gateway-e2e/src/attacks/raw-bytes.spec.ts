@@ -11,7 +11,7 @@ import { descriptorsOf } from './processes.ts';
 
 const ATTEMPTS = Number(process.env['ATTACK_REQUESTS'] ?? 5000);
 const SEED = Number(process.env['ATTACK_SEED'] ?? randomInt(2 ** 31));
-/** Within which health must answer meanwhile, milliseconds; asserted times five. */
+/** How fast health must answer meanwhile, in milliseconds. The test allows five times that. */
 const HEALTH_MS = 100;
 
 let host: GatewayHost;
@@ -31,7 +31,7 @@ it(
   async () => {
     const stream = await SseProbe.open(host.url, { token: member.token });
     await stream.message('Connected');
-    // Afterwards, there are no more connections to the database than now.
+    // Afterwards, there must be no more connections to the database than now.
     await Promise.all(Array.from({ length: 50 }, () => member.json('GET', '/organizations')));
     const before = descriptorsOf(host.pid);
     const health = new Watch(`${host.url}/health/live`);
@@ -42,13 +42,13 @@ it(
     );
     expect(slowest, host.output).toBeLessThan(Infinity);
     expect(report.failures).toEqual([]);
-    // Most of the bytes are nearly right, so that something behind the parser is met as well.
+    // Most of the bytes are nearly valid, so that they also reach code behind the parser.
     expect(report.statuses['200']).toBeGreaterThan(ATTEMPTS / 100);
     expect(p99).toBeLessThan(HEALTH_MS * 5);
     await eventually(
       'return of every descriptor',
       () => descriptorsOf(host.pid) <= before || undefined,
-      // A body that never comes is waited for, and so is a head.
+      // The server waits for a body that never comes, and for a head.
       120_000,
     );
     expect(stream.ended).toBe(false);
@@ -73,7 +73,7 @@ async function attack(attempts: number, seed: number): Promise<RawBytesReport> {
   return report;
 }
 
-/** Asks one URL again and again, over one connection, and notes how long each answer took; `Infinity`: there was none. */
+/** Requests one URL repeatedly over one connection, and notes how long each response took; `Infinity` without one. */
 class Watch {
   readonly #took: number[] = [];
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });

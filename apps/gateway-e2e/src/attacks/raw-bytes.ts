@@ -6,8 +6,8 @@ export interface Attempt {
   /** Sent one after the other, with a pause between them. */
   readonly pieces: readonly Buffer[];
   /**
-   * `read`: it waits for an answer, then goes away. `leave`: it goes away at once. `reset`: the same, without a word.
-   * `half`: it says that it will send no more, and waits.
+   * `read`: waits for a response, then disconnects. `leave`: disconnects at once. `reset`: resets the connection at once.
+   * `half`: ends its side of the connection, and waits.
    */
   readonly ending: 'read' | 'leave' | 'reset' | 'half';
 }
@@ -26,7 +26,7 @@ const TARGETS = [
   '/api/v2/stacks/00000000-0000-0000-0000-000000000000',
   '/api/v2/nothing',
 ] as const;
-/** What no client sends on purpose. */
+/** Bytes that no client sends on purpose. */
 const BAD_TARGETS = [
   '//[',
   '//',
@@ -100,7 +100,7 @@ const BODIES = [
 ] as const;
 const ENDINGS = ['read', 'read', 'leave', 'reset', 'reset', 'half'] as const;
 
-/** A request that is nearly right, then bent a few times. Pure: the same choices make the same bytes. */
+/** A nearly valid request with a few mutations. Pure: the same choices make the same bytes. */
 export function attempt(choices: Choices): Attempt {
   const count = choices.chance() < 0.1 ? 1 + choices.below(8) : 1;
   let bytes: Buffer = Buffer.concat(Array.from({ length: count }, () => request(choices)));

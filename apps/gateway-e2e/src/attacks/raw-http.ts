@@ -1,10 +1,10 @@
 import { createConnection, type Socket } from 'node:net';
 
-/** What came over a connection, byte for byte. */
+/** What a connection received, byte for byte. */
 export interface Exchange {
   readonly text: string;
   readonly status: number;
-  /** Milliseconds from the first byte sent to the whole answer, and to the end of the connection. */
+  /** Milliseconds from the first byte sent to the complete response, and to the end of the connection. */
   readonly answeredMs: number;
   readonly closedMs: number;
 }
@@ -48,7 +48,7 @@ function isWhole(text: string): boolean {
   return body !== undefined && body.length >= Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0);
 }
 
-/** Head of a request with a body of so many bytes, most of which may never come. */
+/** The head of a request that announces a body of this many bytes, most of which may never come. */
 export function headOf(
   path: string,
   length: number | 'chunked',

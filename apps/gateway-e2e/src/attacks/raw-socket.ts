@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** A socket to a program, and all that it has said so far. */
+/** A socket to a program, and everything that it has received so far. */
 export interface RawSocket {
   readonly socket: Socket;
   text(): string;
-  /** Resolves with all that it said, once the program has closed it. */
+  /** Resolves with everything received once the program has closed it. */
   closed(): Promise<string>;
 }
 
@@ -15,14 +15,14 @@ export async function sendRaw(url: string, bytes: string | Uint8Array): Promise<
   const socket = connect(Number(port), hostname.replace(/^\[|\]$/g, ''));
   let text = '';
   socket.on('error', () => undefined).on('data', (chunk) => (text += chunk.toString('latin1')));
-  // Not `once`, which an error would reject.
+  // Not `once`, which rejects on an error.
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   await once(socket, 'connect');
   socket.write(bytes);
   return { socket, text: () => text, closed: () => closed.then(() => text) };
 }
 
-/** What a program answers to one request, over a connection of its own. */
+/** A program's response to one request, over its own connection. */
 export async function answerTo(
   url: string,
   bytes: string,

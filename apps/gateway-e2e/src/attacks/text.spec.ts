@@ -3,7 +3,7 @@ import { ApiClient, GatewayHost, newDatabase, sampleToken } from '@crossfade/tes
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { processorMs } from './processes.ts';
 
-/** What makes expressions backtrack, or look from every place again. */
+/** Texts that make expressions backtrack, or start again at every character. */
 const PARTS = [
   '-',
   '--a.',
@@ -48,9 +48,9 @@ const PARTS = [
   '_',
 ];
 const IN_BODY_ONLY = ['\n', '\nat ', '\u00e9', '\ud83d\ude00', '\\n at '];
-/** Milliseconds that the longest may take: five times what it took where this was written. */
+/** Milliseconds that the longest may take: five times what was measured. */
 const BOUND_MS = 5 * 100;
-/** Less than this says nothing: a request costs some of it whatever is in it. */
+/** Less than this means nothing: a request costs some time whatever is in it. */
 const MEASURABLE_MS = 60;
 
 type Ask = (text: string) => Promise<Response>;
@@ -73,7 +73,7 @@ describe('text at its limit takes time in proportion to its length', () => {
   });
   afterAll(() => host.stop());
 
-  /** Of the gateway's processor: other programs' work does not count. */
+  /** The gateway's processor time: other programs' work does not count. */
   async function time(ask: Ask, text: string, rounds: number): Promise<number> {
     const times: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
@@ -86,7 +86,7 @@ describe('text at its limit takes time in proportion to its length', () => {
     return Math.min(...times);
   }
 
-  /** What takes long enough to be measured is compared with half of it. */
+  /** A time that is long enough to measure is compared with that of half the text. */
   async function hold(ask: Ask, whole: string, half: string, what: string): Promise<void> {
     if ((await time(ask, whole, 1)) < MEASURABLE_MS) return;
     const [ofHalf, ofWhole] = [await time(ask, half, 5), await time(ask, whole, 5)];
@@ -126,7 +126,7 @@ describe('text at its limit takes time in proportion to its length', () => {
     await compare((text) => asStorefront(event(text)), [...PARTS, ...IN_BODY_ONLY], 40_000);
   });
 
-  it('in an event: a trace that is one text, and a signature of its own', async () => {
+  it('in an event: a trace as one string, and its own signature', async () => {
     const trace = (text: string) => ({
       '@simple_error': { type: text, stack_trace: `Error\n at ${text}\n at ${text}` },
     });

@@ -1,4 +1,4 @@
-/* Loaded before the gateway by last-defence.spec.ts: a fault that nobody catches, at each SIGUSR2. */
+/* Loaded before the gateway by last-defence.spec.ts: throws an uncaught error at each SIGUSR2. */
 const secret = process.env.ATTACK_SECRET;
 process.on('SIGUSR2', () => {
   setTimeout(() => {

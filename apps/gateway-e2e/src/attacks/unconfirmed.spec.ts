@@ -27,7 +27,7 @@ describe('a database that is a black hole', () => {
     await way.stop();
   });
 
-  it('ends no stream while it is short; longer, they end, come back when it is over, and have missed nothing', async () => {
+  it('ends no stream if the outage is short; if it is long, streams end, come back afterwards, and miss nothing', async () => {
     const sse = await SseProbe.open(gateway.url, { token: member.token });
     const webSocket = await WsProbe.open(gateway.url, { token: member.token });
     for (const probe of [sse, webSocket]) await probe.message('Connected');
@@ -38,7 +38,7 @@ describe('a database that is a black hole', () => {
     );
     expect(sse.ended).toBe(false);
 
-    // Meanwhile, whoever comes is told to come again, soon.
+    // Meanwhile, new clients are told to come back soon.
     const asked = Date.now();
     const refused = await SseProbe.open(gateway.url, { token: member.token });
     expect(refused.response.status).toBe(503);
@@ -65,11 +65,11 @@ describe('a database that is a black hole', () => {
     expect(gateway.output).toContain('closed (unconfirmed) 2');
   });
 
-  it('does not keep a deleted token its stream, once it is over', async () => {
+  it('does not save the stream of a token that was deleted meanwhile', async () => {
     const probe = await SseProbe.open(gateway.url, { token: member.token });
     await probe.message('Connected');
     way.pause();
-    // Longer than a question may take, and shorter than a stream may go without an answer.
+    // Longer than a query may take, and shorter than a stream may stay unconfirmed.
     await new Promise((resolve) => setTimeout(resolve, 3000));
     way.mend();
     await member.call('GET', '/auth/logout');

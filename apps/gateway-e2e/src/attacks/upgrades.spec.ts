@@ -11,7 +11,7 @@ const REQUESTS = Number(process.env['ATTACK_REQUESTS'] ?? 1000);
 const SEED = Number(process.env['ATTACK_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const TIMES = Number(process.env['ATTACK_RESETS'] ?? 200);
 
-/** Each of them an upgrade whose target or host no URL can be made of, or that breaks off somewhere. */
+/** Upgrades whose target or host is not part of a valid URL, or that break off somewhere. */
 const UNREADABLE = {
   'a bracket for a host': `GET ${PUSH} HTTP/1.1\r\nHost: [\r\n${UPGRADE}\r\n`,
   'a target that is no URL': `GET //[ HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`,
@@ -24,7 +24,7 @@ const UNREADABLE = {
   'a good token': `GET ${PUSH}?access_token=${sampleToken.storefrontPush} HTTP/1.1\r\nHost: [\r\n${UPGRADE}\r\n`,
 };
 
-/** A request that is almost one for a WebSocket: lines of it are left out, repeated, put in another order, broken. */
+/** Almost a WebSocket request: lines are omitted, repeated, reordered or broken. */
 function noise(choices: Choices): Buffer {
   const chance = () => choices.chance();
   const one = <T>(of: readonly [T, ...T[]]): T => choices.of(of);
@@ -62,7 +62,7 @@ function noise(choices: Choices): Buffer {
   for (let broken = chance() < 0.3 ? 3 : 0; broken > 0; broken -= 1) {
     bytes[choices.below(bytes.length)] = choices.below(256);
   }
-  // And what a client sends at once, before it is answered.
+  // Also bytes that a client sends before it gets a response.
   const frames = Buffer.from(Array.from({ length: choices.below(50) }, () => choices.below(256)));
   return Buffer.concat([bytes, frames]);
 }
@@ -78,12 +78,12 @@ async function sendAndReset(url: string, bytes: Buffer, choices: Choices): Promi
 
 describe('upgrades', () => {
   let gateway: GatewayHost;
-  /** Of somebody whose streams are not counted with those of the attacks. */
+  /** The token of somebody whose streams do not count with those of the attacks. */
   let calm: string | undefined;
   beforeAll(async () => {
     gateway = await GatewayHost.start();
     ({ token: calm } = await ApiClient.login(gateway.url, 'member@crossfade.test'));
-    // What is tried from this address would lock out a token that was never seen before.
+    // The attacks from this address would lock out a token that was never seen before.
     await opens();
   });
   afterAll(() => gateway.stop());
@@ -107,7 +107,7 @@ describe('upgrades', () => {
       await Promise.all(
         Array.from({ length: 20 }, async (_, index) => {
           const { socket } = await sendRaw(gateway.url, bytes);
-          // At once, with the answer on its way, and after it.
+          // At once, while the response is on its way, and after it.
           if (index % 3 > 0) await new Promise((resolve) => setTimeout(resolve, index));
           socket.resetAndDestroy();
         }),
@@ -121,7 +121,7 @@ describe('upgrades', () => {
     );
   });
 
-  it('that nobody closes hold no descriptor', async () => {
+  it('that no client closes leave no open descriptor', async () => {
     await isWell();
     const before = descriptorsOf(gateway.pid);
     const sockets = await Promise.all(
@@ -138,7 +138,7 @@ describe('upgrades', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('that cannot be read are told so, in one whole answer', async () => {
+  it('that cannot be parsed get one complete response that says so', async () => {
     for (const bytes of [
       UNREADABLE['a key that is none'],
       UNREADABLE['a key that is none'].replace(': 13', ': 7'),
@@ -152,7 +152,7 @@ describe('upgrades', () => {
     }
   });
 
-  it('to a host that is no name are what they are to any other', async () => {
+  it('to an invalid host behave as to any other', async () => {
     const { status, body } = await answerTo(
       gateway.url,
       UNREADABLE['a bracket for a host'].replace(PUSH, `${PUSH}?x`),
@@ -163,7 +163,7 @@ describe('upgrades', () => {
   });
 
   it.each(['/', '/next/', '/api/v2/users/me', '/api/v2/push/settings/', '/nowhere', '//['])(
-    'at %s are not found, and are no page',
+    'at %s are not found, and get no page',
     async (path) => {
       const { status, head, body } = await answerTo(
         gateway.url,
@@ -200,7 +200,7 @@ describe('upgrades', () => {
       expect((await ask('POST /api/v2/events', ingest, event)).status).toBe(202);
     });
 
-    it('are a stream of Server-Sent Events at the push endpoint', async () => {
+    it('open a stream of Server-Sent Events at the push endpoint', async () => {
       const { socket, text } = await sendRaw(
         gateway.url,
         `GET ${PUSH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${calm}\r\n${h2c.replace(', close', '')}\r\n`,
@@ -219,7 +219,7 @@ describe('upgrades', () => {
     expect((await answerTo(gateway.url, `POST ${PUSH} HTTP/1.1\r\n${head}\r\n${login}`)).status).toBe(404);
   });
 
-  it('to a WebSocket that name other protocols beside it are taken', async () => {
+  it('to a WebSocket are accepted even if they name other protocols, too', async () => {
     const { socket, text } = await sendRaw(
       gateway.url,
       `GET ${PUSH}?access_token=${calm} HTTP/1.1\r\nHost: x\r\n${UPGRADE.replace('websocket', 'h2c, WebSocket')}\r\n`,
@@ -253,7 +253,7 @@ describe('upgrades', () => {
     REQUESTS * 20 + 30_000,
   );
 
-  it('and streams open as before', async () => {
+  it('leave the gateway able to open streams', async () => {
     expect((await ApiClient.login(gateway.url, 'member@crossfade.test')).token).toBeDefined();
     await opens();
     expect(gateway.output).not.toContain('"level":50');

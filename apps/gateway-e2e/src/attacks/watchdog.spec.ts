@@ -17,7 +17,7 @@ const start = (env: Record<string, string> = {}, execArgv: readonly string[] = [
 
 const isAlive = async (host: GatewayHost) => (await fetch(`${host.url}/health/live`)).status === 200;
 
-it('ends a process that turns no more, says so, and what was stored is there', async () => {
+it('ends a process whose event loop is blocked, logs that, and keeps what was stored', async () => {
   const folder = new OwnFolder('spin').path;
   const host = await start({ DATA_DIR: folder });
   const client = new ApiClient(host.url, sampleToken.storefront);
@@ -40,7 +40,7 @@ it('ends a process that turns no more, says so, and what was stored is there', a
   await next.stop('SIGKILL');
 });
 
-it('lets one live that was stopped for three times as long, that is watched by a debugger, or that has no watchdog', async () => {
+it('spares a process that was stopped for three times as long, has a debugger, or has no watchdog', async () => {
   const [stopped, debugged, unwatched] = await Promise.all([
     start(),
     start({ ATTACK_STILL: '1' }, ['--inspect=127.0.0.1:0']),
@@ -52,7 +52,7 @@ it('lets one live that was stopped for three times as long, that is watched by a
   await wait(3 * LIMIT_SECONDS * 1000);
   process.kill(stopped.pid, 'SIGCONT');
   await eventually('answer', async () => (await isAlive(stopped)) || undefined);
-  // Stopped for a moment now and then, as a machine that is short of processors does it.
+  // Stopped for a moment now and then, as on a machine with too few processors.
   for (let round = 0; round < 3; round += 1) {
     process.kill(stopped.pid, 'SIGSTOP');
     await wait(300);

@@ -4,7 +4,7 @@ import { caddy, GatewayHost, haproxy, newDatabase, nginx, ProxyHost } from '@cro
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 /*
- * Clients behind a proxy have an address each, however the proxy writes it, and whatever they write themselves.
+ * Clients behind a proxy have their own address each, however the proxy writes it and whatever they claim.
  */
 
 const API_LIMIT = 16;
@@ -42,7 +42,7 @@ interface Asked {
 }
 
 let written = 0;
-/** What clients may write, and some proxies do: something else each time. */
+/** What clients, and some proxies, may write: something different each time. */
 const notRead = () => ({
   Forwarded: `for=198.19.0.${(written += 1) % 250};proto=https;host=example.com`,
   'X-Real-IP': `198.19.1.${written % 250}`,
@@ -51,7 +51,7 @@ const notRead = () => ({
   'X-Forwarded-Proto': 'https',
 });
 
-/** Asks as one of many clients, who writes an address into the header itself. */
+/** Sends a request as one of many clients that write an address into the header themselves. */
 type Ask = (client: number, own: string | undefined, asked: Asked) => Promise<number | undefined>;
 
 async function statusOf(
@@ -76,14 +76,14 @@ async function statusOf(
   return response.statusCode;
 }
 
-/** Each client has an address of its own, which the proxy sees. */
+/** Each client has its own address, which the proxy sees. */
 const through =
   (name: string): Ask =>
   (client, own, asked) =>
     statusOf(urls.get(name) ?? '', asked, own, `127.0.1.${client}`);
 
 let ports = 1024;
-/** What a proxy of another kind makes of the header: it adds its client's address, in its own way. */
+/** The header as another kind of proxy writes it: it adds its client's address in its own form. */
 const added =
   (write: (client: number, port: number) => string): Ask =>
   (client, own, asked) =>
@@ -103,7 +103,7 @@ const FRONTS: Readonly<Record<string, Ask>> = {
   'a translator from IPv4 to IPv6': added((client) => `64:ff9b::192.88.99.${client}`),
 };
 
-/** What an attacker writes, something else each time. */
+/** What an attacker writes: something different each time. */
 const OWN: readonly ((index: number) => string)[] = [
   (index) => `198.18.0.${index}`,
   (index) => `[2001:db8:ffff:${index}::1]:443`,
@@ -121,14 +121,14 @@ const login = (password: string): Asked => ({
   body: { email: 'member@crossfade.test', password },
 });
 
-/** What is counted by address. */
+/** The budgets that count by address. */
 interface Budget {
   readonly what: string;
   readonly spend: () => Asked;
   readonly times: number;
-  /** What spending it gets, as long as it lasts. */
+  /** The status while the budget lasts. */
   readonly refusal: number;
-  /** What others then still get. */
+  /** The status that others still get afterwards. */
   readonly others: () => Asked;
   readonly get: number;
 }
@@ -152,7 +152,7 @@ const BUDGETS: readonly Budget[] = [
     get: 404,
   },
 ];
-/** These cost time, and have the same reader. */
+/** These cost time, and the code that reads them is the same. */
 const MORE_BUDGETS: readonly Budget[] = [
   {
     what: 'of failed logins',
@@ -178,13 +178,13 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, ask) => {
   const isFull = process.env['FIELD_FULL'] === '1' || /HAProxy|Azure/.test(name);
 
   it.each([...BUDGETS, ...(isFull ? MORE_BUDGETS : [])])(
-    'the budget $what is of each client',
+    'the budget $what is per client',
     async ({ spend, times, refusal, others, get }) => {
       const [attacker, other] = [(clients += 1), (clients += 1)];
       const statuses: (number | undefined)[] = [];
       for (let index = 0; index < times + 5; index += 1)
         statuses.push(await ask(attacker, OWN[index % OWN.length]?.(index), spend()));
-      // No less, since nobody else spends it; no more, whatever is written.
+      // No less, since nobody else uses the budget; no more, whatever the header says.
       expect(statuses.slice(0, times)).toEqual(Array(times).fill(refusal));
       expect(statuses.slice(times)).toEqual(Array(5).fill(429));
       expect(await ask(other, undefined, others())).toBe(get);
@@ -193,11 +193,11 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, ask) => {
   );
 });
 
-describe('what a trusted proxy writes that is no address', () => {
+describe('an invalid address of a trusted proxy', () => {
   const warnings = () => gateway.output.split('\n').filter((line) => line.includes('X-Forwarded-For'));
 
-  it('is its own, warned of once, and no business of other clients', async () => {
-    // All of the above has been understood, as far as it was to be.
+  it('counts as an address of its own, is warned of once, and does not affect other clients', async () => {
+    // Every trusted header above was understood.
     expect(warnings()).toEqual([]);
     const nobody = added(() => 'unknown-zq');
     const statuses: (number | undefined)[] = [];

@@ -4,7 +4,7 @@ import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 /*
- * Bodies as clients write them. `kept`: how many events there are more afterwards; 0 of what is refused.
+ * Bodies as clients write them. `kept`: how many events are stored; 0 if the body is refused.
  */
 
 type Content = string | Uint8Array<ArrayBuffer> | undefined;
@@ -14,9 +14,9 @@ interface Row {
   readonly headers?: Readonly<Record<string, string>>;
   readonly status: number;
   readonly kept: number;
-  /** Of a refusal: what its only fault says. */
+  /** The message of a refusal's only fault. */
   readonly says?: string;
-  /** Without a length that is announced. */
+  /** Sent without a Content-Length. */
   readonly chunked?: true;
 }
 
@@ -177,7 +177,7 @@ describe('bodies', () => {
     expect((await stored()) - before).toBe(row.kept);
     if (row.status < 400) return;
     expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-    // Nothing that the parser said of what it found where.
+    // Nothing of the parser's own message.
     expect(text).not.toMatch(/unexpected|token|position|column|char|SyntaxError/i);
     if (row.says !== undefined) {
       expect(JSON.parse(text)).toMatchObject({ errors: [{ path: '', message: row.says }] });
@@ -198,7 +198,7 @@ describe('bodies', () => {
       await hold(row, `/projects/${project}/events`, member.token);
   });
 
-  it('are faults with a place on every route that takes one', async () => {
+  it('that are invalid get a fault with a path on every route that takes a body', async () => {
     const routes: [string, string | undefined][] = [
       ['/auth/login', undefined],
       ['/auth/reset-password', undefined],
@@ -226,14 +226,14 @@ describe('bodies', () => {
     }
   });
 
-  it('that may be left out may be empty', async () => {
+  it('that are optional may be empty', async () => {
     for (const row of empty) {
       const response = await post(`/projects/${project}/tokens`, member.token, row);
       expect(response.status, row.what).toBe(201);
     }
   });
 
-  it('of a request that takes none are nobody’s business', async () => {
+  it('of a request that takes none are ignored', async () => {
     const [{ id: stack = '' } = {}] = await member.json<{ id: string }[]>(
       'GET',
       `/projects/${project}/stacks?limit=1`,
@@ -256,7 +256,7 @@ describe('bodies', () => {
   });
 });
 
-/** The status of a request of any method, with a body. */
+/** The status of a request with any method and a body. */
 function statusOf(
   url: string,
   {

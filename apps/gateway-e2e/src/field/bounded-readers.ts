@@ -3,17 +3,17 @@ import { PUSH_PATH, decodeSseData, decodeWebSocketFrame } from '@crossfade/proto
 import { createParser } from 'eventsource-parser';
 import { WebSocket } from 'ws';
 
-/** What they can hold. */
+/** The largest piece that they can read, in bytes. */
 export const BUFFER_BYTES = 64 * 1024;
 const AGAIN_MS = 100;
 
 /**
- * A client that brings its cursor when it comes back, and cannot read more than 64 KiB at once: it takes that for a fault,
- * ends its stream and opens the next one.
+ * A client that brings its cursor when it comes back, and cannot read more than 64 KiB at once: it treats more as an
+ * error, ends its stream and opens the next one.
  */
 export abstract class BoundedReader {
   readonly heard: string[] = [];
-  /** What each `Resync` said: its reason, and whether critical messages are complete. */
+  /** Each `Resync`: its reason, and whether critical messages are complete. */
   readonly resyncs: string[] = [];
   streams = 0;
   protected cursor: string | undefined;
@@ -54,7 +54,7 @@ export abstract class BoundedReader {
   }
 }
 
-/** Reads lines as Go's `bufio.Scanner` does, on which several SSE clients stand: one that is longer is an error. */
+/** Reads lines as Go's `bufio.Scanner` does, which several SSE clients use: a longer line is an error. */
 export class ScanningReader extends BoundedReader {
   #request: ClientRequest | undefined;
 
@@ -121,7 +121,7 @@ export class ParserReader extends BoundedReader {
   }
 }
 
-/** ws with the largest message that many servers' and clients' defaults have: it closes with 1009. */
+/** ws with the usual default of a largest message: it closes with 1009. */
 export class BoundedWebSocket extends BoundedReader {
   #socket: WebSocket | undefined;
 

@@ -8,7 +8,7 @@ import { runLibrary } from './client-library.ts';
 import { newProject, type Project } from './projects.ts';
 
 const ADMIN = 'admin@crossfade.test';
-/** The most that wait for their events, of one project and kind. */
+/** The most amendments of one project and kind that wait for their events. */
 const MOST_WAITING = 500;
 
 const of = (events: Awaited<ReturnType<Project['events']>>, reference: string) =>
@@ -34,7 +34,7 @@ onEachDatabase('client libraries', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) =
     expect((await client.call('POST', '/events', event)).status).toBe(202);
   };
 
-  it('@exceptionless/node, unchanged: what it says of an event and of a session before they come is kept', async () => {
+  it('@exceptionless/node, unchanged: what it says about an event and a session before they arrive is kept', async () => {
     const own = await newProject(gateway().url, admin);
     const identity = 'jane+shop@example.com';
     const { report, end } = await runLibrary({
@@ -76,7 +76,7 @@ onEachDatabase('client libraries', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) =
       data: { '@user_description': { email_address: 'jane@example.com', description: 'It broke.' } },
     });
     expect(events.map(({ type }) => type).sort()).toEqual(['error', 'log', 'session', 'usage']);
-    // It sends from a process of its own while it exits, and waits for that.
+    // On exit, it sends from a child process and waits for that.
     await end();
     expect((await own.events()).map(({ message }) => message)).toContain('The last words');
   });
@@ -108,7 +108,7 @@ onEachDatabase('client libraries', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) =
     });
   });
 
-  it('describe an event while it is on its way, and nothing is lost', async () => {
+  it('describe an event that is still on its way, and nothing is lost', async () => {
     const references = Array.from({ length: 20 }, (_, index) => `on-its-way-${index}`);
     await Promise.all(
       references.flatMap((reference) => [
@@ -124,7 +124,7 @@ onEachDatabase('client libraries', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) =
     }
   });
 
-  it('change their mind: the latest description stands, however early it came', async () => {
+  it('send a second description: the latest one counts, however early it came', async () => {
     await describeEvent('changed', 'first');
     await describeEvent('changed', 'second');
     await post({ message: 'changed', reference_id: 'changed' });
@@ -132,12 +132,12 @@ onEachDatabase('client libraries', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) =
     expect(await description()).toEqual({ description: 'second' });
     await describeEvent('changed', 'third');
     expect(await description()).toEqual({ description: 'third' });
-    // It went to that event, and to no later one.
+    // It was added to that event, and to no later one.
     await post({ message: 'another', reference_id: 'changed', date: new Date().toISOString() });
     expect(await description()).toBeUndefined();
   });
 
-  it('say a user is there: with the session, else with the newest event of that user', async () => {
+  it('report a user as active: in the session, else in the newest event of that user', async () => {
     const own = await newProject(gateway().url, admin);
     const user = { '@user': { identity: 42, name: 'Jane' } };
     await beat('42', own);
@@ -150,13 +150,13 @@ onEachDatabase('client libraries', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) =
     await beat('42', own, 'true');
     expect(await activity('session')).toMatchObject({ is_closed: true });
     expect(await activity('usage')).toBeUndefined();
-    // Of nobody else, and of no other project.
+    // For no other user and no other project.
     await beat('43', own, 'true');
     await beat('42', project, 'true');
     expect((await own.events()).filter(({ data }) => data['@session']?.is_closed)).toHaveLength(1);
   });
 
-  it('say much of events that never come: the latest is kept, and nothing of another project is lost', async () => {
+  it('say much about events that never arrive: the latest is kept, and nothing of another project is lost', async () => {
     const [own, other] = [await newProject(gateway().url, admin), await newProject(gateway().url, admin)];
     await describeEvent('early', 'of the other project', other);
     for (let first = 0; first < MOST_WAITING + 20; first += 20) {
@@ -189,7 +189,7 @@ onEachDatabase('client libraries', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) =
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
-/** How a token is sent: in headers, or in the query. */
+/** The ways to send a token: in headers, or in the query. */
 interface Way {
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: string;
@@ -237,8 +237,8 @@ onEachDatabase(
     });
 
     const call = async (method: string, path: string, { headers = {}, query = '' }: Way, body?: unknown) => {
-      const place = path.replace('PROJECT', project.id).replace('REFERENCE', crypto.randomUUID());
-      const response = await fetch(`${gateway().url}${place}?${query}`, {
+      const target = path.replace('PROJECT', project.id).replace('REFERENCE', crypto.randomUUID());
+      const response = await fetch(`${gateway().url}${target}?${query}`, {
         method,
         headers: { ...headers, 'Content-Type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -256,7 +256,7 @@ onEachDatabase(
       }
     });
 
-    it.each(Object.keys(oldWays))('%s: count for nobody else, and nowhere else', async (name) => {
+    it.each(Object.keys(oldWays))('%s: count for no other token, and on no other route', async (name) => {
       const secrets = [admin.token ?? '', sampleToken.service, 'no-such-token-00000000000000000000000000'];
       for (const secret of secrets) {
         for (const [method, path, body] of ingestRoutes) {
@@ -269,18 +269,18 @@ onEachDatabase(
         const way = oldWays[name]?.(project.token) ?? {};
         expect([401, 404], `${method} ${path}`).toContain((await call(method, path, way)).status);
       }
-      // It was refused, and is as good as before.
+      // It was refused, and stays valid.
       expect((await admin.call('GET', '/users/me')).status).toBe(200);
     });
 
-    it("do not take a person's password, or a token of which a header says that there is another", async () => {
+    it("do not accept a person's password, or a token that contradicts another header", async () => {
       const password = { headers: { Authorization: `Basic ${base64('member@crossfade.test:tester')}` } };
       const both = { headers: { Authorization: 'Bearer no-such' }, query: `access_token=${project.token}` };
       for (const way of [password, both])
         expect((await call('POST', '/api/v2/events', way, { message: 'refused' })).status).toBe(401);
     });
 
-    it('stay out of the log, whatever it says', () => {
+    it('stay out of every log line', () => {
       expect(gateway().output.length).toBeGreaterThan(10_000);
       const secrets = [project.token, admin.token ?? '', sampleToken.service, 'no-such-token'];
       const written = secrets.flatMap((secret) => [secret, base64(`client:${secret}`).slice(0, 24)]);
@@ -296,7 +296,7 @@ onPostgres('bodies as old browsers send them', {}, (gateway) => {
     project = await newProject(gateway().url, await ApiClient.login(gateway().url, ADMIN));
   });
 
-  /** Sends exactly these headers: fetch adds a type where there is none. */
+  /** Sends exactly these headers: fetch adds a content type if there is none. */
   const post = async (path: string, type: string | undefined, body: string) => {
     const sent = request(`${gateway().url}/api/v2${path}?access_token=${project.token}`, {
       method: 'POST',
@@ -336,7 +336,7 @@ onPostgres('bodies as old browsers send them', {}, (gateway) => {
     expect(added.sort()).toEqual(lines.map((line) => `log ${line}`).sort());
   });
 
-  it('are refused where they are neither, and where there are too many lines', async () => {
+  it('are refused if they are neither, and if there are too many lines', async () => {
     expect(await post('/events', 'application/json', 'one line')).toBe(400);
     expect(await post('/events', 'application/x-www-form-urlencoded', 'a=1')).toBe(415);
     expect(await post('/events', 'text/html', '{}')).toBe(415);

@@ -3,8 +3,8 @@ import { ExceptionlessClient } from 'exceptionless';
 import type { Order, Report } from './client-library.ts';
 
 /*
- * An unchanged client library, used as its documentation says, in a process of its own: each listens to the whole process.
- * What it says of an event comes first, the event with its queue.
+ * An unchanged client library, used as its documentation says, in its own process, since each listens to the whole
+ * process. It describes an event before it sends its queue, which has the event.
  */
 
 /** `@exceptionless/node` 3. */
@@ -60,7 +60,7 @@ async function old({ url, token, reference, identity }: Order): Promise<Report> 
     config.queue.process();
   });
   client.submitSessionEnd(identity);
-  // What is said at the end goes by a process of its own, while this one waits.
+  // The last events are sent by a child process, while this one waits.
   process.once('disconnect', () => {
     client.submitLog('app', 'The last words', 'Info');
     process.exit();
@@ -72,7 +72,7 @@ async function old({ url, token, reference, identity }: Order): Promise<Report> 
 
 const libraries = { modern, old };
 
-// Listens on, so that it lives until it is told to end.
+// Keeps the channel open, so that it lives until it is told to end.
 process.on('message', (order: Order) => {
   void libraries[order.library](order).then((report) => process.send?.(report));
 });

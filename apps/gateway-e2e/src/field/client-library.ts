@@ -3,34 +3,34 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
-/** What a library is to do, and with what. */
+/** What a library shall do, and its configuration. */
 export interface Order {
   readonly library: 'modern' | 'old';
   readonly url: string;
   readonly token: string;
-  /** Of the event that is described. */
+  /** The reference of the event that is described. */
   readonly reference: string;
-  /** Of the user whose session it is. */
+  /** The identity of the session's user. */
   readonly identity: string;
 }
 
-/** What it saw. */
+/** What the library observed. */
 export interface Report {
   /** The statuses of its batches. */
   readonly posted: readonly number[];
-  /** Events that are still in its queue. */
+  /** The number of events still in its queue. */
   readonly left: number;
-  /** What it logged as an error. */
+  /** The errors that it logged. */
   readonly errors: readonly string[];
-  /** The version of the project's settings that it has. */
+  /** Its version of the project's settings. */
   readonly settings: number | undefined;
 }
 
-/** Runs a client library in a process of its own, which ends as a program does. */
+/** Runs a client library in its own process, which ends as a program does. */
 export async function runLibrary(order: Order): Promise<{ report: Report; end(): Promise<void> }> {
   const child = fork(fileURLToPath(new URL('./client-library.child.ts', import.meta.url)), [], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
-    // A library may keep a folder for its settings wherever it runs.
+    // A library may create a folder for its settings in its working directory.
     cwd: tmpdir(),
   });
   const exited = once(child, 'exit');

@@ -9,7 +9,7 @@ const FOREIGN = 'https://elsewhere.example';
 /** `Access-Control-Request-Headers` as each sends it. */
 const ASKED: Readonly<Record<string, string>> = {
   'Chromium, for @exceptionless/browser': 'authorization,content-type,x-exceptionless-client',
-  // It lets a page set what others keep to themselves.
+  // It lets a page set headers that the others reserve.
   'Firefox, for @exceptionless/browser': 'authorization,content-type,user-agent,x-exceptionless-client',
   'React Native': 'authorization,cache-control,content-type,x-requested-with',
   'react-native-sse': 'accept,authorization,cache-control,last-event-id,x-requested-with',
@@ -19,7 +19,7 @@ const ASKED: Readonly<Record<string, string>> = {
   'very many': Array.from({ length: 200 }, (_, index) => `x-header-${index}`).join(','),
 };
 
-/** Where client libraries post from anybody's pages, in some of its spellings. */
+/** Routes that client libraries call from anybody's pages, in some of their spellings. */
 const OPEN = [
   '/api/v2/events',
   '/api/v2/Events/',
@@ -77,7 +77,7 @@ describe('pages of other origins', () => {
   const namesIn = (asked: string) => asked.split(',').map((name) => name.trim().toLowerCase());
 
   describe.each(Object.entries(ASKED))('with the headers of %s', (_title, asked) => {
-    it('may call what client libraries call, from wherever they are', async () => {
+    it('may call the routes of client libraries from any origin', async () => {
       for (const path of OPEN) {
         for (const origin of [FOREIGN, ALLOWED, 'null']) {
           const answer = await preflight(path, origin, asked);
@@ -107,7 +107,7 @@ describe('pages of other origins', () => {
     });
   });
 
-  it('may ask for no header at all', async () => {
+  it('may request no header at all', async () => {
     const { status, head } = await answerTo(
       gateway.url,
       `OPTIONS /api/v2/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nOrigin: ${FOREIGN}\r\nAccess-Control-Request-Method: POST\r\n\r\n`,
@@ -117,7 +117,7 @@ describe('pages of other origins', () => {
     expect(head).not.toMatch(/^access-control-allow-headers/im);
   });
 
-  it('read every answer of an open route, refusals too, and of the others only those that are for them', async () => {
+  it('read every response of an open route, refusals too, and of other routes only what is for their origin', async () => {
     const post = (path: string, origin: string, token: string) =>
       fetch(`${gateway.url}${path}`, {
         method: 'POST',
@@ -150,7 +150,7 @@ describe('pages of other origins', () => {
     expect((await me(FOREIGN)).headers.get('vary')).toMatch(/\borigin\b/i);
   });
 
-  it('find those routes open that say so in the description, and no other', async () => {
+  it('may call exactly the routes that are described as open', async () => {
     const open = operations.filter(({ description }) => description['x-any-origin'] === true);
     const ofClientLibraries = ['v1', 'v2'].flatMap((version) => [
       `GET /api/${version}/events/session/heartbeat`,

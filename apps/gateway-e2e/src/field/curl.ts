@@ -4,7 +4,7 @@ import type { Answered, Sent } from '../operations.ts';
 import { readHeaderLines } from './header-lines.ts';
 import type { BodyForm } from './java-client.ts';
 
-/** `curl --http2`, which offers HTTP/2 by an upgrade. @throws when it cannot bring an answer. */
+/** `curl --http2`, which offers HTTP/2 by an upgrade. @throws if there is no response. */
 export async function curl(url: string, sent: Sent, form: BodyForm = 'sized'): Promise<Answered> {
   const { method, path, headers, body } = sent;
   const given = Object.entries({
@@ -26,7 +26,7 @@ export async function curl(url: string, sent: Sent, form: BodyForm = 'sized'): P
     once(child, 'exit') as Promise<[number | null, string | null]>,
   ]);
   if (code !== 0) throw new Error(`curl, ${method} ${path}: ${code ?? signal} ${said}`);
-  // Before it, a server may have said that it wants the body.
+  // A 100 Continue may come before it.
   const [head = ''] = /^(?:HTTP.*\r\n(?:.+\r\n)*\r\n)+/.exec(answer) ?? [];
   const [first = '', ...lines] = head.trimEnd().split('\r\n\r\n').at(-1)?.split('\r\n') ?? [];
   return {

@@ -2,7 +2,7 @@ import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { beforeAll, expect, it } from 'vitest';
 import { onEachDatabase } from '../databases.ts';
 
-/** Dates of events, and the instants that they are; undefined: it is no date, and the event is of when it came. */
+/** Dates of events and their instants. Undefined: not a date, so the event has the time of its arrival. */
 const dates: readonly (readonly [string, string | undefined])[] = [
   ['2024-05-31T14:30:05.250Z', '2024-05-31T14:30:05.250Z'],
   ['2024-05-31T14:30:05.250', '2024-05-31T14:30:05.250Z'],
@@ -44,7 +44,7 @@ const dates: readonly (readonly [string, string | undefined])[] = [
   ['', undefined],
 ];
 
-// Neither UTC nor a whole number of hours away from it, and with a summer time.
+// A zone whose offset is not a whole number of hours, with summer time.
 onEachDatabase('dates, where the gateway runs far from UTC', { TZ: 'Australia/Lord_Howe' }, (gateway) => {
   let member: ApiClient;
   let project: string;
@@ -60,7 +60,7 @@ onEachDatabase('dates, where the gateway runs far from UTC', { TZ: 'Australia/Lo
     stack = found?.id ?? '';
   });
 
-  it('of events are ISO 8601, in UTC where they say no offset, or those of their arrival', async () => {
+  it('of events are ISO 8601, in UTC without an offset; if invalid, the time of arrival counts', async () => {
     const client = new ApiClient(gateway().url, sampleToken.storefront);
     const begun = Date.now();
     await client.json(
@@ -98,7 +98,7 @@ onEachDatabase('dates, where the gateway runs far from UTC', { TZ: 'Australia/Lo
     },
   );
 
-  it('of a snooze may have the plus of their offset as it is', async () => {
+  it('of a snooze may have an unencoded plus before their offset', async () => {
     const path = `/stacks/${stack}/mark-snoozed?snoozeUntilUtc=2030-05-31T14:30:05+02:00`;
     expect((await member.call('POST', path)).status).toBe(200);
     expect(await member.json('GET', `/stacks/${stack}`)).toMatchObject({
@@ -106,7 +106,7 @@ onEachDatabase('dates, where the gateway runs far from UTC', { TZ: 'Australia/Lo
     });
   });
 
-  it('of messages say what is right', async () => {
+  it('of messages are explained when refused', async () => {
     const service = new ApiClient(gateway().url, sampleToken.service);
     for (const date of [
       '5',

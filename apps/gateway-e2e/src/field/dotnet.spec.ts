@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { onEachDatabase } from '../databases.ts';
 import { newProject, type Project } from './projects.ts';
 
-/** Sends as the client for .NET does: compressed from 4 KiB on. */
+/** Sends as the .NET client does: compressed from 4 KiB on. */
 function post(url: string, token: string, path: string, json: string): Promise<Response> {
   const isLarge = json.length > 4096;
   return fetch(`${url}/api/v2${path}`, {
@@ -67,8 +67,8 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
     ['a large negative value', { value: -1e300 }, { value: -1e300 }],
     ['no value', { value: null }, { value: null, data: {} }],
     ['a value that is none', { value: 'many' }, { value: null, data: {} }],
-    ['a place', { geo: '47.37,8.54' }, { geo: '47.37,8.54', data: {} }],
-    ['no place', { geo: null }, { geo: null }],
+    ['a location', { geo: '47.37,8.54' }, { geo: '47.37,8.54', data: {} }],
+    ['no location', { geo: null }, { geo: null }],
     [
       'what it knows and we do not',
       { machine: 'a', nested: { b: [1] } },
@@ -99,7 +99,7 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
     expect(await newest(reference)).toMatchObject(expected);
   });
 
-  it('has a name left out that is taken again and again, and nothing else', async () => {
+  it('loses only a property whose name is taken again and again', async () => {
     const reference = crypto.randomUUID();
     const data = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`x${index || ''}`, index]));
     await project.client.json('POST', '/events', { reference_id: reference, data, x: 'left out', y: 'kept' });
@@ -107,7 +107,7 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
   });
 
   describe('with a plan', () => {
-    /** A project of an organization that has the free plan, and has used so much of it. */
+    /** A project of an organization on the free plan that has used this much of it. */
     async function ofFreePlan(used: number): Promise<Project & { organization: string }> {
       const name = `Free ${crypto.randomUUID()}`;
       const { id } = await admin.json<{ id: string }>('POST', '/organizations', { name });
@@ -122,7 +122,7 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
     }
 
     const batches: readonly (readonly [number, number, number, number, number])[] = [
-      // Used, sent, then the status, how many are accepted and how many dropped.
+      // Used and sent events, then the status, and the numbers of accepted and dropped events.
       [0, 1, 202, 1, 0],
       [0, 301, 202, 300, 1],
       [290, 10, 202, 10, 0],
@@ -157,7 +157,7 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
       },
     );
 
-    it('leaves room to others for what is no event, and needs it for what is dropped by a stack', async () => {
+    it('does not count invalid events, and counts those that a discarded stack drops', async () => {
       const own = await ofFreePlan(298);
       const mixed = [1, 'text', { message: 'first' }, null, [], { message: 'second' }, { message: 'third' }];
       const answer = await own.client.call('POST', '/events', mixed);
@@ -171,7 +171,7 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
       ).toEqual(['first', 'second']);
     });
 
-    it('is told in a browser, too', async () => {
+    it('is reported in a browser, too', async () => {
       const answer = await project.client.call(
         'POST',
         '/events',
@@ -184,7 +184,7 @@ onEachDatabase('the client for .NET', { API_THROTTLE_PER_MINUTE: '0' }, (gateway
     });
   });
 
-  it('compresses what is large', async () => {
+  it('compresses large events', async () => {
     const message = 'x'.repeat(1000);
     const json = JSON.stringify(Array.from({ length: 10 }, () => ({ message, type: 'compressed' })));
     expect((await post(gateway().url, project.token, '/events', json)).status).toBe(202);

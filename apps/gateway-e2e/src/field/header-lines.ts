@@ -1,4 +1,4 @@
-/** Headers as they stand in a message, one a line. */
+/** Headers as in a message, one per line. */
 export const readHeaderLines = (lines: readonly string[]): Headers =>
   new Headers(
     lines.map((line): [string, string] => {

@@ -9,7 +9,7 @@ import { makeWorld, type World } from '../world.ts';
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const inCapitals = (text: string) => text.replace(UUID, (id) => id.toUpperCase());
-/** Everything that a request says, with its ids in capitals, except for where it goes. */
+/** A request with all its ids in capitals, except for the route's own path. */
 function capitals({ as, path = {}, query = {}, body, headers = {} }: Asked): Asked {
   const rewrite = <T>(value: T): T => JSON.parse(inCapitals(JSON.stringify(value))) as T;
   return {
@@ -21,7 +21,7 @@ function capitals({ as, path = {}, query = {}, body, headers = {} }: Asked): Ask
   };
 }
 
-/** A message of a service that nobody would hear, and what it is told. */
+/** A message of a service that would reach nobody, and the response to it. */
 interface Unheard {
   readonly what: string;
   readonly message: (world: World) => { readonly type: string; readonly message: object };
@@ -65,7 +65,7 @@ const unheard: readonly Unheard[] = [
     says: NO_ORGANIZATION,
   },
   {
-    what: "a project's id in the place of an organization's",
+    what: "a project's id instead of an organization's",
     message: ({ own }) => overage(own.projects)(),
     path: 'message.organization_id',
     says: NO_ORGANIZATION,
@@ -160,7 +160,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
       expect(tried).toBeGreaterThan(25);
     });
 
-    it('and of those, what is read is the same', async () => {
+    it('and reads return the same data', async () => {
       const { organizations, projects, stacks, events } = world.own;
       for (const path of [
         `/organizations/${organizations}`,
@@ -199,7 +199,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
         expect((await world.client.call('POST', as, { message: 'by its token' })).status).toBe(202);
     });
 
-    it('among several: one that is named twice is one', async () => {
+    it('among several: an id that is named twice counts once', async () => {
       const one = await world.stack();
       const other = await world.stack();
       const ids = [
@@ -221,7 +221,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
       expect((await world.admin.call('POST', `/users/${id.toUpperCase()}/lock`)).status).toBe(409);
     });
 
-    it('for a stream that takes the place of another', async () => {
+    it('for a stream that replaces another', async () => {
       const { token } = await world.member.json<{ token: string }>(
         'POST',
         `/projects/${world.own.projects}/tokens`,
@@ -242,7 +242,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
   describe('that a service publishes to', () => {
     const publish = (body: unknown, as = world.service) => as.call('POST', '/push/messages', body);
 
-    /** Streams of a member on both transports, and all that they hear until a last message. */
+    /** Streams of a member on both transports, and everything that they get until a last message. */
     async function heard(act: () => Promise<void>): Promise<{ type: string; message: unknown }[][]> {
       const probes: Probe[] = await Promise.all(
         transports.map((transport) => transport.open(gateway().url, { token: world.member.token })),
@@ -257,7 +257,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
         probe.close();
         return (
           probe.received
-            // A change of an event may be told of a moment after it.
+            // The message about an event may come a moment later.
             .filter(
               ({ type }) => !['Connected', 'SystemNotification', 'PersistentEventChanged'].includes(type),
             )
@@ -266,7 +266,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
       });
     }
 
-    it.each(unheard)('reach somebody, or are refused: $what', async ({ message, path, says }) => {
+    it.each(unheard)('reach an audience, or are refused: $what', async ({ message, path, says }) => {
       const one = message(world);
       const response = await publish(one);
       expect(response.status).toBe(400);
@@ -292,7 +292,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
       for (const messages of all) expect(messages).toEqual([good]);
     });
 
-    it('are the same in capitals: the message is heard, and names what clients hold', async () => {
+    it('are the same in capitals: the message arrives, with the ids that clients know', async () => {
       const { organizations, projects, stacks } = world.own;
       const message = {
         type: 'Stack',
@@ -300,7 +300,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
         organization_id: organizations,
         project_id: projects,
         change_type: 1,
-        // Not ours to read.
+        // Not readable by this member.
         data: { note: inCapitals(stacks) },
       };
       const sent = [
@@ -324,7 +324,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
       for (const messages of own) expect(messages).toEqual([changed]);
     });
 
-    it('may be of others where only the reader knows them', async () => {
+    it('may be foreign where only the reader can resolve them', async () => {
       const message = {
         type: 'Invoice',
         id: '  507F1F77bcf86cd799439011',
@@ -348,7 +348,7 @@ onEachDatabase('ids', { API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' }, (
         publish({ type: 'PlanChanged', message: { organization_id } }, ofAcme);
       for (const id of [world.own.organizations, inCapitals(world.own.organizations)])
         expect((await to(id)).status).toBe(202);
-      // Not even whether they exist.
+      // The response does not reveal whether they exist.
       const foreign = await Promise.all(
         [
           world.foreign.organizations,

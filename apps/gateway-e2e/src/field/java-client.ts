@@ -8,7 +8,7 @@ import { readHeaderLines } from './header-lines.ts';
 
 const program = fileURLToPath(new URL('./JavaClient.java', import.meta.url));
 
-/** How its body goes out; `expected`: once the server has said that it wants it. */
+/** How the body is sent. `expected`: after the server's 100 Continue. */
 export type BodyForm = 'sized' | 'chunked' | 'expected';
 type Kind = 'request' | 'stream' | 'websocket';
 
@@ -21,15 +21,15 @@ interface Line {
 }
 
 /**
- * Java's own HttpClient with its defaults, which offers HTTP/2 with every request to a server that it does not know to
- * speak it. One process for all, that ends with its input.
+ * Java's own HttpClient with its defaults, which offers HTTP/2 with every request to a server not known to speak it. One
+ * process runs all requests, and ends with its input.
  */
 export class JavaClient {
   readonly #waiting = new Map<number, { resolve(line: Line): void; reject(fault: Error): void }>();
   #sent = 0;
 
   private constructor(private readonly child: ChildProcessByStdio<Writable, Readable, null>) {
-    // Its exit says more.
+    // Its exit code says more.
     child.stdin.on('error', () => undefined);
     createInterface({ input: child.stdout }).on('line', (text) => {
       const line = JSON.parse(text) as Line;
@@ -43,22 +43,22 @@ export class JavaClient {
 
   static start(): JavaClient {
     const java = findProgram({ name: 'Java 17', files: ['java'], package: 'openjdk-17-jdk-headless' });
-    // What starts soonest.
+    // The fastest start.
     const options = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
     return new JavaClient(spawn(java, [...options, program], { stdio: ['pipe', 'pipe', 'inherit'] }));
   }
 
-  /** @throws what Java threw. */
+  /** @throws Java's exception. */
   send(url: string, sent: Sent, form: BodyForm = 'sized'): Promise<Answered> {
     return this.#ask('request', url, sent, form);
   }
 
-  /** As far as the first message. */
+  /** Reads up to the first message. */
   stream(url: string, sent: Sent): Promise<Answered> {
     return this.#ask('stream', url, sent);
   }
 
-  /** The first message that a WebSocket brings. */
+  /** The first message of a WebSocket. */
   webSocket(url: string, sent: Sent): Promise<Answered> {
     return this.#ask('websocket', url.replace(/^http/, 'ws'), sent);
   }

@@ -22,7 +22,7 @@ onEachDatabase('lists', env, (gateway) => {
     );
   });
 
-  /** How many are on the page, how many there are, and whether there is a next one. */
+  /** The number of rows on the page, the total, and whether there is a next page. */
   const ask = async (query: string) => {
     const answer = await admin.call('GET', `/projects/${project.id}/stacks${query}`);
     const text = await answer.text();
@@ -64,7 +64,7 @@ onEachDatabase('lists', env, (gateway) => {
     },
   );
 
-  it('go on from a limit that was too large to the rest, and end', async () => {
+  it('continue after a limit that was too large, and end', async () => {
     const ids = new Set<string>();
     let path: string | undefined = `/api/v2/projects/${project.id}/stacks?limit=1000`;
     let pages = 0;
@@ -85,7 +85,7 @@ onEachDatabase('lists', env, (gateway) => {
       operations = all.filter((one) => one.parameters('query').includes('limit'));
     });
 
-    it('take any limit, and say how many there are', async () => {
+    it('accept any limit, and return the total', async () => {
       expect(operations.length).toBeGreaterThan(10);
       for (const operation of operations) {
         const id = /\/(organizations|projects|stacks)\/\{id\}/.exec(operation.template)?.[1] ?? '';
@@ -97,7 +97,7 @@ onEachDatabase('lists', env, (gateway) => {
         expect(whole.status, operation.name).toBe(200);
         const { length } = JSON.parse(whole.text) as unknown[];
         expect(whole.headers.get('x-result-count'), operation.name).toBe(String(length));
-        // The count is of all pages, wherever one looks.
+        // The total counts all pages, whichever is requested.
         for (const page of ['1', '2', '1000']) {
           const part = await operation.call({ ...asked, query: { limit: '1', page } });
           expect(part.headers.get('x-result-count'), `${operation.name} ${page}`).toBe(String(length));

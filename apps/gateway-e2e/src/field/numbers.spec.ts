@@ -14,14 +14,14 @@ const numbers: readonly (readonly [string, string])[] = [
   ['12345678901234567.89', '12345678901234567.89'],
   ['1000000000000000000000000', '1000000000000000000000000'],
   [`1${'0'.repeat(98)}1`, `1${'0'.repeat(98)}1`],
-  // What JavaScript has, it writes in its own way.
+  // Numbers that JavaScript can represent are written in its own form.
   ['9007199254740991', '9007199254740991'],
   ['1717171717171717', '1717171717171717'],
   ['0', '0'],
   ['-0', '0'],
   ['1.50', '1.5'],
   ['1e3', '1000'],
-  // Beyond what it has, an exponent is none.
+  // Numbers beyond its range become null.
   ['1e400', 'null'],
   ['-1e400', 'null'],
   ['1e131071', 'null'],
@@ -39,10 +39,10 @@ onEachDatabase('numbers that JavaScript would change', {}, (gateway) => {
     project = projects.find(({ name }) => name === 'Storefront')?.id ?? '';
   });
 
-  /** The list's own text, of the newest event. */
+  /** The text of the list with the newest event. */
   const newest = async () => (await member.call('GET', `/projects/${project}/events?limit=1`)).text();
 
-  it('stay what they are in the data of an event, wherever they stand', async () => {
+  it('are unchanged in the data of an event, at any depth', async () => {
     for (const [sent, read] of numbers) {
       const text = `{"message":"counted","data":{"top":${sent},"list":[ ${sent} ,{"deep":${sent}}],"text":"${sent}"}}`;
       expect((await client.call('POST', '/events', text)).status, sent).toBe(202);
@@ -59,7 +59,7 @@ onEachDatabase('numbers that JavaScript would change', {}, (gateway) => {
     expect(await newest()).toContain('"id":9007199254740993');
   });
 
-  it('and in what a user says of it', async () => {
+  it('and in the description of an event', async () => {
     const date = new Date(Date.now() + 120_000).toISOString();
     await client.json('POST', '/events', { message: 'described', reference_id: 'counted', date });
     const said = '{"description":"d","data":{"account":9223372036854775807}}';
@@ -80,7 +80,7 @@ onEachDatabase('numbers that JavaScript would change', {}, (gateway) => {
     expect(event).toContain('"value":12345678901234567000');
   });
 
-  it('and in a message of a service', async () => {
+  it('and in the message of a service', async () => {
     const organizations = await member.json<{ id: string; name: string }[]>('GET', '/organizations');
     const acme = organizations.find(({ name }) => name === 'Acme')?.id ?? '';
     const probe = await SseProbe.open(gateway().url, { token: member.token });
@@ -95,7 +95,7 @@ onEachDatabase('numbers that JavaScript would change', {}, (gateway) => {
     probe.close();
   });
 
-  it('are no text, no list and no event where one is meant', async () => {
+  it('are never taken for a text, a list or an event', async () => {
     const long = '9007199254740993';
     const fields = `"type":${long},"message":${long},"source":${long},"date":${long},"tags":[${long},"a"],"reference_id":${long},"count":${long}`;
     const date = new Date(Date.now() + 180_000).toISOString();

@@ -6,7 +6,7 @@ import { answerTo, sendRaw } from '../attacks/raw-socket.ts';
 const UPGRADE =
   'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
 
-/** An origin, the `Host` that a client or a proxy sends with it, and whether they are the same place. */
+/** An origin, the `Host` that a client or a proxy sends with it, and whether they are the same host. */
 const PAIRS: readonly (readonly [origin: string, host: string, isSame: boolean])[] = [
   ['http://crossfade.example', 'crossfade.example', true],
   ['http://crossfade.example', 'crossfade.example:80', true],
@@ -26,7 +26,7 @@ const PAIRS: readonly (readonly [origin: string, host: string, isSame: boolean])
   ['null', 'null', false],
   ['chrome-extension://crossfade', 'crossfade', false],
   ['http://[', '[', false],
-  // As an operator has allowed it, however it is written.
+  // Allowed by the operator, in any spelling.
   ['https://app.example.com', 'crossfade.example', true],
   ['https://APP.example.com:443', 'crossfade.example', true],
   ['http://app.example.com', 'crossfade.example', false],
@@ -64,7 +64,7 @@ describe('a stream', () => {
     }
   });
 
-  it('is opened at the host of an absolute target, whatever else stands in Host', async () => {
+  it('is opened at the host of an absolute target, whatever Host says', async () => {
     for (const [target, isSame] of [
       ['http://crossfade.example:80', true],
       ['http://elsewhere.example', false],

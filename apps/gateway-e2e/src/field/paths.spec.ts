@@ -29,7 +29,7 @@ const SPELLINGS: Readonly<Record<string, (path: string) => string>> = {
   'with all of it': (path) => `//${path.slice(1).replace('/v2', '//V2')}//`,
 };
 
-/** What is no path, as clients and scanners send it, and what the answer says. */
+/** Invalid paths, as clients and scanners send them, and the detail of the response. */
 const NO_PATHS: Readonly<Record<string, RegExp>> = {
   'http://a:99999/api/v2/users/me': /host or a port/,
   'http://a:99999/api/v2/push': /host or a port/,
@@ -53,7 +53,7 @@ const NO_PATHS: Readonly<Record<string, RegExp>> = {
   'http://x/..': /"\.\."/,
 };
 
-/** Requests that a target comes with: headers, a method, a body. */
+/** Requests for a target: headers, a method, a body. */
 const WAYS: readonly (readonly [headers: string, method: string, body?: string])[] = [
   [CLOSE, 'GET'],
   [`${CLOSE}Content-Length: 2\r\nContent-Type: application/json\r\n`, 'POST', '{}'],
@@ -91,7 +91,7 @@ describe('paths', () => {
   const get = (target: string, headers = CLOSE, method = 'GET', body = '') =>
     answerTo(url(), `${method} ${target} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n${body}`);
 
-  /** In `npm test` each route in one of the spellings, and each spelling at some of the routes. */
+  /** In `npm test`, each route has one of the spellings, and each spelling is used for some of the routes. */
   const spellings = Object.values(SPELLINGS);
   const rounds = process.env['FIELD_FULL'] === '1' ? spellings.length : 1;
 
@@ -127,7 +127,7 @@ describe('paths', () => {
       );
       await new Promise((resolve, reject) => webSocket.once('message', resolve).once('error', reject));
       webSocket.terminate();
-      // What comes after them has been logged.
+      // Once a later request has been logged.
       await fetch(`${url()}/health/ready`);
       await eventually(
         'line of log',
@@ -156,7 +156,7 @@ describe('paths', () => {
     });
   });
 
-  it('keep the case of what stands in them, and an encoded slash', async () => {
+  it('keep the case of their parameters, and an encoded slash', async () => {
     const client = new ApiClient(url(), sampleToken.storefront);
     for (const reference of [
       'Mixed-Case',
@@ -188,7 +188,7 @@ describe('paths', () => {
     }
   });
 
-  it('are not read in two ways: a backslash is no slash, and nothing is trimmed', async () => {
+  it('are never ambiguous: a backslash is not a slash, and nothing is trimmed', async () => {
     const headers = `${CLOSE}Authorization: Bearer ${world.member.token}\r\n`;
     for (const path of [
       '\\api\\v2\\push',
@@ -206,7 +206,7 @@ describe('paths', () => {
     expect((await get('/api/v2/%2575sers/me', headers)).status).toBe(404);
   });
 
-  it('of an absolute form are those behind the host', async () => {
+  it('in absolute form begin after the host', async () => {
     const headers = `${CLOSE}Authorization: Bearer ${world.member.token}\r\n`;
     for (const target of [
       `${url()}/api/v2/users/me`,
@@ -225,10 +225,10 @@ describe('paths', () => {
   });
 
   it.each(Object.entries(NO_PATHS))(
-    'that are none, such as %j, are refused in one whole problem',
+    'that are invalid, such as %j, get one complete problem response',
     async (target, says) => {
       for (const [headers, method, sent = ''] of WAYS) {
-        // To `OPTIONS`, it is a question about the server.
+        // With `OPTIONS`, `*` asks about the server itself.
         if (method === 'OPTIONS' && target === '*') continue;
         const { status, head, body } = await get(target, headers, method, sent);
         expect(status, `${method} ${headers}`).toBe(400);
@@ -242,7 +242,7 @@ describe('paths', () => {
     },
   );
 
-  it('that are too long, and tunnels, are refused in full as well; a question about the server is answered', async () => {
+  it('that are too long, and tunnels, get a complete refusal, too; OPTIONS * gets a response', async () => {
     const long = await get(`/${'a'.repeat(20_000)}`);
     expect([long.status, JSON.parse(long.body)]).toMatchObject([431, { status: 431 }]);
     const tunnel = await get('localhost:443', CLOSE, 'CONNECT');
@@ -282,12 +282,12 @@ describe('paths', () => {
       expect((await get(path, CLOSE, 'OPTIONS')).status).toBeLessThan(400);
     });
 
-    it('go where the app knows itself', async () => {
+    it('redirect to the app’s own spelling', async () => {
       expect((await get('/Next/stacks/1?a=b')).head).toMatch(/^location: \/next\/stacks\/1\?a=b$/im);
       expect((await get('/next')).head).toMatch(/^location: \/next\/$/im);
     });
 
-    it('are files in their own case', async () => {
+    it('find files only in their own case', async () => {
       const page = (await get('/next/')).body;
       const [, file = ''] = /href="(\/next\/_app\/immutable\/[^"]+\.js)"/.exec(page) ?? [];
       expect((await get(file)).status).toBe(200);

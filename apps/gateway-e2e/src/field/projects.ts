@@ -14,7 +14,7 @@ interface StoredEvent {
 
 export interface Project {
   readonly id: string;
-  /** With its token. */
+  /** A project with its token. */
   readonly client: ApiClient;
   readonly token: string;
   /** Newest first. */

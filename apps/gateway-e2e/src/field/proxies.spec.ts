@@ -20,8 +20,8 @@ import { curl } from './curl.ts';
 import { JavaClient, type BodyForm } from './java-client.ts';
 
 /*
- * Clients that offer HTTP/2 in passing (`Upgrade: h2c`) with every request, straight and through proxies, of which some
- * hand the offer on: they must see what all others see.
+ * Clients that offer HTTP/2 (`Upgrade: h2c`) with every request, directly and through proxies, some of which pass the
+ * offer on: they must see what all others see.
  */
 
 const PROXIES: readonly ProxyProgram[] = [haproxy, caddy, nginx('1.1')];
@@ -68,9 +68,9 @@ const CLIENTS: Readonly<Record<string, Send>> = {
   'curl --http2': curl,
 };
 
-/** Every client on every way. */
+/** Every client over every route. */
 const TRIPS = WAYS.flatMap((way) => Object.entries(CLIENTS).map(([client, send]) => ({ way, client, send })));
-/** For one of many: Java on every way, curl on one of them. Which one is another's turn with the next. */
+/** For one of many requests: Java over every route, curl over one of them, a different one for each request. */
 const tripsOf = (index: number) =>
   process.env['FIELD_FULL'] === '1'
     ? TRIPS
@@ -106,7 +106,7 @@ describe('a request that offers HTTP/2', () => {
     return exercise;
   };
 
-  it('is answered as one that does not, on every route that only reads', async () => {
+  it('gets the same response as one that does not, on every route that only reads', async () => {
     for (const [index, operation] of operations.filter(isReading).entries()) {
       const { good, is } = exerciseOf(operation);
       const asked = await good(world);
@@ -124,7 +124,7 @@ describe('a request that offers HTTP/2', () => {
     }
   });
 
-  it('does what it would do without, on every other route', async () => {
+  it('has the same effect as one that does not, on every other route', async () => {
     for (const [index, operation] of operations.filter((one) => !isReading(one)).entries()) {
       const { good, is } = exerciseOf(operation);
       const plain = await operation.call(await good(world));
@@ -177,7 +177,7 @@ describe('a request that offers HTTP/2', () => {
     expect(plain.status, plain.text).toBe(status);
     await Promise.all(
       TRIPS.map(async ({ way, client, send }) => {
-        // Caddy asks for the body, and hands on that the gateway does: Java waits for ever after the second time.
+        // Caddy sends a 100 Continue and passes the gateway's on, too: Java waits forever after the second one.
         if (form === 'expected' && client.startsWith('Java') && way === 'Caddy') return;
         const answer = await send(urlOf(way), sent, form);
         expect([answer.status, answer.text], `${client}, ${way}`).toEqual([status, plain.text]);
@@ -211,10 +211,10 @@ describe.each(WAYS)('through %s', (way) => {
   });
 });
 
-/** Of these, the same request may be sent again and again. */
+/** The routes whose requests may be repeated. */
 const isReading = ({ method, name }: Operation): boolean => method === 'get' && !name.endsWith('/logout');
 
-/** What an answer says, but for what is another's in each of them: ids, dates, secrets, counts. */
+/** The body of a response without what differs each time: ids, dates, secrets, counts. */
 function shapeOf(text: string): unknown {
   const shape = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(shape);

@@ -1,26 +1,26 @@
 import { PUSH_PATH, decodeSseData, decodeWebSocketFrame, type Envelope } from '@crossfade/protocol';
 import { EventSource } from 'eventsource';
 
-/** What a client works with. */
+/** The surroundings of a client. */
 export interface Seat {
-  /** Where it opens its streams: the gateway, or what stands before it. */
+  /** Where it opens its streams: the gateway, or a proxy in front of it. */
   readonly pushUrl: string;
   readonly token: string;
   /** What it shows, fetched over REST. */
   readonly fetchView: () => Promise<readonly string[]>;
 }
 
-/** These make it fetch again; what it does not know, it ignores. */
+/** The messages that make it refetch. It ignores unknown ones. */
 const KNOWN = new Set(['OrganizationChanged', 'ProjectChanged', 'UserMembershipChanged']);
 
 /**
  * A client that has never heard of `Resync`, of its own name or of `crossfade.1`, with the habits of the seed's apps: it
- * opens its stream again when that has ended, and whenever it is open again (`isReconnect`), it fetches what it shows.
+ * reopens its stream when that has ended, and whenever it is open again (`isReconnect`), it refetches what it shows.
  */
 export abstract class OldClient {
   view: readonly string[] = [];
   fetches = 0;
-  /** What it heard, stream by stream. */
+  /** What it received, stream by stream. */
   readonly streams: string[][] = [];
   #isFetching = false;
   #isStale = false;
@@ -46,7 +46,7 @@ export abstract class OldClient {
     if (this.#isFetching) return;
     this.#isFetching = true;
     this.#fetchUntilFresh()
-      // It would be tried again; here, the gateway is gone at the end of a test.
+      // A real client would retry; here, the gateway has stopped at the end of a test.
       .catch(() => undefined)
       .finally(() => (this.#isFetching = false));
   }
@@ -60,7 +60,7 @@ export abstract class OldClient {
   }
 }
 
-/** As the modern app of the seed: `fetch`, the lines of `data:` and nothing else, 1, 2, 4 … 30 s between attempts. */
+/** Like the modern app of the seed: `fetch`, the lines of `data:` and nothing else, 1, 2, 4 … 30 s between attempts. */
 export class SvelteClient extends OldClient {
   readonly #stop = new AbortController();
   readonly statuses: number[] = [];
@@ -109,7 +109,7 @@ export class SvelteClient extends OldClient {
 const AGAIN_MS = 1000;
 const HANDSHAKE_MS = 2000;
 
-/** As the AngularJS app of the seed: the token in the query, every second again, 1008 and 4400 to 4499 are final. */
+/** Like the AngularJS app of the seed: the token in the query, a retry every second, 1008 and 4400 to 4499 are final. */
 export class AngularClient extends OldClient {
   /** The code with which each of its sockets was closed. */
   readonly closes: number[] = [];
@@ -147,7 +147,7 @@ export class AngularClient extends OldClient {
   }
 }
 
-/** Not the seed's, but of its kind: a standard EventSource, here the npm package, which brings a cursor when it comes back. */
+/** Not the seed's, but similar: a standard EventSource, here the npm package, which brings its cursor when it comes back. */
 export class EventSourceClient extends OldClient {
   readonly #source: EventSource;
 

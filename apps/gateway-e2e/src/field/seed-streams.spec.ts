@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vi
 import { AngularClient, EventSourceClient, OldClient, SvelteClient, type Seat } from './seed-clients.ts';
 
 /*
- * Clients that know nothing of what came after the seed. None of them asks for anything: what they show must be right.
+ * Clients that know nothing newer than the seed. None of them opts in to anything: what they show must be right.
  */
 
 const kinds: readonly (readonly [string, new (seat: Seat) => OldClient])[] = [
@@ -13,7 +13,7 @@ const kinds: readonly (readonly [string, new (seat: Seat) => OldClient])[] = [
   ['an EventSource', EventSourceClient],
 ];
 
-/** Messages of a storm, and how many go in a request. Together more than a socket takes that nobody reads. */
+/** Messages of a storm, and how many go in a request. Together, they are more than a socket takes that nobody reads. */
 const STORM = Number(process.env['FIELD_STORM'] ?? 6000);
 const AT_ONCE = 100;
 const stackId = (number: number): string => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
@@ -80,7 +80,7 @@ const everybody = async (what: string, is: (client: OldClient) => boolean): Prom
     await eventually(`${name} that ${what}`, () => is(client) || undefined, 60_000);
 };
 
-/** Everybody shows what is true. */
+/** Waits until every client shows the current data. */
 async function showsTruth(): Promise<void> {
   const truth = await fetchView();
   await everybody(`shows ${truth.join(', ')}`, ({ view }) => JSON.stringify(view) === JSON.stringify(truth));
@@ -106,7 +106,7 @@ async function storm(meanwhile: () => Promise<unknown>): Promise<void> {
 }
 
 describe('a client that knows no Resync', () => {
-  it('shows what is true after it was too slow for a storm: its stream ends, once, and it fetches', async () => {
+  it('shows current data after it was too slow for a storm: its stream ends, once, and it refetches', async () => {
     await openAll();
     wire.pause();
     await storm(() => makeProject('Made in a storm'));
@@ -116,11 +116,11 @@ describe('a client that knows no Resync', () => {
     for (const [name, { streams }] of clients) {
       expect(streams, name).toHaveLength(2);
       const [before = [], after = []] = streams;
-      // It was not ended at the first look: it heard what its wire had taken, and then no more.
+      // Its stream was not cut immediately: it got what its socket had taken, and then nothing more.
       expect(before.length, name).toBeGreaterThan(1);
       expect(before.length, name).toBeLessThan(STORM);
       expect(before, name).not.toContain('Resync');
-      // Only at the very beginning, where it fetches by itself.
+      // Only at the very beginning, when it fetches by itself.
       expect(after.lastIndexOf('Resync'), name).toBeLessThan(2);
     }
     await makeProject('Made after it');
@@ -128,7 +128,7 @@ describe('a client that knows no Resync', () => {
     for (const [name, { streams }] of clients) expect(streams, name).toHaveLength(2);
   });
 
-  it('shows what is true after reauthorization found a membership that no message told of', async () => {
+  it('shows current data after reauthorization found a membership that no message announced', async () => {
     await openAll();
     const { id } = await member.json<{ id: string }>('GET', '/users/me');
     const globex = await idOf('Globex');
@@ -149,7 +149,7 @@ describe('a client that knows no Resync', () => {
     }
   });
 
-  it('is closed with 1013 over WebSocket; one that names itself, or offers the subprotocol, is told by Resync', async () => {
+  it('is closed with 1013 over WebSocket; one that names itself, or offers the subprotocol, gets Resync', async () => {
     const { token } = member;
     const old = await WsProbe.open(host.url, { token });
     const newer = [

@@ -12,7 +12,7 @@ import {
 } from './bounded-readers.ts';
 
 /*
- * Habits of other people's clients that docs/clients.md tells of, and what is done for them.
+ * Habits of other people's clients that docs/clients.md describes, and how the gateway accommodates them.
  */
 
 const MOST_BYTES = 200_000;
@@ -41,7 +41,7 @@ afterAll(() => host.stop());
 
 const publish = (message: unknown) =>
   new ApiClient(host.url, sampleToken.service).call('POST', '/push/messages', message);
-/** To everyone, and kept: it must arrive. */
+/** A critical message to everyone: it must arrive. */
 const critical = (message: string) => ({
   type: 'SystemNotification',
   message: { date: '2026-01-01T00:00:00Z', message },
@@ -57,9 +57,9 @@ const invalidation = (text: string, number = 0) => ({
   },
 });
 
-describe('a client that comes back with its cursor in a way of its own', () => {
+describe('a client that sends its cursor in its own way', () => {
   it.each(['event-source-polyfill 1.0.31', 'react-native-sse 1.2.1'])(
-    '%s hears what was published while it was away, once',
+    '%s gets what was published while it was away, once',
     async (name) => {
       const client = otherClients.find((one) => one.name === name);
       const proxy = await RecordingProxy.before(host.url);
@@ -108,7 +108,7 @@ const kinds: readonly (readonly [
   ['ws with a bound', BoundedWebSocket],
 ];
 
-/** One of each kind, that names itself and that does not. */
+/** One client of each kind, with and without a name. */
 async function openReaders(): Promise<ReadonlyMap<string, BoundedReader>> {
   const readers = new Map<string, BoundedReader>();
   for (const [name, Reader] of kinds)
@@ -133,7 +133,7 @@ describe('a client that cannot read more than 64 KiB at once', () => {
     ['one that must arrive', () => [critical('x'.repeat(100_000))], 'truncated'],
     ['several', () => [1, 2, 3].map((number) => invalidation('x'.repeat(70_000), number)), 'complete'],
     ['characters of several bytes', () => [invalidation('漢'.repeat(66_000))], 'complete'],
-  ])('is led past %s, told so, and hears what comes after', async (what, messages, criticals) => {
+  ])('is led past %s, told so, and gets what comes after', async (what, messages, criticals) => {
     const readers = await openReaders();
     for (const message of [...messages(), critical(`after ${what}`)])
       expect((await publish(message)).status).toBe(202);
@@ -142,8 +142,8 @@ describe('a client that cannot read more than 64 KiB at once', () => {
     for (const [name, { streams, resyncs }] of readers) {
       counts.set(name, streams);
       expect(resyncs, name).toEqual([`too_large ${criticals}`]);
-      // The first, three that begin before the same message, and the one that is led past it. One that comes before the
-      // gateway has seen its last one's end does not count.
+      // The first stream, three that begin before the same message, and the one that is led past it. A stream that begins
+      // before the gateway has seen the end of the last one does not count.
       expect(streams, name).toBeGreaterThanOrEqual(5);
       expect(streams, name).toBeLessThan(10);
     }
@@ -168,22 +168,22 @@ describe('a client that cannot read more than 64 KiB at once', () => {
         { path: 'message', message: `StackChanged has 200001 bytes as JSON; a message may have 200000` },
       ],
     });
-    // Of several, all or none.
+    // Several are all stored, or none.
     expect((await publish([invalidation('fits'), withBytes(MOST_BYTES + 1)])).status).toBe(400);
     expect(BUFFER_BYTES).toBeLessThan(MOST_BYTES);
   });
 });
 
-describe('a client that makes an event of a sign of life', () => {
-  it('gets one without data, and hears what comes after it', async () => {
+describe('a client that makes an event of a keep-alive', () => {
+  it('gets one without data, and the messages after it', async () => {
     const client = otherClients.find(({ name }) => name.startsWith('@microsoft/fetch-event-source'));
     const heard: (string | undefined)[] = [];
     const stop = await client?.open(host.url, admin.token ?? '', (_id, envelope) =>
       heard.push(envelope?.type),
     );
     running.push({ stop: () => stop?.() });
-    await eventually('sign of life', () => heard.includes(undefined) || undefined);
-    await publish(critical('after a sign of life'));
+    await eventually('keep-alive', () => heard.includes(undefined) || undefined);
+    await publish(critical('after a keep-alive'));
     await eventually('message', () => heard.includes('SystemNotification') || undefined);
   });
 });

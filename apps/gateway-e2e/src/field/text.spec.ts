@@ -5,11 +5,11 @@ import { operationsOf, type Asked, type Operation } from '../operations.ts';
 import { makeWorld, type World } from '../world.ts';
 
 /*
- * Text and JSON that a database refuses, or that is cut in the middle of a character, by every door. A new text is a row
- * of `texts`, a new door one of the three tables below; a new route is among those of the last tests by itself.
+ * Text and JSON that a database refuses, or that is cut in the middle of a character, in every input. A new text is a row
+ * of `texts`, a new input a row of the three tables below; the last tests include new routes by themselves.
  */
 
-/** What is sent, and what is kept of it where at most so many characters are. */
+/** A text as sent, and what is stored of it with a limit of this many characters. */
 const texts = (most: number): readonly (readonly [string, string])[] => [
   ['nul \0 inside', 'nul \uFFFD inside'],
   ['\0', '\uFFFD'],
@@ -24,7 +24,7 @@ const texts = (most: number): readonly (readonly [string, string])[] => [
   [`${'x'.repeat(most - 1)}\ud83d${'x'.repeat(9)}`, `${'x'.repeat(most - 1)}\uFFFD`],
   [`${'x'.repeat(most)}\0`, 'x'.repeat(most)],
   [`${'x'.repeat(most - 1)}\0${'\ud800'.repeat(3)}`, `${'x'.repeat(most - 1)}\uFFFD`],
-  // A family of four, of which as many remain as there is room for.
+  // A family emoji of four, of which as many remain as fit.
   [
     `${'x'.repeat(most - 4)}\u{1f468}\u200d\u{1f469}\u200d\u{1f467}`,
     `${'x'.repeat(most - 4)}\u{1f468}\u200d`,
@@ -32,10 +32,10 @@ const texts = (most: number): readonly (readonly [string, string])[] => [
   ['e\u0301, \u202eright to left, \uFEFF mark, \uFFFE', 'e\u0301, \u202eright to left, \uFEFF mark, \uFFFE'],
 ];
 
-/** A path has no NUL: that is refused at the door. */
+/** A path has no NUL: the door refuses it. */
 const inPath = (text: string): string => encodeURIComponent(text.toWellFormed().replaceAll('\0', '\uFFFD'));
 
-/** Characters of an id that a client gives. */
+/** The most characters of a client's id. */
 const REFERENCE = 200;
 
 interface EventView {
@@ -46,7 +46,7 @@ interface EventView {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** A field of an event: how it is sent, and where it is found again. */
+/** A field of an event: how it is sent, and where it is stored. */
 interface Field {
   readonly most: number;
   readonly event: (text: string) => object;
@@ -54,7 +54,7 @@ interface Field {
 }
 const data = (view: EventView, ...path: string[]): unknown =>
   path.reduce<unknown>((value, name) => (value as Record<string, unknown>)[name], view.data);
-/** Of text that is kept whole, so long as its event is. */
+/** Text that is stored whole as long as its event is. */
 const ANY = 1000;
 const fields: Readonly<Record<string, Field>> = {
   type: { most: 100, event: (type) => ({ type }), kept: ({ type }) => type },
@@ -67,7 +67,7 @@ const fields: Readonly<Record<string, Field>> = {
   },
   tag: { most: 100, event: (tag) => ({ tags: ['first', tag] }), kept: ({ tags }) => tags[1] },
 };
-/** Text inside `data`, which is not cut. */
+/** Text inside `data`, which is never cut. */
 const inData: Readonly<Record<string, Field>> = {
   value: { most: ANY, event: (text) => ({ data: { text } }), kept: (view) => data(view, 'text') },
   name: {
@@ -99,10 +99,10 @@ onEachDatabase(
       operations = operations.filter(({ name }) => name !== 'GET /api/v2/push');
     });
 
-    /** Of the newest event: an hour ahead, so that none of another test is newer. */
+    /** The date of the newest event: an hour ahead, so that no other test's event is newer. */
     let newest = Date.now() + 3_600_000;
 
-    /** Sends events, and reads what was kept, in the order sent. */
+    /** Sends events, and reads what was stored, in the order sent. */
     async function sent(events: readonly object[]): Promise<EventView[]> {
       newest += events.length;
       const dated = events.map((event, index) => ({ date: new Date(newest - index), ...event }));
@@ -136,7 +136,7 @@ onEachDatabase(
         },
       );
 
-      it('as the title of a stack is cut, then cleaned', async () => {
+      it('is cut, then cleaned, as the title of a stack', async () => {
         const rows = texts(500);
         await sent(
           rows.map(([title], index) => ({
@@ -151,7 +151,7 @@ onEachDatabase(
       });
     });
 
-    describe('in what a user says of an event', () => {
+    describe('in the description of an event', () => {
       const said = async (body: object, reference: string = crypto.randomUUID()) => {
         const [before] = await sent([{ message: 'described', reference_id: reference }]);
         expect(before?.reference_id).toBe(reference);
@@ -175,7 +175,7 @@ onEachDatabase(
           expect(await said({ [name]: text })).toEqual({ [name]: wanted });
       });
 
-      it('in its data is cleaned; what is too deep is not there, and what is too large is not kept', async () => {
+      it('in its data is cleaned; what is too deep is removed, and what is too large is not stored', async () => {
         expect(await said({ data: { 'n\0': ['\0', { deep: '\ud800' }], 'low \udc00': 'x\udfff' } })).toEqual({
           data: { 'n\uFFFD': ['\uFFFD', { deep: '\uFFFD' }], 'low \uFFFD': 'x\uFFFD' },
         });
@@ -202,7 +202,7 @@ onEachDatabase(
         });
       });
 
-      it('as its reference finds the event whose reference is written so', async () => {
+      it('as its reference finds the event with that reference', async () => {
         for (const [text] of texts(REFERENCE)) {
           const [view] = await sent([{ reference_id: text }]);
           const path = `/events/by-ref/${inPath(text)}/user-description`;
@@ -217,7 +217,7 @@ onEachDatabase(
       });
     });
 
-    /** What people type: cleaned, or refused with its limit. */
+    /** Text that people type is cleaned, or refused with its limit. */
     const typed: readonly (readonly [
       string,
       number,
@@ -277,7 +277,7 @@ onEachDatabase(
       }
     });
 
-    it('that is looked for is found as it is kept', async () => {
+    it('that is searched for is found as it is stored', async () => {
       const [view] = await sent([{ message: 'sought: a\0b \ud800 \u{1f600}%_\\' }]);
       expect(view?.message).toBe('sought: a\uFFFDb \uFFFD \u{1f600}%_\\');
       for (const text of ['a\0b', '\u{1f600}%_\\', 'sought:', 'a\uFFFDb']) {
@@ -292,7 +292,7 @@ onEachDatabase(
       }
     });
 
-    it('names nobody else: an address with what is not there in it is not the address', async () => {
+    it('never names somebody else: an address with a removed character in it is a different address', async () => {
       for (const email of [
         'member\0@crossfade.test',
         'member@crossfade.test\0',
@@ -312,7 +312,7 @@ onEachDatabase(
       ).toBe(200);
     });
 
-    it('published by a service: as it is, and no deeper than clients can be expected to read', async () => {
+    it('of a service is published as it is, and refused if it is deeper than clients can be expected to read', async () => {
       const publish = (levels: number) =>
         world.service.call(
           'POST',
@@ -358,7 +358,7 @@ onEachDatabase(
         return Object.keys(one?.properties ?? {});
       };
 
-      it('nothing that is deep, in every field and beside them, is a fault of ours', async () => {
+      it('no deep value causes a server error, in any field or beside the fields', async () => {
         let looked = 0;
         for (const operation of operations.filter(({ bodySchema }) => bodySchema !== undefined)) {
           const good = await exercises[operation.name]?.good(world);
@@ -373,7 +373,7 @@ onEachDatabase(
           for (const [open, close] of BRACKETS) {
             for (const levels of [33, 5000])
               await deep(`${open.repeat(levels)}1${close.repeat(levels)}`, names);
-            // All together would be too large a body.
+            // All together would be too large for one body.
             for (const name of names)
               if (open === '[') await deep(`${open.repeat(MOST_LEVELS)}${close.repeat(MOST_LEVELS)}`, [name]);
           }
@@ -381,7 +381,7 @@ onEachDatabase(
         expect(looked).toBeGreaterThan(100);
       });
 
-      it('no text is a fault of ours, in any field, query or path', async () => {
+      it('no text causes a server error, in any field, query or path', async () => {
         let looked = 0;
         for (const operation of operations) {
           const exercise = exercises[operation.name];
@@ -404,7 +404,7 @@ onEachDatabase(
         expect(looked).toBeGreaterThan(100);
       });
 
-      it('and the log says nothing of it', () => {
+      it('none of it is in the log', () => {
         expect(
           gateway()
             .output.split('\n')

@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { readMessages } from './read-messages.ts';
 
 /*
- * What nobody can do for less: plain Node, which frames each message once and writes the same bytes to every socket.
- * What came in one request goes out in one write.
+ * The lower bound: plain Node, which frames each message once and writes the same bytes to every socket.
+ * The messages of one request go out in one write.
  */
 const streams = new Set<Socket>();
 let sequence = 0;

@@ -7,7 +7,7 @@ export interface Message {
   readonly message: unknown;
 }
 
-/** One message or several, as the gateway takes them. */
+/** Reads one message or several, as the gateway does. */
 export async function readMessages(request: IncomingMessage): Promise<readonly Message[]> {
   const body = (await json(request)) as Message | readonly Message[];
   return Array.isArray(body) ? (body as readonly Message[]) : [body as Message];

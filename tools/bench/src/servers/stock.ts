@@ -6,7 +6,7 @@ import { Subject, type Observable } from 'rxjs';
 import { readMessages } from './read-messages.ts';
 
 /*
- * What NestJS' own documentation shows: one Subject, and a handler that returns it. Decorators are applied by hand,
+ * The server of NestJS' own documentation: one Subject, and a handler that returns it. Decorators are applied by hand,
  * because Node strips types and does not know decorators.
  */
 class Stock {
