@@ -1,7 +1,7 @@
 import type { Database } from './database/database.js';
 import { users } from './database/schema.js';
 import { hashPassword, weaknessOf } from './identity/passwords.js';
-import { StartupError } from './startup-error.js';
+import { StartupError } from './process/startup-error.js';
 
 /** Makes the first administrator if there is no account yet. Says whether it did. @throws StartupError for a weak password */
 export async function createFirstAdministrator(

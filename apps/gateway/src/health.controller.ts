@@ -5,8 +5,8 @@ import type { Database } from './database/database.js';
 import { AUTHENTICATION_DATABASE } from './database/database.token.js';
 import { z } from 'zod';
 import { Answers } from './http/answers.js';
-import { CountsAgainst } from './http/throttle.js';
-import { Allow } from './identity/caller.js';
+import { CountsAgainst } from './access/throttle.js';
+import { Allow } from './access/caller.js';
 
 const CHECK_MS = 2000;
 

@@ -1,15 +1,15 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Loop, systemClock } from '@crossfade/push';
-import { NoRoom } from './database/data-room.js';
+import { NoRoom } from './database/disk-space.js';
 import { OPEN } from './database/database.module.js';
 import type { OpenDatabase } from './database/database.js';
-import { EarlyAmendments } from './events/early-amendments.js';
+import { EarlyAmendments } from './events/pending-amendments.js';
 import { Stacks } from './events/stacks.js';
-import { FaultLog } from './fault-log.js';
+import { FaultLog } from './process/fault-log.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
-import { DatabaseJournal } from './push/journal.js';
+import { DatabaseJournal } from './database/outbox.js';
 import { REMEMBERED_MS, ServiceMessages } from './push/service-messages.js';
-import { SETTINGS, type Settings } from './settings.js';
+import { SETTINGS, type Settings } from './process/settings.js';
 
 const EVERY_MS = 5000;
 const DEADLINE_MS = 60_000;

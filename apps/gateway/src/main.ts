@@ -8,26 +8,26 @@ import { AppModule } from './app.module.js';
 import { browserApps, missingBrowserApps } from './browser-apps.js';
 import { openDatabase, type OpenDatabase } from './database/database.js';
 import { configVersion } from './events/config-version.js';
-import { describeFault } from './fault-log.js';
-import { prepareData } from './first-data.js';
+import { describeFault } from './process/fault-log.js';
+import { prepareData } from './initial-data.js';
 import { markClientLibraryRoutes } from './http/client-library-routes.js';
 import { ClientAddress, serveAddress } from './http/client-address.js';
 import { compress } from './http/compression.js';
 import { cors } from './http/cors.js';
-import { apiDocs } from './http/docs.js';
+import { apiDocs } from './api-docs/swagger-page.js';
 import { warnOfForwarded } from './http/forwarded.js';
 import { logging } from './http/logging.js';
-import { describeApi } from './http/openapi.js';
+import { describeApi } from './api-docs/openapi.js';
 import { spell } from './http/paths.js';
 import { apiHeaders } from './http/security-headers.js';
 import { Housekeeping } from './housekeeping.js';
-import { boundRequests } from './http/request-time.js';
+import { boundRequests } from './http/request-timeouts.js';
 import { answerBeforeBody } from './http/unread-body.js';
 import { openMailer } from './identity/mailer.js';
-import { startMetrics, type Metrics } from './metrics.js';
-import { readSettings, type Settings } from './settings.js';
-import { couldNotListen, StartupError } from './startup-error.js';
-import { watchEventLoop } from './watchdog.js';
+import { startMetrics, type Metrics } from './process/metrics.js';
+import { readSettings, type Settings } from './process/settings.js';
+import { couldNotListen, StartupError } from './process/startup-error.js';
+import { watchEventLoop } from './process/watchdog.js';
 
 async function start(): Promise<void> {
   // What it stores is its own: files that the embedded database makes get the rights that are left.

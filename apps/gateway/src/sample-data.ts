@@ -3,7 +3,7 @@ import type { Database, Transaction } from './database/database.js';
 import { memberships, organizations, projects, tokens, users } from './database/schema.js';
 import type { PlanId } from './organizations/plans.js';
 import { hashPassword, verifyPassword } from './identity/passwords.js';
-import { hashToken } from './identity/tokens.js';
+import { hashToken } from './access/tokens.js';
 
 const PASSWORD = 'tester';
 const ADMINISTRATOR = 'admin@crossfade.test';

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { StartupError } from '../startup-error.js';
+import { StartupError } from '../process/startup-error.js';
 
 /** Read, write and run bits of everybody but the owner. */
 const OTHERS = 0o077;

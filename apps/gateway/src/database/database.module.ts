@@ -1,5 +1,5 @@
 import { Global, Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
-import { DatabaseJournal } from '../push/journal.js';
+import { DatabaseJournal } from './outbox.js';
 import type { OpenDatabase } from './database.js';
 import { AUTHENTICATION_DATABASE, DATABASE } from './database.token.js';
 

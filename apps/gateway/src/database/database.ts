@@ -1,6 +1,6 @@
 import type { Meter } from '@opentelemetry/api';
-import type { Settings } from '../settings.js';
-import { StartupError } from '../startup-error.js';
+import type { Settings } from '../process/settings.js';
+import { StartupError } from '../process/startup-error.js';
 import { EmbeddedDatabase } from './embedded.js';
 import { migratePostgres } from './migrate-postgres.js';
 import { PostgresPool } from './postgres.js';

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { StartupError } from '../startup-error.js';
+import { StartupError } from '../process/startup-error.js';
 import { applyMigrations } from './migrations.js';
 import { Connection } from './postgres.js';
 

@@ -2,7 +2,7 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { DeadlineError, LogBudget } from '@crossfade/push';
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
-import { parseExactly } from '../exact-number.js';
+import { parseExactly } from '../parsing/exact-number.js';
 import { onlyReads, plainErrors, type Database, type Transaction } from './queries.js';
 import { isRefusal, NoConnection, QueryError, queryError } from './query-error.js';
 

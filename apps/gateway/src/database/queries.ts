@@ -1,6 +1,6 @@
 import { DrizzleQueryError } from 'drizzle-orm';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
-import { NoRoom } from './data-room.js';
+import { NoRoom } from './disk-space.js';
 import { queryError } from './query-error.js';
 
 /** drizzle's builder, whose own `transaction` loses connections and hides errors: ours is in its place. */

@@ -4,9 +4,9 @@ import type { catalog } from '@crossfade/protocol';
 import { PushPublisher, type Prepared, type Publishable } from '@crossfade/push';
 import { DATABASE } from './database.token.js';
 import type { Database, Transaction } from './database.js';
-import { record } from '../push/journal.js';
-import { FaultLog } from '../fault-log.js';
-import { Portion } from '../portion.js';
+import { record } from './outbox.js';
+import { FaultLog } from '../process/fault-log.js';
+import { Portion } from '../process/time-slice.js';
 import { QueryError } from './query-error.js';
 
 /**

@@ -3,8 +3,8 @@ import { and, eq, isNull, lt, or, sql } from 'drizzle-orm';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { events } from '../database/schema.js';
-import { ACTIVITY_MS, EarlyAmendments } from './early-amendments.js';
-import { newestOf, sessionOf } from './referred-event.js';
+import { ACTIVITY_MS, EarlyAmendments } from './pending-amendments.js';
+import { newestOf, sessionOf } from './event-reference.js';
 
 /**
  * What client libraries say of an event afterwards: kept beside its data, which may be large, and shown as a part of it.

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { ExactNumber } from '../exact-number.js';
-import { readInstant } from '../http/instant.js';
+import { ExactNumber } from '../parsing/exact-number.js';
+import { readInstant } from '../parsing/instant.js';
 import { beginning } from '../http/schemas.js';
-import { cleanJson, cutText, isDocument } from '../http/text.js';
-import { readReference } from './referred-event.js';
+import { cleanJson, cutText, isDocument } from '../parsing/text.js';
+import { readReference } from './event-reference.js';
 
 /** An event as we keep it. Sent by client libraries, so nothing in it may be refused: what is invalid is left out. */
 export interface EventInput {

@@ -7,14 +7,14 @@ import { TakesBody, TakesText } from '../http/body-limits.js';
 import { ForClientLibraries } from '../http/client-library-routes.js';
 import { forbidden, invalid, ProblemException } from '../http/problem.js';
 import { beginning, idSchema, jsonObject } from '../http/schemas.js';
-import { countWithin, CountsAgainst, limiterOf, Throttle } from '../http/throttle.js';
-import { Allow, Calling, type Caller, type UserCaller } from '../identity/caller.js';
+import { countWithin, CountsAgainst, limiterOf, Throttle } from '../access/throttle.js';
+import { Allow, Calling, type Caller, type UserCaller } from '../access/caller.js';
 import { Organizations } from '../organizations/organizations.js';
 import { Amendments } from './amendments.js';
 import { CONFIG_VERSION } from './config-version.js';
 import { eventSchema } from './event-input.js';
 import { Ingest, type IngestTarget } from './ingest.js';
-import { readReference } from './referred-event.js';
+import { readReference } from './event-reference.js';
 
 const DESCRIPTIONS_PER_MINUTE = 10;
 /** Characters of a description's data, as JSON; larger ones are left out. */

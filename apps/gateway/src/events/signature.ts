@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { beginning } from '../http/schemas.js';
-import { cutText } from '../http/text.js';
+import { cutText } from '../parsing/text.js';
 import type { EventInput } from './event-input.js';
 
 /** What tells one stack from another, and what it is called. Described in docs/stacks.md. */

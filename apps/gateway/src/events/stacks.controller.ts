@@ -9,7 +9,7 @@ import { Answers } from '../http/answers.js';
 import { notFound } from '../http/problem.js';
 import { readPage } from '../http/page.js';
 import { futureInstant, idSchema, idsSchema, lookedFor, paging, type Paging } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { Organizations } from '../organizations/organizations.js';
 import { eventView, stackView, toEventView, toStackView } from './stack-view.js';
 import { Stacks, statusChange } from './stacks.js';

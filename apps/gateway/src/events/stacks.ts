@@ -6,7 +6,7 @@ import { DATABASE } from '../database/database.token.js';
 import { stacks, type StackStatus } from '../database/schema.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { notFound } from '../http/problem.js';
-import type { UserCaller } from '../identity/caller.js';
+import type { UserCaller } from '../access/caller.js';
 
 export type Stack = typeof stacks.$inferSelect;
 /** What people change about a stack. */

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { bodyLimits } from './body-limits.js';
-import type { HeldBody } from './body-room.js';
+import type { HeldBody } from './body-memory.js';
 import { ProblemException } from './problem.js';
 
 /** What a few bytes may always become; a batch of equal events compresses very well. */

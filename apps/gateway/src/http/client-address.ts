@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Request } from 'express';
-import type { Settings } from '../settings.js';
-import { isIn, readAddress, readNetwork, type Address } from './address.js';
+import type { Settings } from '../process/settings.js';
+import { isIn, readAddress, readNetwork, type Address } from '../parsing/address.js';
 
 type Asked = Pick<IncomingMessage, 'headers' | 'socket'>;
 

@@ -1,5 +1,5 @@
-import { Portion } from '../portion.js';
-import { parseExactly } from '../exact-number.js';
+import { Portion } from '../process/time-slice.js';
+import { parseExactly } from '../parsing/exact-number.js';
 
 /** Characters that are parsed at once, some milliseconds' worth. */
 const AT_ONCE = 256 * 1024;

@@ -3,7 +3,7 @@ import { LogBudget } from '@crossfade/push';
 import { PUSH_PATH } from '@crossfade/protocol';
 import type { Params } from 'nestjs-pino';
 import { destination } from 'pino';
-import { describeFault } from '../fault-log.js';
+import { describeFault } from '../process/fault-log.js';
 import { boundLine } from './log-line.js';
 
 /** Lines a minute for requests that failed on our side; why they did has lines of its own. */

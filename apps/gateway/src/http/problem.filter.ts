@@ -1,8 +1,8 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { NoRoom } from '../database/data-room.js';
+import { NoRoom } from '../database/disk-space.js';
 import { FOREIGN_KEY_VIOLATION, isUnavailable, QueryError } from '../database/query-error.js';
-import { FaultLog } from '../fault-log.js';
+import { FaultLog } from '../process/fault-log.js';
 import { problemOf, ProblemException, type Problem } from './problem.js';
 
 const AWAY = 'The database cannot be asked at the moment. Try again later.';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { readInstant } from './instant.js';
-import { cleanJson, cleanText, cutText } from './text.js';
+import { readInstant } from '../parsing/instant.js';
+import { cleanJson, cleanText, cutText } from '../parsing/text.js';
 
 /*
  * Whatever comes from outside and may end in the database, or in a question to it, is read by one of these: text by

@@ -9,7 +9,7 @@ import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
 import { idSchema, instant, lookedFor, paging } from '../http/schemas.js';
 import { Accounts } from './accounts.js';
-import { Allow, CallingUser, type UserCaller } from './caller.js';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { toUserView, userView } from './users.controller.js';
 
 const listing = paging.extend({

@@ -7,7 +7,7 @@ import { Transactions } from '../database/transactions.js';
 import { conflict, forbidden, notFound, ProblemException } from '../http/problem.js';
 import { hashPassword } from './passwords.js';
 import { Sessions } from './sessions.js';
-import { hashToken, newToken } from './tokens.js';
+import { hashToken, newToken } from '../access/tokens.js';
 
 export type User = typeof users.$inferSelect;
 

@@ -1,4 +1,4 @@
-import type { Settings } from '../settings.js';
+import type { Settings } from '../process/settings.js';
 
 /**
  * A link to a page of the modern app that takes a secret. The secret is in the fragment, which a browser sends to nobody.

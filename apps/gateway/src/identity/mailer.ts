@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { isAbsolute, resolve } from 'node:path';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { StartupError } from '../startup-error.js';
+import { StartupError } from '../process/startup-error.js';
 
 /** Something that someone should hear of by mail. */
 export interface Mail {

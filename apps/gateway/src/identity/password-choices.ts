@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Response } from 'express';
-import { networkOf } from '../http/address.js';
+import { networkOf } from '../parsing/address.js';
 import { invalid } from '../http/problem.js';
-import { countWithin, limiterOf } from '../http/throttle.js';
+import { countWithin, limiterOf } from '../access/throttle.js';
 import { weaknessOf } from './passwords.js';
 
 /** Choices a minute. A check keeps the processor busy for up to a thirtieth of a second, whoever asks for it. */

@@ -1,14 +1,14 @@
 import { Body, Controller, Header, Inject, Ip, Param, Post, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { z } from 'zod';
-import { networkOf } from '../http/address.js';
+import { networkOf } from '../parsing/address.js';
 import { Answers } from '../http/answers.js';
 import { ProblemException } from '../http/problem.js';
 import { idSchema, instant } from '../http/schemas.js';
-import { FailedLogins } from '../http/throttle.js';
-import { SETTINGS, type Settings } from '../settings.js';
+import { FailedLogins } from '../access/throttle.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
 import { Accounts } from './accounts.js';
-import { Allow, CallingUser, type UserCaller } from './caller.js';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { linkTo } from './link.js';
 import { OutgoingMail } from './mailer.js';
 import { PasswordChoices } from './password-choices.js';

@@ -4,10 +4,10 @@ import { and, desc, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
 import type { Transaction } from '../database/database.js';
 import { tokens, users } from '../database/schema.js';
 import { Transactions, type Publish } from '../database/transactions.js';
-import { cutText } from '../http/text.js';
-import { SETTINGS, type Settings } from '../settings.js';
+import { cutText } from '../parsing/text.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
 import { tokenChanged } from './token-changed.js';
-import { hashToken, newToken } from './tokens.js';
+import { hashToken, newToken } from '../access/tokens.js';
 
 const SESSION_DAYS = 30;
 /** Characters that are kept of what a browser says it is. */

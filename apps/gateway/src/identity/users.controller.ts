@@ -9,8 +9,8 @@ import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
 import { notFound } from '../http/problem.js';
 import { instant, paging, type Paging } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from './caller.js';
-import { notExpired } from './tokens.js';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
+import { notExpired } from '../access/tokens.js';
 
 export const userView = z.object({
   id: z.uuid(),

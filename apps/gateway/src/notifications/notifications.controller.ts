@@ -8,7 +8,7 @@ import { notificationLevels, notifications, notificationTargets } from '../datab
 import { Transactions } from '../database/transactions.js';
 import { Answers } from '../http/answers.js';
 import { flag, instant, line } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 
 const release = z.object({ critical: flag });
 /** What is said, in either of two fields: existing clients know both. */

@@ -6,10 +6,10 @@ import { DATABASE } from '../database/database.token.js';
 import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
 import { emailAddress, idSchema, instant, paging, uuid, type Paging } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { linkTo } from '../identity/link.js';
 import { OutgoingMail } from '../identity/mailer.js';
-import { SETTINGS, type Settings } from '../settings.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
 import { Invitations, type Invitation } from './invitations.js';
 import { Organizations, type Organization } from './organizations.js';
 

@@ -5,10 +5,10 @@ import { DATABASE } from '../database/database.token.js';
 import { invitations, memberships, organizations, users } from '../database/schema.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { notFound, ProblemException } from '../http/problem.js';
-import { hashToken, newToken } from '../identity/tokens.js';
-import { SETTINGS, type Settings } from '../settings.js';
+import { hashToken, newToken } from '../access/tokens.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
 import { Organizations, type Organization } from './organizations.js';
-import { requireRoom } from './room.js';
+import { requireRoom } from './enforce-limit.js';
 
 const DAYS = 7;
 

@@ -8,7 +8,7 @@ import { memberships, organizations, users } from '../database/schema.js';
 import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
 import { emailAddress, idSchema, instant, line, paging, type Paging } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { toUserView, userView } from '../identity/users.controller.js';
 import { Organizations, type Organization } from './organizations.js';
 import { planIds } from './plans.js';

@@ -6,10 +6,10 @@ import { DATABASE } from '../database/database.token.js';
 import { invitations, memberships, organizations, projects, users } from '../database/schema.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { conflict, notFound } from '../http/problem.js';
-import type { UserCaller } from '../identity/caller.js';
-import { SETTINGS, type Settings } from '../settings.js';
+import type { UserCaller } from '../access/caller.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
 import type { PlanId } from './plans.js';
-import { requireRoom } from './room.js';
+import { requireRoom } from './enforce-limit.js';
 import { UsageMeter } from './usage.js';
 
 export type Organization = typeof organizations.$inferSelect;

@@ -10,7 +10,7 @@ import { Transactions } from '../database/transactions.js';
 import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
 import { idSchema, instant, line, paging, uuid, type Paging } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { tokenChanged } from '../identity/token-changed.js';
 import { entity, Organizations, type Project } from './organizations.js';
 

@@ -6,7 +6,7 @@ import { Answers } from '../http/answers.js';
 import { answerPage } from '../http/page.js';
 import { notFound } from '../http/problem.js';
 import { idSchema, instant, paging, type Paging } from '../http/schemas.js';
-import { Allow } from '../identity/caller.js';
+import { Allow } from '../access/caller.js';
 
 const connectionView = z.object({
   id: z.uuid(),

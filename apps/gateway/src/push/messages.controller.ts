@@ -5,8 +5,8 @@ import { Answers } from '../http/answers.js';
 import { TakesBody } from '../http/body-limits.js';
 import { invalid, type Fault } from '../http/problem.js';
 import { uuid } from '../http/schemas.js';
-import { isTooDeep, MAX_DEPTH } from '../http/text.js';
-import { Allow, CallingService, type ServiceCaller } from '../identity/caller.js';
+import { isTooDeep, MAX_DEPTH } from '../parsing/text.js';
+import { Allow, CallingService, type ServiceCaller } from '../access/caller.js';
 import { ServiceMessages, type ServiceMessage } from './service-messages.js';
 
 const MOST = 100;

@@ -9,8 +9,8 @@ import { pushRequests } from '../database/schema.js';
 import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions } from '../database/transactions.js';
 import { conflict, forbidden, invalid, unauthorized, type Fault } from '../http/problem.js';
-import type { ServiceCaller } from '../identity/caller.js';
-import { faultsOfReach } from './reach.js';
+import type { ServiceCaller } from '../access/caller.js';
+import { faultsOfReach } from './recipients.js';
 
 /** How long a request is remembered by its `Idempotency-Key`, milliseconds. */
 export const REMEMBERED_MS = 24 * 3_600_000;

@@ -2,7 +2,7 @@ import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { ApiExtension } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { RateLimiterMemory, RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible';
-import { ProblemException } from './problem.js';
+import { ProblemException } from '../http/problem.js';
 
 /** What a request counts against; `side`: what clients say beside their events; `none`: it is not throttled. */
 export type Budget = 'api' | 'ingest' | 'side' | 'none';

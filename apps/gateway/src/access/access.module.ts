@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { GatewayAuthenticator } from '../push/authenticator.js';
+import { GatewayAuthenticator } from './authenticator.js';
 import { Tokens } from './tokens.js';
 
 /** Who is calling, for the API and for push. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Authentication, Authenticator, Principal } from '@crossfade/push';
-import type { Caller } from '../identity/caller.js';
-import { Tokens } from '../identity/tokens.js';
+import type { Caller } from './caller.js';
+import { Tokens } from './tokens.js';
 
 /** Who may open a stream: people, and project tokens with the scope for it. */
 @Injectable()

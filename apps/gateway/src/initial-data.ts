@@ -2,8 +2,8 @@ import { Logger } from '@nestjs/common';
 import type { Database } from './database/database.js';
 import { createFirstAdministrator } from './first-administrator.js';
 import { createSampleData, hasSampleSecrets, mayHaveSampleData } from './sample-data.js';
-import type { Settings } from './settings.js';
-import { StartupError } from './startup-error.js';
+import type { Settings } from './process/settings.js';
+import { StartupError } from './process/startup-error.js';
 
 const logger = new Logger('Gateway');
 

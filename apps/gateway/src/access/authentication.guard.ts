@@ -2,9 +2,9 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import { isPushRoute } from '@crossfade/push/nest';
 import type { Response } from 'express';
-import { networkOf } from '../http/address.js';
+import { networkOf } from '../parsing/address.js';
 import { unauthorized } from '../http/problem.js';
-import { Throttle } from '../http/throttle.js';
+import { Throttle } from './throttle.js';
 import { RIGHT, type CalledRequest, type Caller, type Right } from './caller.js';
 import { credentialOf, type Credential } from './credential.js';
 import { RefusedTokens } from './refused-tokens.js';

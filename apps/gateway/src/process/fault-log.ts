@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { DeadlineError, LogBudget, PushError } from '@crossfade/push';
-import { QueryError } from './database/query-error.js';
+import { QueryError } from '../database/query-error.js';
 import { StartupError } from './startup-error.js';
 
 const LINES = 5;

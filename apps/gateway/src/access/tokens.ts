@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, gt, isNull, or, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../database/database.js';
-import { NoRoom } from '../database/data-room.js';
+import { NoRoom } from '../database/disk-space.js';
 import { AUTHENTICATION_DATABASE } from '../database/database.token.js';
 import { isUnavailable } from '../database/query-error.js';
 import { memberships, tokens, users } from '../database/schema.js';

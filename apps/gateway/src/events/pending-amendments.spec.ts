@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type StartedApp } from '../app.spec-kit.js';
 import { earlyAmendments, projects } from '../database/schema.js';
 import { Amendments } from './amendments.js';
-import { EarlyAmendments } from './early-amendments.js';
+import { EarlyAmendments } from './pending-amendments.js';
 
 describe('what is said of an event that has not come', () => {
   let started: StartedApp;

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { readNetwork } from './http/address.js';
+import { readNetwork } from '../parsing/address.js';
 import { StartupError } from './startup-error.js';
 
 const truth = z

@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { events } from '../database/schema.js';
-import { cutText } from '../http/text.js';
+import { cutText } from '../parsing/text.js';
 
 /** Characters of an id that a client gives. */
 const LONGEST_REFERENCE = 200;

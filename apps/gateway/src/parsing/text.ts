@@ -1,4 +1,4 @@
-import { ExactNumber } from '../exact-number.js';
+import { ExactNumber } from './exact-number.js';
 
 /** PostgreSQL refuses NUL, and JSON lone surrogates: both become U+FFFD. */
 export function cleanText(text: string): string {

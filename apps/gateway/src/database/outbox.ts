@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Journal, JournalEntry, OpenJournal, Position, StampedMessage } from '@crossfade/push';
 import { eq, lt, sql } from 'drizzle-orm';
-import { NoRoom } from '../database/data-room.js';
-import { AUTHENTICATION_DATABASE, DATABASE } from '../database/database.token.js';
-import type { Database, Transaction } from '../database/database.js';
-import { pushLog, pushMessages } from '../database/schema.js';
+import { NoRoom } from './disk-space.js';
+import { AUTHENTICATION_DATABASE, DATABASE } from './database.token.js';
+import type { Database, Transaction } from './database.js';
+import { pushLog, pushMessages } from './schema.js';
 
 /** Critical messages that are read at start; a window keeps fewer by default. */
 const READ_AT_START = 10_000;

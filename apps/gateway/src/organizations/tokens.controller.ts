@@ -11,12 +11,12 @@ import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
 import { notFound } from '../http/problem.js';
 import { idSchema, idsSchema, instant, line, paging, uuid, type Paging } from '../http/schemas.js';
-import { Organizations } from '../organizations/organizations.js';
-import { requireRoom } from '../organizations/room.js';
-import { SETTINGS, type Settings } from '../settings.js';
-import { Allow, CallingUser, type UserCaller } from './caller.js';
-import { tokenChanged } from './token-changed.js';
-import { hashToken, newToken } from './tokens.js';
+import { Organizations } from './organizations.js';
+import { requireRoom } from './enforce-limit.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
+import { tokenChanged } from '../identity/token-changed.js';
+import { hashToken, newToken } from '../access/tokens.js';
 
 const projectToken = z.object({
   scopes: z

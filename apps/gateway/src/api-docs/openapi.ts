@@ -2,10 +2,10 @@ import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { PUSH_PATH, PUSH_SETTINGS_PATH, pushSettings, refusalTable } from '@crossfade/protocol';
 import * as z from 'zod';
-import type { Right } from '../identity/caller.js';
-import { noRoom } from './answers.js';
-import { problem } from './problem.js';
-import type { Budget } from './throttle.js';
+import type { Right } from '../access/caller.js';
+import { noRoom } from '../http/answers.js';
+import { problem } from '../http/problem.js';
+import type { Budget } from '../access/throttle.js';
 
 type PathItem = OpenAPIObject['paths'][string];
 type Operation = NonNullable<PathItem['get']>;

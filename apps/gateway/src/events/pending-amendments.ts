@@ -3,7 +3,7 @@ import { and, desc, eq, lt, lte, or, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { earlyAmendments, events } from '../database/schema.js';
-import { newestOf, sessionOf } from './referred-event.js';
+import { newestOf, sessionOf } from './event-reference.js';
 
 /** Of one kind and project. A project that says very much of events that never come pushes out its own. */
 const MOST_WAITING = 500;

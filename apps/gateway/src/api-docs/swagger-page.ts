@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { type RequestHandler } from 'express';
-import { apiHeaders, policyFor } from './security-headers.js';
+import { apiHeaders, policyFor } from '../http/security-headers.js';
 
 /** Swagger UI's own files, without its page: that one needs inline styles and scripts. */
 const FILES = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];

@@ -2,8 +2,8 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import { isPushRoute } from '@crossfade/push/nest';
 import type { Response } from 'express';
-import type { CalledRequest } from '../identity/caller.js';
-import { networkOf } from './address.js';
+import type { CalledRequest } from './caller.js';
+import { networkOf } from '../parsing/address.js';
 import { BUDGET, Throttle, type Budget } from './throttle.js';
 
 /** Counts each request against its token, or its address where it needs none. After authentication, before rights. */

@@ -2,7 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { DataRoom, NoRoom } from './data-room.js';
+import { DataRoom, NoRoom } from './disk-space.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'crossfade-room-'));
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseExactly } from '../exact-number.js';
+import { parseExactly } from './exact-number.js';
 import { cleanJson, cleanText, cutText, isTooDeep, MAX_DEPTH } from './text.js';
 
 /** Text as bytes of JSON may carry it: any code units, with much of what is special. */
