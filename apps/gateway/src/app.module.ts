@@ -8,7 +8,7 @@ import { DatabaseModule } from './database/database.module.js';
 import type { OpenDatabase } from './database/database.js';
 import { Transactions } from './database/transactions.js';
 import { Amendments } from './events/amendments.js';
-import { EarlyAmendments } from './events/pending-amendments.js';
+import { PendingAmendments } from './events/pending-amendments.js';
 import { IngestQueues } from './events/ingest-queue.js';
 import { Ingest } from './events/ingest.js';
 import { IngestController } from './events/ingest.controller.js';
@@ -31,7 +31,7 @@ import { AccountsController } from './identity/accounts.controller.js';
 import { AuthController } from './identity/auth.controller.js';
 import { AuthenticationGuard } from './access/authentication.guard.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
-import { IdentityModule } from './access/access.module.js';
+import { AccessModule } from './access/access.module.js';
 import { MAILER, OutgoingMail, type Mailer } from './identity/mailer.js';
 import { PasswordController } from './identity/password.controller.js';
 import { PasswordChoices } from './identity/password-choices.js';
@@ -69,9 +69,9 @@ export class AppModule {
       imports: [
         LoggerModule.forRoot(logging(settings.LOG_LEVEL)),
         DatabaseModule.of(database),
-        IdentityModule,
+        AccessModule,
         PushModule.forRootAsync({
-          imports: [IdentityModule],
+          imports: [AccessModule],
           inject: [GatewayAuthenticator, DatabaseJournal],
           useFactory: (authenticator: GatewayAuthenticator, journal: DatabaseJournal) => ({
             authenticator,
@@ -145,7 +145,7 @@ export class AppModule {
         Invitations,
         Ingest,
         Amendments,
-        EarlyAmendments,
+        PendingAmendments,
         Stacks,
         ServiceMessages,
         ExpiredTokens,

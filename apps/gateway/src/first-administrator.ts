@@ -1,5 +1,5 @@
 import type { Database } from './database/database.js';
-import { users } from './database/schema.js';
+import { users } from './database/schema/accounts.js';
 import { hashPassword, weaknessOf } from './identity/passwords.js';
 import { StartupError } from './process/startup-error.js';
 

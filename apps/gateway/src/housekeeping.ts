@@ -1,9 +1,9 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Loop, systemClock } from '@crossfade/push';
-import { NoRoom } from './database/disk-space.js';
+import { DiskFull } from './database/disk-space.js';
 import { OPEN } from './database/database.module.js';
 import type { OpenDatabase } from './database/database.js';
-import { EarlyAmendments } from './events/pending-amendments.js';
+import { PendingAmendments } from './events/pending-amendments.js';
 import { Stacks } from './events/stacks.js';
 import { FaultLog } from './process/fault-log.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
@@ -25,7 +25,7 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly stacks: Stacks,
-    private readonly early: EarlyAmendments,
+    private readonly early: PendingAmendments,
     private readonly expiredTokens: ExpiredTokens,
     private readonly journal: DatabaseJournal,
     private readonly serviceMessages: ServiceMessages,
@@ -75,7 +75,7 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof NoRoom)) this.#faults.failure(error, doing);
+      if (!(error instanceof DiskFull)) this.#faults.failure(error, doing);
     }
   }
 }

@@ -1,7 +1,8 @@
 import { eq, inArray } from 'drizzle-orm';
 import type { Database, Transaction } from './database/database.js';
-import { memberships, organizations, projects, tokens, users } from './database/schema.js';
-import type { PlanId } from './organizations/plans.js';
+import { users } from './database/schema/accounts.js';
+import { memberships, organizations, projects, type PlanId } from './database/schema/organizations.js';
+import { tokens } from './database/schema/tokens.js';
 import { hashPassword, verifyPassword } from './identity/passwords.js';
 import { hashToken } from './access/tokens.js';
 

@@ -4,4 +4,4 @@ import { Tokens } from './tokens.js';
 
 /** Who is calling, for the API and for push. */
 @Module({ providers: [Tokens, GatewayAuthenticator], exports: [Tokens, GatewayAuthenticator] })
-export class IdentityModule {}
+export class AccessModule {}

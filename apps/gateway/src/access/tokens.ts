@@ -2,10 +2,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, gt, isNull, or, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../database/database.js';
-import { NoRoom } from '../database/disk-space.js';
+import { DiskFull } from '../database/disk-space.js';
 import { AUTHENTICATION_DATABASE } from '../database/database.token.js';
 import { isUnavailable } from '../database/query-error.js';
-import { memberships, tokens, users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
+import { memberships } from '../database/schema/organizations.js';
+import { tokens } from '../database/schema/tokens.js';
 import type { Caller } from './caller.js';
 
 /** How exact `last_used_utc` is: a write for each request would cost more than it tells. */
@@ -66,7 +68,7 @@ export class Tokens {
       await this.database.update(tokens).set({ lastUsed: new Date() }).where(eq(tokens.id, id));
     } catch (error) {
       // Nobody is kept out because a date cannot be noted.
-      if (!(error instanceof NoRoom) && !isUnavailable(error)) throw error;
+      if (!(error instanceof DiskFull) && !isUnavailable(error)) throw error;
     }
   }
 }

@@ -3,7 +3,7 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swag
 import { PUSH_PATH, PUSH_SETTINGS_PATH, pushSettings, refusalTable } from '@crossfade/protocol';
 import * as z from 'zod';
 import type { Right } from '../access/caller.js';
-import { noRoom } from '../http/answers.js';
+import { diskFull } from '../http/answers.js';
 import { problem } from '../http/problem.js';
 import type { Budget } from '../access/throttle.js';
 
@@ -62,7 +62,7 @@ function complete(operation: Operation & { 'x-right'?: Right; 'x-throttle'?: Bud
     503:
       (asks || operation.requestBody !== undefined) &&
       'The database cannot be asked, or too many large requests are being read; `Retry-After` says when to try again.',
-    507: asks && method !== 'get' && noRoom[507],
+    507: asks && method !== 'get' && diskFull[507],
     429:
       budget !== 'none' && right !== undefined && 'Too many requests; `Retry-After` says how long to wait.',
   };

@@ -42,7 +42,7 @@ async function openEmbedded({ DATA_DIR, DATA_DIR_RESERVE_MB }: Settings): Promis
           description: "Free bytes on the embedded database's disk",
           unit: 'By',
         })
-        .addCallback((result) => result.observe(embedded.room.free)),
+        .addCallback((result) => result.observe(embedded.space.free)),
     close: () => embedded.close(),
   };
 }

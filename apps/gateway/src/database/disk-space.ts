@@ -5,8 +5,8 @@ const MIB = 1024 * 1024;
 const AGAIN = 17 / 16;
 
 /** Nothing more may be stored: the disk is nearly full. Reading goes on. */
-export class NoRoom extends Error {
-  override readonly name = 'NoRoom';
+export class DiskFull extends Error {
+  override readonly name = 'DiskFull';
 
   constructor() {
     super('the disk of the data folder is nearly full');
@@ -18,7 +18,7 @@ export class NoRoom extends Error {
  * process with it. So writes are refused while there is still room for what is on its way: the log of the database,
  * its temporary files, the largest batch.
  */
-export class DataRoom {
+export class DiskSpace {
   #isShort = false;
 
   /** `onChange` hears when room becomes short, and when there is enough again. */
@@ -38,7 +38,7 @@ export class DataRoom {
     return Math.floor(this.free / MIB);
   }
 
-  /** Looks; costs some microseconds. @throws NoRoom */
+  /** Looks; costs some microseconds. @throws DiskFull */
   require(): void {
     const { free } = this;
     const isShort = free < this.reserveBytes * (this.#isShort ? AGAIN : 1);
@@ -46,6 +46,6 @@ export class DataRoom {
       this.#isShort = isShort;
       this.onChange(isShort, Math.floor(free / MIB));
     }
-    if (isShort) throw new NoRoom();
+    if (isShort) throw new DiskFull();
   }
 }

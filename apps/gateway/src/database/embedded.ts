@@ -7,7 +7,7 @@ import { drizzle } from 'drizzle-orm/pglite';
 import { parseExactly } from '../parsing/exact-number.js';
 import { StartupError } from '../process/startup-error.js';
 import { holdDataFolder, tighten } from './data-folder.js';
-import { DataRoom } from './disk-space.js';
+import { DiskSpace } from './disk-space.js';
 import { applyMigrations } from './migrations.js';
 import { onlyReads, plainErrors, type Database, type Transaction } from './queries.js';
 import { queryError } from './query-error.js';
@@ -18,7 +18,7 @@ type Client = Pick<PGlite, 'query'>;
 export class EmbeddedDatabase {
   private constructor(
     private readonly client: PGlite,
-    readonly room: DataRoom,
+    readonly space: DiskSpace,
     private readonly giveBack: () => void,
   ) {}
 
@@ -26,18 +26,18 @@ export class EmbeddedDatabase {
   static async open(folder: string, reserveMib: number): Promise<EmbeddedDatabase> {
     const giveBack = holdDataFolder(folder);
     try {
-      const room = new DataRoom(folder, reserveMib * 1024 * 1024, warnOfRoom(folder));
-      requireRoom(room, folder, reserveMib);
+      const space = new DiskSpace(folder, reserveMib * 1024 * 1024, warnOfSpace(folder));
+      requireSpace(space, folder, reserveMib);
       const own = join(folder, 'postgres');
       const tightened = tighten(own);
       if (tightened > 0) {
         const what = tightened === 1 ? 'a file' : `${tightened} files`;
         new Logger('Database').log(`Took ${what} in ${own} from everybody but this account.`);
       }
-      const client = await openClient(own, folder, room);
+      const client = await openClient(own, folder, space);
       // What the database is made from comes with rights for everybody.
       tighten(own);
-      return new EmbeddedDatabase(client, room, giveBack);
+      return new EmbeddedDatabase(client, space, giveBack);
     } catch (error) {
       giveBack();
       throw error;
@@ -51,14 +51,14 @@ export class EmbeddedDatabase {
   }
 
   /**
-   * What PostgreSQL's own processes do elsewhere. A checkpoint gives the room of its log back, so it comes first, on a
+   * What PostgreSQL's own processes do elsewhere. A checkpoint gives the space of its log back, so it comes first, on a
    * full disk too. Then table by table: all at once would hold everybody up for as long as it takes.
    */
   async upkeep(): Promise<void> {
     await this.client.exec('CHECKPOINT').catch((error: unknown) => {
       throw queryError('CHECKPOINT', error);
     });
-    this.room.require();
+    this.space.require();
     const { rows } = await this.client.query<{ name: string }>(
       `SELECT format('%I', relname) AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`,
     );
@@ -76,7 +76,7 @@ export class EmbeddedDatabase {
   }
 
   async #transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    this.room.require();
+    this.space.require();
     let first: { readonly error: unknown } | undefined;
     try {
       return await this.client.transaction(async (client) => {
@@ -95,7 +95,7 @@ export class EmbeddedDatabase {
 
   #builder(client: Client) {
     const query = async (statement: string, values?: unknown[], options?: QueryOptions) => {
-      if (!onlyReads(statement)) this.room.require();
+      if (!onlyReads(statement)) this.space.require();
       const result = await client.query(statement, values, options);
       // It ran in this thread, and nothing of it waits for anything outside: without this, the event loop would not
       // turn until a whole transaction is done, nobody would be answered, and the watchdog would take it for a spin.
@@ -107,7 +107,7 @@ export class EmbeddedDatabase {
   }
 }
 
-async function openClient(own: string, folder: string, room: DataRoom): Promise<PGlite> {
+async function openClient(own: string, folder: string, space: DiskSpace): Promise<PGlite> {
   try {
     const client = await PGlite.create(own, {
       extensions: { pg_trgm },
@@ -121,24 +121,24 @@ async function openClient(own: string, folder: string, room: DataRoom): Promise<
   } catch (error) {
     const why = queryError('', error).code;
     throw new StartupError(
-      `The embedded database in ${folder} cannot be opened (${why}; ${room.freeMib} MB of its disk are free); if the disk is not full, restore the folder from a backup, or set DATA_DIR to another one.`,
+      `The embedded database in ${folder} cannot be opened (${why}; ${space.freeMib} MB of its disk are free); if the disk is not full, restore the folder from a backup, or set DATA_DIR to another one.`,
     );
   }
 }
 
-function requireRoom(room: DataRoom, folder: string, reserveMib: number): void {
-  if (room.freeMib >= reserveMib) return;
+function requireSpace(space: DiskSpace, folder: string, reserveMib: number): void {
+  if (space.freeMib >= reserveMib) return;
   throw new StartupError(
-    `The disk of the data folder ${folder} has ${room.freeMib} MB free, and ${reserveMib} MB are kept for the database's own work (DATA_DIR_RESERVE_MB); nothing is lost: make room on that disk, and start again.`,
+    `The disk of the data folder ${folder} has ${space.freeMib} MB free, and ${reserveMib} MB are kept for the database's own work (DATA_DIR_RESERVE_MB); nothing is lost: make space on that disk, and start again.`,
   );
 }
 
-const warnOfRoom = (folder: string) => {
+const warnOfSpace = (folder: string) => {
   const logger = new Logger('Database');
   return (isShort: boolean, freeMib: number): void => {
     if (isShort)
       logger.warn(
-        `The disk of ${folder} has ${freeMib} MB free: nothing more is stored until there is room again (DATA_DIR_RESERVE_MB).`,
+        `The disk of ${folder} has ${freeMib} MB free: nothing more is stored until there is space again (DATA_DIR_RESERVE_MB).`,
       );
     else logger.log(`The disk of ${folder} has ${freeMib} MB free: everything is stored again.`);
   };

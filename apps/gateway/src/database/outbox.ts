@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Journal, JournalEntry, OpenJournal, Position, StampedMessage } from '@crossfade/push';
 import { eq, lt, sql } from 'drizzle-orm';
-import { NoRoom } from './disk-space.js';
+import { DiskFull } from './disk-space.js';
 import { AUTHENTICATION_DATABASE, DATABASE } from './database.token.js';
 import type { Database, Transaction } from './database.js';
-import { pushLog, pushMessages } from './schema.js';
+import { pushLog, pushMessages } from './schema/push.js';
 
 /** Critical messages that are read at start; a window keeps fewer by default. */
 const READ_AT_START = 10_000;
@@ -57,7 +57,7 @@ export class DatabaseJournal implements Journal {
         .where(eq(pushMessages.recordId, recordId));
     } catch (error) {
       // The disk has been full since the message was committed: a restart repeats it with another id. The log says so once.
-      if (!(error instanceof NoRoom)) throw error;
+      if (!(error instanceof DiskFull)) throw error;
     }
   }
 

@@ -1,6 +1,6 @@
 import { DrizzleQueryError } from 'drizzle-orm';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
-import { NoRoom } from './disk-space.js';
+import { DiskFull } from './disk-space.js';
 import { queryError } from './query-error.js';
 
 /** drizzle's builder, whose own `transaction` loses connections and hides errors: ours is in its place. */
@@ -33,7 +33,7 @@ export function plainErrors<B extends PgDatabase<PgQueryResultHKT>>(builder: B):
         return await execute(values);
       } catch (error) {
         const why = error instanceof DrizzleQueryError ? error.cause : error;
-        throw why instanceof NoRoom ? why : queryError(query.sql, why);
+        throw why instanceof DiskFull ? why : queryError(query.sql, why);
       }
     };
     return prepared as never;

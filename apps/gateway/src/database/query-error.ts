@@ -1,4 +1,5 @@
 import { DeadlineError } from '@crossfade/push';
+import { LoggableError } from '../process/loggable-error.js';
 
 /** How many characters of a statement an error tells. */
 const MOST = 500;
@@ -16,7 +17,7 @@ export type Outcome = 'nothing was done' | 'unknown';
  * database itself says of an error repeats values (`Key (email)=(…) already exists`), so it does not leave this folder,
  * and neither does the error as a cause.
  */
-export class QueryError extends Error {
+export class QueryError extends LoggableError {
   override readonly name = 'QueryError';
 
   constructor(

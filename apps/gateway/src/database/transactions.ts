@@ -6,7 +6,7 @@ import { DATABASE } from './database.token.js';
 import type { Database, Transaction } from './database.js';
 import { record } from './outbox.js';
 import { FaultLog } from '../process/fault-log.js';
-import { Portion } from '../process/time-slice.js';
+import { TimeSlice } from '../process/time-slice.js';
 import { QueryError } from './query-error.js';
 
 /**
@@ -68,9 +68,9 @@ export class Transactions {
       );
       return { result, prepared };
     });
-    const portion = new Portion();
+    const slice = new TimeSlice();
     for (const [index, { message, recordId }] of prepared.entries()) {
-      if (index % BURST === BURST - 1) await portion.next();
+      if (index % BURST === BURST - 1) await slice.next();
       try {
         await this.publisher.send(message, recordId);
       } catch (error) {

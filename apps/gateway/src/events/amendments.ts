@@ -2,8 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, isNull, lt, or, sql } from 'drizzle-orm';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { events } from '../database/schema.js';
-import { ACTIVITY_MS, EarlyAmendments } from './pending-amendments.js';
+import { events } from '../database/schema/events.js';
+import { ACTIVITY_MS, PendingAmendments } from './pending-amendments.js';
 import { newestOf, sessionOf } from './event-reference.js';
 
 /**
@@ -14,7 +14,7 @@ import { newestOf, sessionOf } from './event-reference.js';
 export class Amendments {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
-    private readonly early: EarlyAmendments,
+    private readonly early: PendingAmendments,
   ) {}
 
   async describe(

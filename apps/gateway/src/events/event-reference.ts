@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm';
-import { events } from '../database/schema.js';
+import { events } from '../database/schema/events.js';
 import { cutText } from '../parsing/text.js';
 
 /** Characters of an id that a client gives. */

@@ -2,7 +2,7 @@ import { Body, Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/com
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { ApiBody } from '@nestjs/swagger';
-import { Answers, noRoom } from '../http/answers.js';
+import { Answers, diskFull } from '../http/answers.js';
 import { TakesBody, TakesText } from '../http/body-limits.js';
 import { ForClientLibraries } from '../http/client-library-routes.js';
 import { forbidden, invalid, ProblemException } from '../http/problem.js';
@@ -147,7 +147,7 @@ export class IngestController {
   @ForClientLibraries()
   @CountsAgainst('side')
   @Answers('Notes activity with the event of the session, or of the user, or until there is one', {
-    also: noRoom,
+    also: diskFull,
   })
   async heartbeat(
     @Calling() caller: Caller,

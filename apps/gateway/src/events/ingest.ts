@@ -3,15 +3,15 @@ import { Injectable } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol';
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../database/database.js';
-import { events, stacks } from '../database/schema.js';
+import { events, stacks } from '../database/schema/events.js';
 import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { FaultLog } from '../process/fault-log.js';
 import { ProblemException, unauthorized } from '../http/problem.js';
-import { Portion } from '../process/time-slice.js';
+import { TimeSlice } from '../process/time-slice.js';
 import type { Share } from '../organizations/plans.js';
 import { ShareTaken, UsageMeter } from '../organizations/usage.js';
-import { EarlyAmendments } from './pending-amendments.js';
+import { PendingAmendments } from './pending-amendments.js';
 import { isEvent, readEvent, type EventInput } from './event-input.js';
 import { IngestQueues } from './ingest-queue.js';
 import { signatureOf } from './signature.js';
@@ -70,7 +70,7 @@ export class Ingest {
     private readonly transactions: Transactions,
     private readonly usage: UsageMeter,
     private readonly queues: IngestQueues,
-    private readonly early: EarlyAmendments,
+    private readonly early: PendingAmendments,
   ) {}
 
   /**
@@ -121,13 +121,13 @@ export class Ingest {
   ): Promise<void> {
     return this.transactions.run(async (transaction, publish) => {
       let kept = 0;
-      const portion = new Portion();
+      const slice = new TimeSlice();
       for (let first = 0; first < groups.length; first += UPSERTED_ROWS) {
         const counted = await this.#count(transaction, target, groups.slice(first, first + UPSERTED_ROWS));
         await this.#insert(transaction, target, counted);
-        if (portion.isOver) await portion.next();
+        if (slice.isOver) await slice.next();
         for (const stack of counted) announce(publish, target, stack);
-        if (portion.isOver) await portion.next();
+        if (slice.isOver) await slice.next();
         kept += counted.reduce((sum, { events: own }) => sum + own.length, 0);
       }
       await this.usage.count(transaction, publish, target.organizationId, { share, kept, dropped }, now);
@@ -251,7 +251,7 @@ function rowOf(stackId: string, event: IdentifiedEvent): Record<keyof typeof col
 
 /** Events as rows in JSON, so many at once as one statement takes. */
 async function* statementsOf(counted: readonly Counted[]): AsyncGenerator<string> {
-  const portion = new Portion();
+  const slice = new TimeSlice();
   let rows: string[] = [];
   let characters = 0;
   for (const { stackId, events: own } of counted) {
@@ -259,7 +259,7 @@ async function* statementsOf(counted: readonly Counted[]): AsyncGenerator<string
       const row = JSON.stringify(rowOf(stackId, event));
       characters += row.length;
       rows.push(row);
-      if (portion.isOver) await portion.next();
+      if (slice.isOver) await slice.next();
       if (rows.length < INSERTED_ROWS && characters < INSERTED_CHARACTERS) continue;
       yield `[${rows.join(',')}]`;
       [rows, characters] = [[], 0];
@@ -273,7 +273,7 @@ async function groupBySignature(batch: readonly object[], now: Date): Promise<Gr
   const groups = new Map<string, Group>();
   // By how the signature begins: fifty thousand are not sorted in one go.
   const drawers = new Map<string, Group[]>();
-  const portion = new Portion();
+  const slice = new TimeSlice();
   for (const raw of batch) {
     const event = readEvent(raw, now);
     if (event === undefined) continue;
@@ -288,7 +288,7 @@ async function groupBySignature(batch: readonly object[], now: Date): Promise<Gr
       else drawer.push(group);
     }
     group.events.push({ ...event, id: randomUUID() });
-    if (portion.isOver) await portion.next();
+    if (slice.isOver) await slice.next();
   }
   return [...drawers.keys()]
     .sort()

@@ -1,19 +1,20 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type StartedApp } from '../app.spec-kit.js';
-import { earlyAmendments, projects } from '../database/schema.js';
+import { pendingAmendments } from '../database/schema/events.js';
+import { projects } from '../database/schema/organizations.js';
 import { Amendments } from './amendments.js';
-import { EarlyAmendments } from './pending-amendments.js';
+import { PendingAmendments } from './pending-amendments.js';
 
 describe('what is said of an event that has not come', () => {
   let started: StartedApp;
   let amendments: Amendments;
-  let early: EarlyAmendments;
+  let early: PendingAmendments;
   let projectId: string;
   beforeAll(async () => {
     started = await startApp();
     amendments = started.app.get(Amendments);
-    early = started.app.get(EarlyAmendments);
+    early = started.app.get(PendingAmendments);
     const [project] = await started.database.select().from(projects);
     projectId = project?.id ?? '';
   });
@@ -23,8 +24,8 @@ describe('what is said of an event that has not come', () => {
   const waiting = async (reference: string) => {
     const [found] = await started.database
       .select()
-      .from(earlyAmendments)
-      .where(eq(earlyAmendments.reference, reference));
+      .from(pendingAmendments)
+      .where(eq(pendingAmendments.reference, reference));
     return found;
   };
 

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, lt, lte, or, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { earlyAmendments, events } from '../database/schema.js';
+import { pendingAmendments, events } from '../database/schema/events.js';
 import { newestOf, sessionOf } from './event-reference.js';
 
 /** Of one kind and project. A project that says very much of events that never come pushes out its own. */
@@ -39,7 +39,7 @@ const amendmentOf: Readonly<
  * is kept by project and reference until the event comes, within bounds of number and age.
  */
 @Injectable()
-export class EarlyAmendments {
+export class PendingAmendments {
   constructor(@Inject(DATABASE) private readonly database: Database) {}
 
   /**
@@ -54,14 +54,14 @@ export class EarlyAmendments {
       early.kind === 'description'
         ? undefined
         : or(
-            lt(earlyAmendments.noted, new Date(now.getTime() - ACTIVITY_MS)),
-            early.closed ? eq(earlyAmendments.closed, false) : undefined,
+            lt(pendingAmendments.noted, new Date(now.getTime() - ACTIVITY_MS)),
+            early.closed ? eq(pendingAmendments.closed, false) : undefined,
           );
     const [written] = await this.database
-      .insert(earlyAmendments)
+      .insert(pendingAmendments)
       .values({ projectId, kind, reference, noted: now, ...said })
       .onConflictDoUpdate({
-        target: [earlyAmendments.projectId, earlyAmendments.kind, earlyAmendments.reference],
+        target: [pendingAmendments.projectId, pendingAmendments.kind, pendingAmendments.reference],
         set: { noted: now, ...said },
         ...(isDue === undefined ? {} : { setWhere: isDue }),
       })
@@ -79,9 +79,9 @@ export class EarlyAmendments {
   async giveTo(projectId: string, names: ReadonlySet<string>): Promise<void> {
     if (names.size === 0) return;
     const waiting = await this.database
-      .select({ kind: earlyAmendments.kind, reference: earlyAmendments.reference })
-      .from(earlyAmendments)
-      .where(eq(earlyAmendments.projectId, projectId));
+      .select({ kind: pendingAmendments.kind, reference: pendingAmendments.reference })
+      .from(pendingAmendments)
+      .where(eq(pendingAmendments.projectId, projectId));
     for (const kind of ['description', 'heartbeat'] as const) {
       const named = waiting
         .filter((one) => one.kind === kind && names.has(one.reference))
@@ -93,7 +93,7 @@ export class EarlyAmendments {
   /** Forgets those whose event did not come. */
   async prune(now: Date): Promise<void> {
     const oldest = new Date(now.getTime() - HOURS * 3_600_000);
-    await this.#forget(lt(earlyAmendments.noted, oldest));
+    await this.#forget(lt(pendingAmendments.noted, oldest));
   }
 
   /**
@@ -104,11 +104,11 @@ export class EarlyAmendments {
     const { eventOf, change } = amendmentOf[kind];
     await this.database.execute(sql`
       WITH found AS MATERIALIZED (
-        SELECT early.*, ${eventOf(projectId, sql`early.reference`)} AS event_id FROM ${earlyAmendments} AS early
+        SELECT early.*, ${eventOf(projectId, sql`early.reference`)} AS event_id FROM ${pendingAmendments} AS early
         WHERE project_id = ${projectId} AND kind = ${kind} AND reference = ANY(${sql.param([...references])}::text[])
         ORDER BY reference FOR UPDATE
       ), given AS (
-        DELETE FROM ${earlyAmendments} AS early USING found
+        DELETE FROM ${pendingAmendments} AS early USING found
         WHERE early.project_id = found.project_id AND early.kind = found.kind AND early.reference = found.reference
           AND found.event_id IS NOT NULL
       )
@@ -116,25 +116,27 @@ export class EarlyAmendments {
   }
 
   async #makeRoom(projectId: string, kind: Kind): Promise<void> {
-    const own = and(eq(earlyAmendments.projectId, projectId), eq(earlyAmendments.kind, kind));
+    const own = and(eq(pendingAmendments.projectId, projectId), eq(pendingAmendments.kind, kind));
     const last = this.database
-      .select({ noted: earlyAmendments.noted })
-      .from(earlyAmendments)
+      .select({ noted: pendingAmendments.noted })
+      .from(pendingAmendments)
       .where(own)
-      .orderBy(desc(earlyAmendments.noted))
+      .orderBy(desc(pendingAmendments.noted))
       .limit(1)
       .offset(MOST_WAITING);
-    await this.#forget(and(own, lte(earlyAmendments.noted, last)));
+    await this.#forget(and(own, lte(pendingAmendments.noted, last)));
   }
 
   /** But for those that somebody works on at the moment, so that no two wait for each other. */
   async #forget(which: SQL | undefined): Promise<void> {
-    const { projectId, kind, reference } = earlyAmendments;
+    const { projectId, kind, reference } = pendingAmendments;
     const free = this.database
       .select({ projectId, kind, reference })
-      .from(earlyAmendments)
+      .from(pendingAmendments)
       .where(which)
       .for('update', { skipLocked: true });
-    await this.database.delete(earlyAmendments).where(sql`(${projectId}, ${kind}, ${reference}) IN ${free}`);
+    await this.database
+      .delete(pendingAmendments)
+      .where(sql`(${projectId}, ${kind}, ${reference}) IN ${free}`);
   }
 }

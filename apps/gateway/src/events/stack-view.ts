@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { stackStatuses, type events, type stacks } from '../database/schema.js';
+import { stackStatuses, type events, type stacks } from '../database/schema/events.js';
 import { instant } from '../http/schemas.js';
 
 export const stackView = z.object({

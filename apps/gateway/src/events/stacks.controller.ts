@@ -4,7 +4,7 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { events, stacks, stackStatuses } from '../database/schema.js';
+import { events, stacks, stackStatuses } from '../database/schema/events.js';
 import { Answers } from '../http/answers.js';
 import { notFound } from '../http/problem.js';
 import { readPage } from '../http/page.js';

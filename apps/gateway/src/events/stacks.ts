@@ -3,7 +3,7 @@ import { ChangeType } from '@crossfade/protocol';
 import { and, eq, inArray, lte } from 'drizzle-orm';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { stacks, type StackStatus } from '../database/schema.js';
+import { stacks, type StackStatus } from '../database/schema/events.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { notFound } from '../http/problem.js';
 import type { UserCaller } from '../access/caller.js';

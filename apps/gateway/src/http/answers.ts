@@ -56,7 +56,7 @@ function writtenAs(status: Answer['status'], body: Answer['body']) {
 }
 
 /** Of a route that is read by its method and writes all the same; the others' follows from their shape. */
-export const noRoom = { 507: 'The disk of an embedded database is nearly full; nothing was stored.' };
+export const diskFull = { 507: 'The disk of an embedded database is nearly full; nothing was stored.' };
 
 const described = (headers: Readonly<Record<string, string>>) =>
   Object.fromEntries(

@@ -1,6 +1,6 @@
 import { ProblemException } from './problem.js';
 
-export interface BodyRoomLimits {
+export interface BodyMemoryLimits {
   /** Bodies of one address at once. */
   readonly bodiesPerAddress: number;
   /** Bytes of all bodies at once; one address may have half of them. */
@@ -22,11 +22,11 @@ interface Held {
 }
 
 /** How much of other people's text is in memory at once: by address, so that one cannot take all of it, and in all. */
-export class BodyRoom {
+export class BodyMemory {
   readonly #of = new Map<string, Held>();
   #bytes = 0;
 
-  constructor(private readonly limits: BodyRoomLimits) {}
+  constructor(private readonly limits: BodyMemoryLimits) {}
 
   /** @throws ProblemException 429 if the address sends too many already */
   hold(address: string): HeldBody {

@@ -9,12 +9,12 @@ import { ROUTE_ARGS_METADATA, RouteParamtypes } from '@nestjs/common/internal';
 import { Reflector } from '@nestjs/core';
 import type { Request, Response } from 'express';
 import type { Observable } from 'rxjs';
-import { Portion } from '../process/time-slice.js';
+import { TimeSlice } from '../process/time-slice.js';
 import { SETTINGS, type Settings } from '../process/settings.js';
 import { networkOf } from '../parsing/address.js';
 import { BODY_LIMIT, bodyLimits, TEXT_BODY, type BodyLimit } from './body-limits.js';
 import { readBytes, refuseByHeaders } from './body-reader.js';
-import { BodyRoom } from './body-memory.js';
+import { BodyMemory } from './body-memory.js';
 import { parseJson, TooManyValues } from './json.js';
 import { invalid, ProblemException } from './problem.js';
 import { isDocument } from '../parsing/text.js';
@@ -28,7 +28,7 @@ const MIB = 1024 * 1024;
  */
 @Injectable()
 export class BodyInterceptor implements NestInterceptor {
-  readonly #room: BodyRoom;
+  readonly #room: BodyMemory;
   readonly #seconds: number;
 
   constructor(
@@ -36,7 +36,7 @@ export class BodyInterceptor implements NestInterceptor {
     @Inject(SETTINGS) { BODY_SECONDS, BODIES_PER_ADDRESS, BODY_MEMORY_MIB }: Settings,
   ) {
     this.#seconds = BODY_SECONDS;
-    this.#room = new BodyRoom({ bodiesPerAddress: BODIES_PER_ADDRESS, bytes: BODY_MEMORY_MIB * MIB });
+    this.#room = new BodyMemory({ bodiesPerAddress: BODIES_PER_ADDRESS, bytes: BODY_MEMORY_MIB * MIB });
   }
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
@@ -105,7 +105,7 @@ const isPlain = (request: Request): boolean =>
 async function read(chunks: readonly Buffer[], isText: boolean): Promise<object | string | undefined> {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   if (length === 0) return undefined;
-  if (length > AT_ONCE) await new Portion().next();
+  if (length > AT_ONCE) await new TimeSlice().next();
   const text = Buffer.concat(chunks, length)
     .toString('utf8')
     .replace(/^\ufeff/, '');

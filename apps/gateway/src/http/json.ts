@@ -1,4 +1,4 @@
-import { Portion } from '../process/time-slice.js';
+import { TimeSlice } from '../process/time-slice.js';
 import { parseExactly } from '../parsing/exact-number.js';
 
 /** Characters that are parsed at once, some milliseconds' worth. */
@@ -25,13 +25,13 @@ export async function parseJson(text: string): Promise<unknown> {
   const isArray = /^[\t\n\r ]*\[/.test(text.slice(0, 100));
   const items: unknown[] = [];
   const pieces = new Pieces(text, isArray);
-  const portion = new Portion();
+  const slice = new TimeSlice();
   for (;;) {
     const piece = pieces.next();
     if (piece === undefined) return items;
     if (piece === 'whole') return parseExactly(text);
     if (piece !== 'searching') for (const item of listOf(piece)) items.push(item);
-    if (portion.isOver) await portion.next();
+    if (slice.isOver) await slice.next();
   }
 }
 

@@ -1,6 +1,6 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { NoRoom } from '../database/disk-space.js';
+import { DiskFull } from '../database/disk-space.js';
 import { FOREIGN_KEY_VIOLATION, isUnavailable, QueryError } from '../database/query-error.js';
 import { FaultLog } from '../process/fault-log.js';
 import { problemOf, ProblemException, type Problem } from './problem.js';
@@ -43,7 +43,7 @@ export class ProblemFilter implements ExceptionFilter {
       if (status === 404) return problemOf(404, `There is no ${request.method} ${request.path}.`);
       return problemOf(status, exception.message);
     }
-    if (exception instanceof NoRoom) return problemOf(507, FULL);
+    if (exception instanceof DiskFull) return problemOf(507, FULL);
     if (exception instanceof QueryError && exception.code === FOREIGN_KEY_VIOLATION)
       return problemOf(404, 'Something that this belongs to was deleted meanwhile.');
     if (isUnavailable(exception)) {

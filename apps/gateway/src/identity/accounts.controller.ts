@@ -4,7 +4,7 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
 import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
 import { idSchema, instant, lookedFor, paging } from '../http/schemas.js';

@@ -5,10 +5,11 @@ import type { Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { tokens, users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
+import { tokens } from '../database/schema/tokens.js';
 import { Transactions } from '../database/transactions.js';
 import { networkOf } from '../parsing/address.js';
-import { Answers, noRoom } from '../http/answers.js';
+import { Answers, diskFull } from '../http/answers.js';
 import { conflict, ProblemException, unauthorized } from '../http/problem.js';
 import { emailAddress, line, lookedFor } from '../http/schemas.js';
 import { FailedLogins } from '../access/throttle.js';
@@ -102,7 +103,7 @@ export class AuthController {
 
   @Get('logout')
   @Allow('user')
-  @Answers('Ends the session whose token calls', { status: 204, also: noRoom })
+  @Answers('Ends the session whose token calls', { status: 204, also: diskFull })
   logoutByGet(
     @CallingUser() caller: UserCaller,
     @Res({ passthrough: true }) response: Response,

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol';
 import { lte } from 'drizzle-orm';
-import { invitations, passwordResets, tokens } from '../database/schema.js';
+import { passwordResets } from '../database/schema/accounts.js';
+import { invitations } from '../database/schema/organizations.js';
+import { tokens } from '../database/schema/tokens.js';
 import { Transactions } from '../database/transactions.js';
 import { tokenChanged } from './token-changed.js';
 

@@ -1,5 +1,5 @@
 import type { ChangeType } from '@crossfade/protocol';
-import type { tokens } from '../database/schema.js';
+import type { tokens } from '../database/schema/tokens.js';
 import type { Publish } from '../database/transactions.js';
 
 /** Tells that a token came or went: a login token's user only, else its organization. */

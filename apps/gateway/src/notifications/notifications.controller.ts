@@ -4,7 +4,7 @@ import type { Response } from 'express';
 import { z } from 'zod';
 import type { Database, Queries } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { notificationLevels, notifications, notificationTargets } from '../database/schema.js';
+import { notificationLevels, notifications, notificationTargets } from '../database/schema/notifications.js';
 import { Transactions } from '../database/transactions.js';
 import { Answers } from '../http/answers.js';
 import { flag, instant, line } from '../http/schemas.js';

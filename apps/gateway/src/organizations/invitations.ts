@@ -2,13 +2,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import { and, asc, desc, eq, gt, isNull, lte, notExists, or, sql, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { invitations, memberships, organizations, users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
+import { invitations, memberships, organizations } from '../database/schema/organizations.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { notFound, ProblemException } from '../http/problem.js';
 import { hashToken, newToken } from '../access/tokens.js';
 import { SETTINGS, type Settings } from '../process/settings.js';
 import { Organizations, type Organization } from './organizations.js';
-import { requireRoom } from './enforce-limit.js';
+import { enforceLimit } from './enforce-limit.js';
 
 const DAYS = 7;
 
@@ -48,7 +49,7 @@ export class Invitations {
             or(eq(invitations.email, email), lte(invitations.expires, sql`now()`)),
           ),
         );
-      await requireRoom(
+      await enforceLimit(
         transaction.$count(invitations, eq(invitations.organizationId, organizationId)),
         this.settings.MAX_INVITATIONS_PER_ORGANIZATION,
         (most) => `An organization may have ${most} open invitations; withdraw one first.`,

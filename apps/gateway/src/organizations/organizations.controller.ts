@@ -4,14 +4,14 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { memberships, organizations, users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
+import { memberships, organizations, planIds } from '../database/schema/organizations.js';
 import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
 import { emailAddress, idSchema, instant, line, paging, type Paging } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { toUserView, userView } from '../identity/users.controller.js';
 import { Organizations, type Organization } from './organizations.js';
-import { planIds } from './plans.js';
 import { UsageMeter, type PeriodUsage } from './usage.js';
 
 const newOrganization = z.object({ name: line(100) });

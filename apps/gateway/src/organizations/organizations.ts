@@ -3,13 +3,19 @@ import { ChangeType } from '@crossfade/protocol';
 import { and, eq, ne, or } from 'drizzle-orm';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { invitations, memberships, organizations, projects, users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
+import {
+  invitations,
+  memberships,
+  organizations,
+  projects,
+  type PlanId,
+} from '../database/schema/organizations.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { conflict, notFound } from '../http/problem.js';
 import type { UserCaller } from '../access/caller.js';
 import { SETTINGS, type Settings } from '../process/settings.js';
-import type { PlanId } from './plans.js';
-import { requireRoom } from './enforce-limit.js';
+import { enforceLimit } from './enforce-limit.js';
 import { UsageMeter } from './usage.js';
 
 export type Organization = typeof organizations.$inferSelect;
@@ -59,7 +65,7 @@ export class Organizations {
   create(userId: string, name: string, planId: PlanId = 'free'): Promise<Organization> {
     return this.transactions.run(async (transaction, publish) => {
       await lockAccount(transaction, userId);
-      await this.#requireRoomOf(transaction, userId);
+      await this.#enforceLimitOf(transaction, userId);
       const [made] = await transaction.insert(organizations).values({ name, planId }).returning();
       if (made === undefined) throw new Error('an insert returned no row');
       await transaction.insert(memberships).values({ organizationId: made.id, userId });
@@ -75,7 +81,7 @@ export class Organizations {
   createProject(organizationId: string, name: string): Promise<Project> {
     return this.transactions.run(async (transaction, publish) => {
       await this.lock(transaction, organizationId);
-      await requireRoom(
+      await enforceLimit(
         transaction.$count(projects, eq(projects.organizationId, organizationId)),
         this.settings.MAX_PROJECTS_PER_ORGANIZATION,
         (most) => `An organization may have ${most} projects; delete one first.`,
@@ -114,8 +120,8 @@ export class Organizations {
     const organization = await this.lock(transaction, organizationId);
     const isOne = and(eq(memberships.organizationId, organizationId), eq(memberships.userId, userId));
     if ((await transaction.$count(memberships, isOne)) > 0) return organization;
-    await this.#requireRoomOf(transaction, userId);
-    await requireRoom(
+    await this.#enforceLimitOf(transaction, userId);
+    await enforceLimit(
       transaction.$count(memberships, eq(memberships.organizationId, organizationId)),
       this.settings.MAX_MEMBERS_PER_ORGANIZATION,
       (most) => `An organization may have ${most} members; ask one of them to make room.`,
@@ -158,8 +164,8 @@ export class Organizations {
   }
 
   /** Refuses what would be one organization more than an account may have; its row is locked before. */
-  async #requireRoomOf(transaction: Transaction, userId: string): Promise<void> {
-    await requireRoom(
+  async #enforceLimitOf(transaction: Transaction, userId: string): Promise<void> {
+    await enforceLimit(
       transaction.$count(memberships, eq(memberships.userId, userId)),
       this.settings.MAX_ORGANIZATIONS_PER_ACCOUNT,
       (most) => `An account may be in ${most} organizations; leave one first.`,

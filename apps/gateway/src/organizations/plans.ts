@@ -1,12 +1,11 @@
-/** What an organization may send: events a month and an hour (UTC); null: any number. */
+import type { PlanId } from '../database/schema/organizations.js';
+
+/** Events that an organization may send in a month and in an hour (UTC); null: any number. */
 export const plans = {
   free: { month: 3000, hour: 300 },
   small: { month: 15_000, hour: 1500 },
   unlimited: { month: null, hour: null },
-} as const;
-
-export type PlanId = keyof typeof plans;
-export const planIds = Object.keys(plans) as [PlanId, ...PlanId[]];
+} as const satisfies Readonly<Record<PlanId, Readonly<Record<Period, number | null>>>>;
 
 export const periods = ['hour', 'month'] as const;
 export type Period = (typeof periods)[number];

@@ -5,14 +5,15 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { projects, tokens } from '../database/schema.js';
+import { projects } from '../database/schema/organizations.js';
+import { tokens } from '../database/schema/tokens.js';
 import { Transactions } from '../database/transactions.js';
 import { Answers } from '../http/answers.js';
 import { readPage } from '../http/page.js';
 import { notFound } from '../http/problem.js';
 import { idSchema, idsSchema, instant, line, paging, uuid, type Paging } from '../http/schemas.js';
 import { Organizations } from './organizations.js';
-import { requireRoom } from './enforce-limit.js';
+import { enforceLimit } from './enforce-limit.js';
 import { SETTINGS, type Settings } from '../process/settings.js';
 import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { tokenChanged } from '../identity/token-changed.js';
@@ -104,7 +105,7 @@ export class TokensController {
           .where(eq(projects.id, id))
           .for('no key update');
         if (locked.length === 0) throw notFound('project');
-        await requireRoom(
+        await enforceLimit(
           transaction.$count(tokens, eq(tokens.projectId, id)),
           this.settings.MAX_TOKENS_PER_PROJECT,
           (most) => `A project may have ${most} tokens; revoke one first.`,
@@ -155,7 +156,7 @@ export class TokensController {
         await transaction
           .select({ locked: sql`pg_advisory_xact_lock(${SERVICE_TOKENS_LOCK})` })
           .from(ONE_ROW);
-        await requireRoom(
+        await enforceLimit(
           transaction.$count(tokens, isOfService),
           this.settings.MAX_SERVICE_TOKENS,
           (most) => `There may be ${most} tokens of services; revoke one first.`,

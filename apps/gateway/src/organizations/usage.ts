@@ -2,10 +2,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, inArray, or, sql, type SQL } from 'drizzle-orm';
 import type { Database, Queries, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { organizations, usage } from '../database/schema.js';
+import { organizations, usage, type PlanId } from '../database/schema/organizations.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { ProblemException, unauthorized } from '../http/problem.js';
-import { endOf, periods, plans, shareOf, startOf, type Period, type PlanId, type Share } from './plans.js';
+import { endOf, periods, plans, shareOf, startOf, type Period, type Share } from './plans.js';
 
 /** What an organization has sent in the current period. */
 export interface PeriodUsage {

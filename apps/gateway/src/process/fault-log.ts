@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { DeadlineError, LogBudget, PushError } from '@crossfade/push';
-import { QueryError } from '../database/query-error.js';
-import { StartupError } from './startup-error.js';
+import { LoggableError } from './loggable-error.js';
 
 const LINES = 5;
 const WINDOW_MS = 60_000;
@@ -32,7 +31,7 @@ export class FaultLog {
  */
 export function describeFault(error: unknown): string {
   if (!(error instanceof Error)) return `a ${typeof error} was thrown`;
-  const isOwn = [QueryError, DeadlineError, PushError, StartupError].some((kind) => error instanceof kind);
+  const isOwn = [LoggableError, DeadlineError, PushError].some((kind) => error instanceof kind);
   if (isOwn) return error.message;
   const code = 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : '';
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));

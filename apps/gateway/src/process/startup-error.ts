@@ -1,5 +1,7 @@
+import { LoggableError } from './loggable-error.js';
+
 /** Something that the operator can mend: the message is one sentence that says what to do. Ends the start with 1. */
-export class StartupError extends Error {
+export class StartupError extends LoggableError {
   override readonly name = 'StartupError';
 }
 

@@ -12,10 +12,10 @@ function next(): void {
 
 /**
  * A share of the event loop. Long work asks between its steps whether its portion is over, and then waits for the next
- * one: `if (portion.isOver) await portion.next()`. However many works there are, each turn of the loop holds one portion,
+ * one: `if (slice.isOver) await slice.next()`. However many works there are, each turn of the loop holds one portion,
  * so that requests wait for one and not for all of them.
  */
-export class Portion {
+export class TimeSlice {
   #until = performance.now() + BEGINNING_MS;
 
   get isOver(): boolean {

@@ -2,14 +2,15 @@ import type { Audience, Envelope } from '@crossfade/protocol';
 import type { Prepared } from '@crossfade/push';
 import { inArray } from 'drizzle-orm';
 import type { Queries } from '../database/database.js';
-import { organizations, users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
+import { organizations } from '../database/schema/organizations.js';
 import type { Fault } from '../http/problem.js';
 import { uuid } from '../http/schemas.js';
 
 type Named = Exclude<Audience['kind'], 'everyone'>;
 
 /** What is wrong with messages that nobody would ever hear: a service that misspells whom it tells would not notice. */
-export async function faultsOfReach(
+export async function faultsOfRecipients(
   queries: Queries,
   messages: readonly { readonly path: string; readonly prepared: Prepared }[],
 ): Promise<readonly Fault[]> {

@@ -5,12 +5,12 @@ import { PushError, PushPublisher, type Prepared, type Publishable } from '@cros
 import { and, eq, lt } from 'drizzle-orm';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { pushRequests } from '../database/schema.js';
+import { pushRequests } from '../database/schema/push.js';
 import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions } from '../database/transactions.js';
 import { conflict, forbidden, invalid, unauthorized, type Fault } from '../http/problem.js';
 import type { ServiceCaller } from '../access/caller.js';
-import { faultsOfReach } from './recipients.js';
+import { faultsOfRecipients } from './recipients.js';
 
 /** How long a request is remembered by its `Idempotency-Key`, milliseconds. */
 export const REMEMBERED_MS = 24 * 3_600_000;
@@ -76,7 +76,7 @@ export class ServiceMessages {
     if (faults.length > 0) throw invalid(faults);
     for (const one of prepared) refuseForeign(caller, one.prepared);
     // Last: whom a token may not tell, it does not learn of either.
-    const unheard = await faultsOfReach(this.database, prepared);
+    const unheard = await faultsOfRecipients(this.database, prepared);
     if (unheard.length > 0) throw invalid(unheard);
     return prepared.map((one) => one.prepared);
   }
