@@ -23,7 +23,8 @@ import { ClientAddress } from './http/client-address.js';
 import { CompressionInterceptor } from './http/compression.js';
 import { logging } from './http/logging.js';
 import { ProblemFilter } from './http/problem.filter.js';
-import { FailedLogins, Throttle } from './access/throttle.js';
+import { Throttle } from './access/throttle.js';
+import { FailedLogins } from './identity/failed-logins.js';
 import { ThrottleGuard } from './access/throttle.guard.js';
 import { ValidationPipe } from './http/validation.pipe.js';
 import { Accounts } from './identity/accounts.js';
@@ -52,6 +53,11 @@ import { DatabaseJournal } from './database/outbox.js';
 import { MessagesController } from './push/messages.controller.js';
 import { ServiceMessages } from './push/service-messages.js';
 import { SETTINGS, type Settings } from './process/settings.js';
+import { InvitationAcceptor, SignUp } from './identity/sign-up.js';
+import { Projects } from './organizations/projects.js';
+import { ApiTokens } from './organizations/api-tokens.js';
+import { Notifications } from './notifications/notifications.js';
+import { Idempotency } from './push/idempotency.js';
 
 @Module({})
 export class AppModule {
@@ -135,18 +141,24 @@ export class AppModule {
         OutgoingMail,
         Sessions,
         Accounts,
+        SignUp,
         UsageMeter,
         Organizations,
+        Projects,
+        ApiTokens,
         {
           provide: IngestQueues,
           // The embedded database has one connection, whatever the setting says.
           useValue: new IngestQueues(settings.DATABASE_URL === undefined ? 4 : settings.DATABASE_POOL_SIZE),
         },
         Invitations,
+        { provide: InvitationAcceptor, useExisting: Invitations },
         Ingest,
         Amendments,
         PendingAmendments,
         Stacks,
+        Notifications,
+        Idempotency,
         ServiceMessages,
         ExpiredTokens,
         Housekeeping,

@@ -8,7 +8,7 @@ import { Stacks } from './events/stacks.js';
 import { FaultLog } from './process/fault-log.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
 import { DatabaseJournal } from './database/outbox.js';
-import { REMEMBERED_MS, ServiceMessages } from './push/service-messages.js';
+import { Idempotency } from './push/idempotency.js';
 import { SETTINGS, type Settings } from './process/settings.js';
 
 const EVERY_MS = 5000;
@@ -25,10 +25,10 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly stacks: Stacks,
-    private readonly early: PendingAmendments,
+    private readonly pendingAmendments: PendingAmendments,
     private readonly expiredTokens: ExpiredTokens,
     private readonly journal: DatabaseJournal,
-    private readonly serviceMessages: ServiceMessages,
+    private readonly idempotency: Idempotency,
     @Inject(SETTINGS) private readonly settings: Settings,
     @Inject(OPEN) { upkeep }: OpenDatabase,
   ) {
@@ -65,9 +65,10 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
     await this.#due('ending snoozes', () => this.stacks.endSnoozes(now));
     await this.#due('removing expired tokens', () => this.expiredTokens.remove(now));
     await this.#due('forgetting old messages', () => this.journal.prune(oldest));
-    await this.#due('forgetting what was said of events that did not come', () => this.early.prune(now));
-    const remembered = new Date(now.getTime() - REMEMBERED_MS);
-    await this.#due('forgetting old requests', () => this.serviceMessages.prune(remembered));
+    await this.#due('forgetting what was said of events that did not come', () =>
+      this.pendingAmendments.prune(now),
+    );
+    await this.#due('forgetting old requests', () => this.idempotency.prune(now));
   }
 
   /** What fails waits for the next round; on a full disk it just waits: there is one line that says so. */

@@ -70,33 +70,6 @@ export class Throttle {
   }
 }
 
-/** Failed logins a minute, of an account from one address, and of an address. */
-const FAILURES_OF_ACCOUNT = 10;
-const FAILURES_OF_ADDRESS = 100;
-
-/** Failed logins: few for one account from one address, more for one address whatever accounts it tries. */
-export class FailedLogins {
-  readonly #ofAccount = limiterOf(FAILURES_OF_ACCOUNT);
-  readonly #ofAddress = limiterOf(FAILURES_OF_ADDRESS);
-
-  /** Counts an attempt as failed until it has succeeded. @throws ProblemException 429 when there were too many. */
-  async begin(address: string, account: string, response: Response): Promise<{ succeeded(): Promise<void> }> {
-    const pair = `${address} ${account}`;
-    for (const [limiter, key] of [
-      [this.#ofAccount, pair],
-      [this.#ofAddress, address],
-    ] as const) {
-      await countWithin(limiter, key, response, 'Too many failed logins; wait a minute and try again.');
-    }
-    return {
-      succeeded: async () => {
-        await this.#ofAccount.delete(pair);
-        await this.#ofAddress.reward(address);
-      },
-    };
-  }
-}
-
 /** So many a minute for each key. */
 export const limiterOf = (points: number): RateLimiterAbstract =>
   new RateLimiterMemory({ points, duration: MINUTE_SECONDS });

@@ -9,11 +9,12 @@ import { forbidden, invalid, ProblemException } from '../http/problem.js';
 import { beginning, idSchema, jsonObject } from '../http/schemas.js';
 import { countWithin, CountsAgainst, limiterOf, Throttle } from '../access/throttle.js';
 import { Allow, Calling, type Caller, type UserCaller } from '../access/caller.js';
-import { Organizations } from '../organizations/organizations.js';
+import { Projects } from '../organizations/projects.js';
 import { Amendments } from './amendments.js';
 import { CONFIG_VERSION } from './config-version.js';
 import { eventSchema } from './event-input.js';
-import { Ingest, type IngestTarget } from './ingest.js';
+import { Ingest } from './ingest.js';
+import type { IngestTarget } from './store-events.js';
 import { readReference } from './event-reference.js';
 
 const DESCRIPTIONS_PER_MINUTE = 10;
@@ -70,7 +71,7 @@ export class IngestController {
   constructor(
     private readonly ingest: Ingest,
     private readonly amendments: Amendments,
-    private readonly organizations: Organizations,
+    private readonly projects: Projects,
     private readonly throttle: Throttle,
   ) {}
 
@@ -183,7 +184,7 @@ export class IngestController {
   }
 
   async #projectOf(caller: UserCaller, id: string): Promise<IngestTarget> {
-    const { organizationId } = await this.organizations.project(caller, id);
+    const { organizationId } = await this.projects.one(caller, id);
     return { organizationId, projectId: id };
   }
 }

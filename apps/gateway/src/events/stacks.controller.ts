@@ -1,16 +1,16 @@
-import { Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { and, desc, eq, ilike, type SQL } from 'drizzle-orm';
-import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { events, stacks, stackStatuses } from '../database/schema/events.js';
 import { Answers } from '../http/answers.js';
 import { notFound } from '../http/problem.js';
-import { readPage } from '../http/page.js';
-import { futureInstant, idSchema, idsSchema, lookedFor, paging, type Paging } from '../http/schemas.js';
+import { Page, paging, type Paging } from '../http/page.js';
+import { futureInstant, idSchema, idsSchema, lookedFor } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { Organizations } from '../organizations/organizations.js';
+import { Projects } from '../organizations/projects.js';
 import { eventView, stackView, toEventView, toStackView } from './stack-view.js';
 import { Stacks, statusChange } from './stacks.js';
 
@@ -47,6 +47,7 @@ export class StacksController {
     @Inject(DATABASE) private readonly database: Database,
     private readonly stacks: Stacks,
     private readonly organizations: Organizations,
+    private readonly projects: Projects,
   ) {}
 
   @Get('organizations/:id/stacks')
@@ -59,11 +60,9 @@ export class StacksController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: listing }) query: Listing,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
     this.organizations.requireMember(caller, id);
-    return this.#stacks(eq(stacks.organizationId, id), query, request, response);
+    return this.#stacks(eq(stacks.organizationId, id), query);
   }
 
   @Get('projects/:id/stacks')
@@ -76,11 +75,9 @@ export class StacksController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: listing }) query: Listing,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
-    await this.organizations.project(caller, id);
-    return this.#stacks(eq(stacks.projectId, id), query, request, response);
+    await this.projects.one(caller, id);
+    return this.#stacks(eq(stacks.projectId, id), query);
   }
 
   @Get('stacks/:id')
@@ -95,11 +92,9 @@ export class StacksController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
     await this.stacks.one(caller, id);
-    return this.#events(eq(events.stackId, id), query, request, response);
+    return this.#events(eq(events.stackId, id), query);
   }
 
   @Get('projects/:id/events')
@@ -112,11 +107,9 @@ export class StacksController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
-    await this.organizations.project(caller, id);
-    return this.#events(eq(events.projectId, id), query, request, response);
+    await this.projects.one(caller, id);
+    return this.#events(eq(events.projectId, id), query);
   }
 
   @Get('events/:id')
@@ -184,7 +177,7 @@ export class StacksController {
     return this.stacks.remove(caller, ids);
   }
 
-  async #stacks(of: SQL, query: Listing, request: Request, response: Response) {
+  async #stacks(of: SQL, query: Listing) {
     const found = this.database
       .select()
       .from(stacks)
@@ -197,16 +190,16 @@ export class StacksController {
       )
       .orderBy(...orders[query.sort])
       .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map(toStackView);
+    return (await Page.read(this.database, found, query)).map(toStackView);
   }
 
-  async #events(of: SQL, query: Paging, request: Request, response: Response) {
+  async #events(of: SQL, query: Paging) {
     const found = this.database
       .select()
       .from(events)
       .where(of)
       .orderBy(desc(events.date), desc(events.id))
       .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map(toEventView);
+    return (await Page.read(this.database, found, query)).map(toEventView);
   }
 }

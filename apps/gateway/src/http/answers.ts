@@ -8,6 +8,7 @@ import {
 } from '@nestjs/common';
 import { ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { z } from 'zod';
+import { PageInterceptor } from './page.js';
 
 interface Answer {
   /** Of the success; 200 by default. */
@@ -44,14 +45,18 @@ export function Answers(summary: string, { status = 200, body, headers, list, al
           : { description: answer.why, standardSchema: answer.body }),
       }),
     ),
-    ...writtenAs(status, body),
+    ...writtenAs(status, body, list),
   );
 }
 
-function writtenAs(status: Answer['status'], body: Answer['body']) {
+function writtenAs(status: Answer['status'], body: Answer['body'], list: Answer['list']) {
   if (body !== undefined)
-    return [SerializeOptions({ schema: body }), UseInterceptors(StandardSchemaSerializerInterceptor)];
-  // Without a type, Firefox's XMLHttpRequest takes nothing for XML, and tells the console that it is not.
+    return [
+      SerializeOptions({ schema: body }),
+      // The last one is the first to see what the handler returns.
+      UseInterceptors(StandardSchemaSerializerInterceptor, ...(list === true ? [PageInterceptor] : [])),
+    ];
+  // Without a type, Firefox's XMLHttpRequest parses an empty body as XML and logs an error.
   return status === 204 ? [] : [Header('Content-Type', 'text/plain; charset=utf-8')];
 }
 

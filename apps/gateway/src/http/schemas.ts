@@ -78,22 +78,3 @@ export const idsSchema = z.object({
     .transform((ids) => [...new Set(ids)])
     .refine((ids) => ids.length <= 100, 'must be at most 100'),
 });
-
-/**
- * A number of a list. One that is too small or too large counts as one that is not: clients that exist ask for a thousand
- * rows, and for page 0.
- */
-const clamped = (most: number, tooSmall: number, fallback: number) => {
-  const wanted = `must be a whole number, and counts as ${most} at most`;
-  return z.coerce
-    .number(wanted)
-    .refine(Number.isInteger, wanted)
-    .transform((given) => (given < 1 ? tooSmall : Math.min(given, most)))
-    .default(fallback);
-};
-
-const ROWS = 20;
-const MOST_ROWS = 100;
-/** `limit` and `page` of every list. */
-export const paging = z.object({ limit: clamped(MOST_ROWS, ROWS, ROWS), page: clamped(1_000_000, 1, 1) });
-export type Paging = z.output<typeof paging>;

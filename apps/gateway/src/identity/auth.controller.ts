@@ -1,25 +1,21 @@
 import { Body, Controller, Get, Headers, Inject, Ip, Post, Res } from '@nestjs/common';
-import { ChangeType } from '@crossfade/protocol';
 import { eq } from 'drizzle-orm';
 import type { Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { users } from '../database/schema/accounts.js';
-import { tokens } from '../database/schema/tokens.js';
-import { Transactions } from '../database/transactions.js';
 import { networkOf } from '../parsing/address.js';
 import { Answers, diskFull } from '../http/answers.js';
-import { conflict, ProblemException, unauthorized } from '../http/problem.js';
+import { ProblemException, unauthorized } from '../http/problem.js';
 import { emailAddress, line, lookedFor } from '../http/schemas.js';
-import { FailedLogins } from '../access/throttle.js';
-import { Invitations } from '../organizations/invitations.js';
+import { FailedLogins } from './failed-logins.js';
 import { SETTINGS, type Settings } from '../process/settings.js';
 import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { PasswordChoices } from './password-choices.js';
-import { hashPassword, verifyNobody, verifyPassword } from './passwords.js';
+import { verifyNobody, verifyPassword } from './passwords.js';
 import { Sessions } from './sessions.js';
-import { tokenChanged } from './token-changed.js';
+import { SignUp } from './sign-up.js';
 
 const credentials = z.object({ email: lookedFor(320), password: z.string().max(1000) });
 const newAccount = z.object({
@@ -35,9 +31,8 @@ export class AuthController {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
     @Inject(SETTINGS) private readonly settings: Settings,
-    private readonly transactions: Transactions,
     private readonly sessions: Sessions,
-    private readonly invitations: Invitations,
+    private readonly signUps: SignUp,
     private readonly failedLogins: FailedLogins,
     private readonly passwordChoices: PasswordChoices,
   ) {}
@@ -87,18 +82,7 @@ export class AuthController {
     if (!this.settings.ENABLE_SIGNUP)
       throw new ProblemException(404, 'Sign-up is switched off here; ask an administrator for an account.');
     await this.passwordChoices.check({ password, about: [email, fullName] }, address, response);
-    const passwordHash = await hashPassword(password);
-    return this.transactions.run(async (transaction, publish) => {
-      const [made] = await transaction
-        .insert(users)
-        .values({ email, fullName, passwordHash })
-        .onConflictDoNothing()
-        .returning();
-      if (made === undefined) throw conflict('This address has an account; log in.');
-      if (invitation !== undefined)
-        await this.invitations.acceptWith(transaction, publish, made.id, invitation);
-      return { token: await this.sessions.beginFor(transaction, publish, made.id, userAgent) };
-    });
+    return { token: await this.signUps.create({ email, fullName, password, invitation }, userAgent) };
   }
 
   @Get('logout')
@@ -119,9 +103,6 @@ export class AuthController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<void> {
     response.setHeader('Cache-Control', 'no-store');
-    await this.transactions.run(async (transaction, publish) => {
-      const [row] = await transaction.delete(tokens).where(eq(tokens.id, tokenId)).returning();
-      if (row !== undefined) publish(tokenChanged(row, ChangeType.Removed));
-    });
+    await this.sessions.endOne(tokenId);
   }
 }

@@ -5,7 +5,7 @@ import { networkOf } from '../parsing/address.js';
 import { Answers } from '../http/answers.js';
 import { ProblemException } from '../http/problem.js';
 import { idSchema, instant } from '../http/schemas.js';
-import { FailedLogins } from '../access/throttle.js';
+import { FailedLogins } from './failed-logins.js';
 import { SETTINGS, type Settings } from '../process/settings.js';
 import { Accounts } from './accounts.js';
 import { Allow, CallingUser, type UserCaller } from '../access/caller.js';

@@ -68,6 +68,14 @@ export class Sessions {
     return token;
   }
 
+  /** Ends one session. Its streams end when the transaction is committed. */
+  async endOne(id: string): Promise<void> {
+    await this.transactions.run(async (transaction, publish) => {
+      const [ended] = await transaction.delete(tokens).where(eq(tokens.id, id)).returning();
+      if (ended !== undefined) publish(tokenChanged(ended, ChangeType.Removed));
+    });
+  }
+
   /** Ends all sessions of an account, perhaps but one. Their streams end when the transaction is committed. */
   async end(transaction: Transaction, publish: Publish, userId: string, exceptId?: string): Promise<void> {
     const ended = await transaction

@@ -1,11 +1,10 @@
-import { Body, Controller, Delete, Get, Header, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import type { Request, Response } from 'express';
+import { Body, Controller, Delete, Get, Header, Inject, Param, Post, Query } from '@nestjs/common';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { Answers } from '../http/answers.js';
-import { readPage } from '../http/page.js';
-import { emailAddress, idSchema, instant, paging, uuid, type Paging } from '../http/schemas.js';
+import { Page, paging, type Paging } from '../http/page.js';
+import { emailAddress, idSchema, instant, uuid } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { linkTo } from '../identity/link.js';
 import { OutgoingMail } from '../identity/mailer.js';
@@ -81,12 +80,10 @@ export class InvitationsController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
     this.organizations.requireMember(caller, id);
     const found = this.invitations.ofOrganization(id);
-    return (await readPage(this.database, found, query, request, response)).map(toSentView);
+    return (await Page.read(this.database, found, query)).map(toSentView);
   }
 
   @Delete('organizations/:id/invitations/:invitation_id')
@@ -104,20 +101,13 @@ export class InvitationsController {
 
   @Get('users/me/invitations')
   @Answers("The invitations of the caller's account, newest first", { body: receivedView, list: true })
-  async received(
-    @CallingUser() { userId }: UserCaller,
-    @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
-  ) {
+  async received(@CallingUser() { userId }: UserCaller, @Query({ schema: paging }) query: Paging) {
     const found = this.invitations.ofAccount(userId);
-    return (await readPage(this.database, found, query, request, response)).map(
-      (row): z.input<typeof receivedView> => ({
-        ...toOfferView(row),
-        id: row.invitation.id,
-        organization_id: row.invitation.organizationId,
-      }),
-    );
+    return (await Page.read(this.database, found, query)).map((row): z.input<typeof receivedView> => ({
+      ...toOfferView(row),
+      id: row.invitation.id,
+      organization_id: row.invitation.organizationId,
+    }));
   }
 
   @Post('users/me/invitations/:id/accept')

@@ -8,6 +8,7 @@ import { Transactions, type Publish } from '../database/transactions.js';
 import { notFound, ProblemException } from '../http/problem.js';
 import { hashToken, newToken } from '../access/tokens.js';
 import { SETTINGS, type Settings } from '../process/settings.js';
+import type { InvitationAcceptor } from '../identity/sign-up.js';
 import { Organizations, type Organization } from './organizations.js';
 import { enforceLimit } from './enforce-limit.js';
 
@@ -28,7 +29,7 @@ export interface Invitation {
  * see, nor of the work that is done.
  */
 @Injectable()
-export class Invitations {
+export class Invitations implements InvitationAcceptor {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
     @Inject(SETTINGS) private readonly settings: Settings,

@@ -1,16 +1,15 @@
-import { Body, Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { asc, eq } from 'drizzle-orm';
-import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { users } from '../database/schema/accounts.js';
 import { memberships, organizations, planIds } from '../database/schema/organizations.js';
 import { Answers } from '../http/answers.js';
-import { readPage } from '../http/page.js';
-import { emailAddress, idSchema, instant, line, paging, type Paging } from '../http/schemas.js';
+import { Page, paging, type Paging } from '../http/page.js';
+import { emailAddress, idSchema, instant, line } from '../http/schemas.js';
 import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
-import { toUserView, userView } from '../identity/users.controller.js';
+import { toUserView, userView } from '../identity/user-view.js';
 import { Organizations, type Organization } from './organizations.js';
 import { UsageMeter, type PeriodUsage } from './usage.js';
 
@@ -46,12 +45,7 @@ export class OrganizationsController {
 
   @Get()
   @Answers("The caller's organizations, by name", { body: organizationView, list: true })
-  async list(
-    @CallingUser() { userId }: UserCaller,
-    @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
-  ) {
+  async list(@CallingUser() { userId }: UserCaller, @Query({ schema: paging }) query: Paging) {
     const found = this.database
       .select({ organization: organizations })
       .from(organizations)
@@ -59,11 +53,8 @@ export class OrganizationsController {
       .where(eq(memberships.userId, userId))
       .orderBy(asc(organizations.name), organizations.id)
       .$dynamic();
-    return this.#view(
-      (await readPage(this.database, found, query, request, response)).map(
-        ({ organization }) => organization,
-      ),
-    );
+    const page = await Page.read(this.database, found, query);
+    return page.with(await this.#view(page.rows.map(({ organization }) => organization)));
   }
 
   @Post()
@@ -106,8 +97,6 @@ export class OrganizationsController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
     this.organizations.requireMember(caller, id);
     const found = this.database
@@ -117,9 +106,7 @@ export class OrganizationsController {
       .where(eq(memberships.organizationId, id))
       .orderBy(asc(users.email))
       .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map(({ user }) =>
-      toUserView(user),
-    );
+    return (await Page.read(this.database, found, query)).map(({ user }) => toUserView(user));
   }
 
   @Delete(':id/users/:email')

@@ -4,13 +4,7 @@ import { and, eq, ne, or } from 'drizzle-orm';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { users } from '../database/schema/accounts.js';
-import {
-  invitations,
-  memberships,
-  organizations,
-  projects,
-  type PlanId,
-} from '../database/schema/organizations.js';
+import { invitations, memberships, organizations, type PlanId } from '../database/schema/organizations.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { conflict, notFound } from '../http/problem.js';
 import type { UserCaller } from '../access/caller.js';
@@ -19,7 +13,6 @@ import { enforceLimit } from './enforce-limit.js';
 import { UsageMeter } from './usage.js';
 
 export type Organization = typeof organizations.$inferSelect;
-export type Project = typeof projects.$inferSelect;
 
 /** Organizations, their members and projects. What the caller may not see does not exist for it. */
 @Injectable()
@@ -40,13 +33,6 @@ export class Organizations {
   /** Says that there is no such organization to whoever is no member of it. */
   requireMember(caller: UserCaller, id: string): void {
     if (!caller.organizationIds.includes(id)) throw notFound('organization');
-  }
-
-  async project(caller: UserCaller, id: string): Promise<Project> {
-    const [found] = await this.database.select().from(projects).where(eq(projects.id, id));
-    if (found === undefined || !caller.organizationIds.includes(found.organizationId))
-      throw notFound('project');
-    return found;
   }
 
   /** Says so if the plan is another one than before. */
@@ -73,24 +59,6 @@ export class Organizations {
       publish({
         type: 'OrganizationChanged',
         message: entity('Organization', made.id, made.id, ChangeType.Added),
-      });
-      return made;
-    });
-  }
-
-  createProject(organizationId: string, name: string): Promise<Project> {
-    return this.transactions.run(async (transaction, publish) => {
-      await this.lock(transaction, organizationId);
-      await enforceLimit(
-        transaction.$count(projects, eq(projects.organizationId, organizationId)),
-        this.settings.MAX_PROJECTS_PER_ORGANIZATION,
-        (most) => `An organization may have ${most} projects; delete one first.`,
-      );
-      const [made] = await transaction.insert(projects).values({ organizationId, name }).returning();
-      if (made === undefined) throw new Error('an insert returned no row');
-      publish({
-        type: 'ProjectChanged',
-        message: entity('Project', made.id, organizationId, ChangeType.Added),
       });
       return made;
     });

@@ -1,23 +1,13 @@
-import { Body, Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { ChangeType } from '@crossfade/protocol';
-import { desc, eq, inArray, sql } from 'drizzle-orm';
-import type { Request, Response } from 'express';
+import { Body, Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { z } from 'zod';
-import type { Database, Transaction } from '../database/database.js';
-import { DATABASE } from '../database/database.token.js';
-import { projects } from '../database/schema/organizations.js';
-import { tokens } from '../database/schema/tokens.js';
-import { Transactions } from '../database/transactions.js';
-import { Answers } from '../http/answers.js';
-import { readPage } from '../http/page.js';
-import { notFound } from '../http/problem.js';
-import { idSchema, idsSchema, instant, line, paging, uuid, type Paging } from '../http/schemas.js';
-import { Organizations } from './organizations.js';
-import { enforceLimit } from './enforce-limit.js';
-import { SETTINGS, type Settings } from '../process/settings.js';
 import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
-import { tokenChanged } from '../identity/token-changed.js';
-import { hashToken, newToken } from '../access/tokens.js';
+import type { Database } from '../database/database.js';
+import { DATABASE } from '../database/database.token.js';
+import { Answers } from '../http/answers.js';
+import { Page, paging, type Paging } from '../http/page.js';
+import { idSchema, idsSchema, instant, line, uuid } from '../http/schemas.js';
+import { ApiTokens, type NewToken, type TokenRow } from './api-tokens.js';
+import { Projects } from './projects.js';
 
 const projectToken = z.object({
   scopes: z
@@ -43,18 +33,15 @@ const tokenView = z.object({
   created_utc: instant,
 });
 const serviceTokenView = tokenView.extend({ last_used_utc: instant.nullable() });
-const newTokenView = tokenView.extend({ token: z.string().meta({ description: 'Shown this once.' }) });
+const newTokenView = tokenView.extend({ token: z.string().meta({ description: 'Shown only this once.' }) });
 
-type TokenRow = typeof tokens.$inferSelect;
-
-/** Ingest tokens of projects, tokens of services, and the end of any of them. */
+/** Ingest tokens of projects, tokens of services, and the revocation of any token. */
 @Controller('api/v2')
 export class TokensController {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
-    @Inject(SETTINGS) private readonly settings: Settings,
-    private readonly transactions: Transactions,
-    private readonly organizations: Organizations,
+    private readonly tokens: ApiTokens,
+    private readonly projects: Projects,
   ) {}
 
   @Get('projects/:id/tokens')
@@ -68,17 +55,9 @@ export class TokensController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
-    const project = await this.organizations.project(caller, id);
-    const found = this.database
-      .select()
-      .from(tokens)
-      .where(eq(tokens.projectId, project.id))
-      .orderBy(desc(tokens.created), tokens.id)
-      .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map(toTokenView);
+    const project = await this.projects.one(caller, id);
+    return (await Page.read(this.database, this.tokens.ofProject(project.id), query)).map(toTokenView);
   }
 
   @Post('projects/:id/tokens')
@@ -94,24 +73,8 @@ export class TokensController {
     @Body({ schema: projectToken.default({ scopes: ['client'] }) })
     { scopes, notes }: z.output<typeof projectToken>,
   ) {
-    const project = await this.organizations.project(caller, id);
-    const { organizationId } = project;
-    return this.#create(
-      { kind: 'project', organizationId, projectId: id, scopes, notes: notes ?? null },
-      async (transaction) => {
-        const locked = await transaction
-          .select({ id: projects.id })
-          .from(projects)
-          .where(eq(projects.id, id))
-          .for('no key update');
-        if (locked.length === 0) throw notFound('project');
-        await enforceLimit(
-          transaction.$count(tokens, eq(tokens.projectId, id)),
-          this.settings.MAX_TOKENS_PER_PROJECT,
-          (most) => `A project may have ${most} tokens; revoke one first.`,
-        );
-      },
-    );
+    const project = await this.projects.one(caller, id);
+    return toNewTokenView(await this.tokens.createForProject(project, { scopes, notes: notes ?? null }));
   }
 
   @Get('tokens')
@@ -120,49 +83,27 @@ export class TokensController {
     body: serviceTokenView,
     list: true,
   })
-  async listOfServices(
-    @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
-  ) {
-    const found = this.database
-      .select()
-      .from(tokens)
-      .where(isOfService)
-      .orderBy(desc(tokens.created), tokens.id)
-      .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map(
-      (row): z.input<typeof serviceTokenView> => ({
-        ...toTokenView(row),
-        last_used_utc: row.lastUsed,
-      }),
-    );
+  async listOfServices(@Query({ schema: paging }) query: Paging) {
+    const page = await Page.read(this.database, this.tokens.ofServices(), query);
+    return page.map((row): z.input<typeof serviceTokenView> => ({
+      ...toTokenView(row),
+      last_used_utc: row.lastUsed,
+    }));
   }
 
   @Post('tokens')
   @Allow('administrator')
-  @Answers('Makes a token of a service, which may publish: to one organization, or to all', {
+  @Answers('Makes a token with which a service publishes: to one organization, or to all', {
     status: 201,
     body: newTokenView,
     also: { 404: 'There is no such organization.', 409: 'There are too many tokens of services.' },
   })
-  async createForService(@Body({ schema: serviceToken }) body: z.output<typeof serviceToken>) {
-    const organizationId = body.organization_id ?? null;
-    if (organizationId !== null) await this.organizations.existing(organizationId);
-    return this.#create(
-      { kind: 'service', organizationId, scopes: body.scopes, notes: body.notes ?? null },
-      async (transaction) => {
-        // They belong to no row that could be locked.
-        await transaction
-          .select({ locked: sql`pg_advisory_xact_lock(${SERVICE_TOKENS_LOCK})` })
-          .from(ONE_ROW);
-        await enforceLimit(
-          transaction.$count(tokens, isOfService),
-          this.settings.MAX_SERVICE_TOKENS,
-          (most) => `There may be ${most} tokens of services; revoke one first.`,
-        );
-      },
-    );
+  async createForService(
+    @Body({ schema: serviceToken })
+    { organization_id: organizationId, scopes, notes }: z.output<typeof serviceToken>,
+  ) {
+    const choice = { scopes, notes: notes ?? null };
+    return toNewTokenView(await this.tokens.createForService(organizationId ?? null, choice));
   }
 
   @Delete('tokens/:ids')
@@ -171,48 +112,11 @@ export class TokensController {
     status: 204,
     also: { 404: 'One of them does not exist for the caller; none was revoked.' },
   })
-  async remove(@CallingUser() caller: UserCaller, @Param({ schema: idsSchema }) { ids }: { ids: string[] }) {
-    await this.transactions.run(async (transaction, publish) => {
-      const rows = await transaction.select().from(tokens).where(inArray(tokens.id, ids)).for('update');
-      if (rows.length < ids.length || !rows.every((row) => mayRemove(caller, row))) throw notFound('token');
-      await transaction.delete(tokens).where(inArray(tokens.id, ids));
-      for (const row of rows) publish(tokenChanged(row, ChangeType.Removed));
-    });
-  }
-
-  /** `admit` refuses what would be one too many, in the same transaction. */
-  async #create(
-    values: Omit<typeof tokens.$inferInsert, 'hash'>,
-    admit: (transaction: Transaction) => Promise<void>,
-  ) {
-    const token = newToken();
-    return this.transactions.run(async (transaction, publish) => {
-      await admit(transaction);
-      const [row] = await transaction
-        .insert(tokens)
-        .values({ ...values, hash: hashToken(token) })
-        .returning();
-      if (row === undefined) throw new Error('an insert returned no row');
-      publish(tokenChanged(row, ChangeType.Added));
-      return { ...toTokenView(row), token };
-    });
-  }
-}
-
-// The literal lets PostgreSQL see that the index fits.
-const isOfService = sql`${tokens.kind} = 'service'`;
-/** Any number that no other lock has. */
-const SERVICE_TOKENS_LOCK = 7_110_011;
-const ONE_ROW = sql`(SELECT 1) AS one_row`;
-
-function mayRemove(caller: UserCaller, row: TokenRow): boolean {
-  switch (row.kind) {
-    case 'login':
-      return row.userId === caller.userId;
-    case 'project':
-      return row.organizationId !== null && caller.organizationIds.includes(row.organizationId);
-    case 'service':
-      return caller.isAdministrator;
+  async remove(
+    @CallingUser() caller: UserCaller,
+    @Param({ schema: idsSchema }) { ids }: { ids: string[] },
+  ): Promise<void> {
+    await this.tokens.revoke(caller, ids);
   }
 }
 
@@ -226,3 +130,8 @@ function toTokenView({
 }: TokenRow): z.input<typeof tokenView> {
   return { id, organization_id: organizationId, project_id: projectId, scopes, notes, created_utc: created };
 }
+
+const toNewTokenView = ({ row, token }: NewToken): z.input<typeof newTokenView> => ({
+  ...toTokenView(row),
+  token,
+});

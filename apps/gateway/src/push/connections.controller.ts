@@ -1,11 +1,10 @@
-import { Controller, Delete, Get, Param, Query, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Param, Query } from '@nestjs/common';
 import { Connections, type OpenConnection } from '@crossfade/push';
-import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { Answers } from '../http/answers.js';
-import { answerPage } from '../http/page.js';
+import { Page, paging, type Paging } from '../http/page.js';
 import { notFound } from '../http/problem.js';
-import { idSchema, instant, paging, type Paging } from '../http/schemas.js';
+import { idSchema, instant } from '../http/schemas.js';
 import { Allow } from '../access/caller.js';
 
 const connectionView = z.object({
@@ -25,14 +24,8 @@ export class ConnectionsController {
 
   @Get()
   @Answers('The open streams of this replica, newest first', { body: connectionView, list: true })
-  list(
-    @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
-  ) {
-    const open = this.connections.list();
-    const rows = open.slice((query.page - 1) * query.limit);
-    return answerPage(rows, open.length, query, request, response).map(toConnectionView);
+  list(@Query({ schema: paging }) query: Paging) {
+    return Page.cut(this.connections.list(), query).map(toConnectionView);
   }
 
   @Delete(':id')

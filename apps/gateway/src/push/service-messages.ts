@@ -1,19 +1,15 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { catalog, Envelope } from '@crossfade/protocol';
 import { PushError, PushPublisher, type Prepared, type Publishable } from '@crossfade/push';
-import { and, eq, lt } from 'drizzle-orm';
-import type { Database, Transaction } from '../database/database.js';
+import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { pushRequests } from '../database/schema/push.js';
 import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions } from '../database/transactions.js';
-import { conflict, forbidden, invalid, unauthorized, type Fault } from '../http/problem.js';
+import { forbidden, invalid, unauthorized, type Fault } from '../http/problem.js';
 import type { ServiceCaller } from '../access/caller.js';
+import { Idempotency } from './idempotency.js';
 import { faultsOfRecipients } from './recipients.js';
-
-/** How long a request is remembered by its `Idempotency-Key`, milliseconds. */
-export const REMEMBERED_MS = 24 * 3_600_000;
 
 /** One message of a request, and what faults in it are called. */
 export interface ServiceMessage {
@@ -28,6 +24,7 @@ export class ServiceMessages {
     @Inject(DATABASE) private readonly database: Database,
     private readonly transactions: Transactions,
     private readonly publisher: PushPublisher<typeof catalog>,
+    private readonly idempotency: Idempotency,
   ) {}
 
   /**
@@ -42,7 +39,11 @@ export class ServiceMessages {
     const prepared = await this.#prepare(caller, messages);
     const ids = prepared.map(() => randomUUID());
     const published = this.transactions.run(async (transaction, publish) => {
-      const earlier = key === undefined ? undefined : await remember(transaction, caller, key, messages, ids);
+      const body = messages.map(({ envelope }) => envelope);
+      const earlier =
+        key === undefined
+          ? undefined
+          : await this.idempotency.remember(transaction, { tokenId: caller.tokenId, key, body, ids });
       if (earlier !== undefined) return earlier;
       prepared.forEach((one, index) => publish(one, ids[index]));
       return ids;
@@ -53,11 +54,6 @@ export class ServiceMessages {
         throw unauthorized('The token was revoked.');
       throw error;
     });
-  }
-
-  /** Forgets requests that were made before that date. */
-  async prune(oldest: Date): Promise<void> {
-    await this.database.delete(pushRequests).where(lt(pushRequests.created, oldest));
   }
 
   async #prepare(caller: ServiceCaller, messages: readonly ServiceMessage[]): Promise<readonly Prepared[]> {
@@ -102,37 +98,4 @@ function refuseForeign({ organizationId }: ServiceCaller, { entry, envelope, sta
       `The token publishes to organization ${organizationId} only; ${envelope.type} is for others.`,
     );
   }
-}
-
-/** Notes the request by its key; if it was made before, the ids that it was answered with. */
-async function remember(
-  transaction: Transaction,
-  { tokenId }: ServiceCaller,
-  key: string,
-  messages: readonly ServiceMessage[],
-  ids: readonly string[],
-): Promise<readonly string[] | undefined> {
-  const bodyHash = createHash('sha256')
-    .update(JSON.stringify(messages.map(({ envelope }) => envelope)))
-    .digest('hex');
-  const row = { bodyHash, ids: [...ids], created: new Date() };
-  // Another request with the key that is not committed yet is waited for here.
-  const noted = await transaction
-    .insert(pushRequests)
-    .values({ tokenId, key, ...row })
-    .onConflictDoUpdate({
-      target: [pushRequests.tokenId, pushRequests.key],
-      set: row,
-      setWhere: lt(pushRequests.created, new Date(Date.now() - REMEMBERED_MS)),
-    })
-    .returning({ key: pushRequests.key });
-  if (noted.length > 0) return undefined;
-  const [earlier] = await transaction
-    .select()
-    .from(pushRequests)
-    .where(and(eq(pushRequests.tokenId, tokenId), eq(pushRequests.key, key)));
-  if (earlier?.bodyHash !== bodyHash) {
-    throw conflict('The Idempotency-Key came with another body before; take a new key for a new request.');
-  }
-  return earlier.ids;
 }

@@ -5,8 +5,10 @@ import { id, instant } from './columns.js';
 
 export const notificationLevels = ['Error', 'Info', 'Warning'] as const;
 export const notificationTargets = ['Both', 'Legacy', 'Modern'] as const;
+export type NotificationLevel = (typeof notificationLevels)[number];
+export type NotificationTarget = (typeof notificationTargets)[number];
 
-/** What administrators told everyone. The system notification that stands is the newest that was not cleared. */
+/** Notifications from administrators to everyone. The system notification that is shown is the newest one not cleared. */
 export const notifications = pgTable(
   'notifications',
   {
@@ -21,7 +23,7 @@ export const notifications = pgTable(
     createdBy: uuid('created_by').references(() => users.id, { onDelete: 'set null' }),
   },
   (table) => [
-    // One stands at a time.
+    // One is shown at a time.
     uniqueIndex('notifications_standing')
       .on(table.kind)
       .where(sql`${table.kind} = 'system' AND ${table.cleared} IS NULL`),
