@@ -24,7 +24,7 @@ it("keeps the database's files to its own account, whatever it was started with,
   }));
   await new ApiClient(host.url, sampleToken.storefront).json('POST', '/events', batch);
   expect(openToOthers(folder)).toEqual([]);
-  expect(host.output).not.toContain('from everybody but this account');
+  expect(host.output).not.toContain('Removed the access of other accounts');
   // The volume's root is not ours to change.
   expect(lstatSync(folder).mode & 0o777).toBe(0o777);
   await host.stop('SIGKILL');
@@ -33,7 +33,9 @@ it("keeps the database's files to its own account, whatever it was started with,
   execFileSync('chmod', ['-R', 'a+rwX', folder]);
   const second = await GatewayHost.start({ env: { DATA_DIR: folder } });
   expect(openToOthers(folder)).toEqual([]);
-  expect(second.output.match(/Took \d+ files in [^ ]+ from everybody but this account\./g)).toHaveLength(1);
+  expect(second.output.match(/Removed the access of other accounts to \d+ files in [^ ]+\./g)).toHaveLength(
+    1,
+  );
   await second.stop('SIGKILL');
 });
 

@@ -2,15 +2,15 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import { isPushRoute } from '@crossfade/push/nest';
 import type { Response } from 'express';
-import { networkOf } from '../parsing/address.js';
 import { unauthorized } from '../http/problem.js';
-import { Throttle } from './throttle.js';
+import { networkOf } from '../parsing/address.js';
 import { RIGHT, type CalledRequest, type Caller, type Right } from './caller.js';
 import { credentialOf, type Credential } from './credential.js';
 import { RefusedTokens } from './refused-tokens.js';
+import { Throttle } from './throttle.js';
 import { Tokens } from './tokens.js';
 
-/** Reads the token of every route that needs one. */
+/** Authenticates the caller of every route that needs a token. */
 @Injectable()
 export class AuthenticationGuard implements CanActivate {
   readonly #refused = new RefusedTokens();
@@ -22,7 +22,7 @@ export class AuthenticationGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    // The push library has an admission of its own, with budgets of its own.
+    // The push library admits streams itself, with budgets of its own.
     if (context.getType() !== 'http' || isPushRoute(context)) return true;
     const right = this.#rightOf(context);
     if (right === 'anyone') return true;
@@ -30,7 +30,7 @@ export class AuthenticationGuard implements CanActivate {
     const request = http.getRequest<CalledRequest>();
     const credential = credentialOf(request, right === 'client');
     const caller = credential === undefined ? undefined : await this.#callerOf(credential.token);
-    if (caller === undefined || !mayBeSentSo(credential, caller)) {
+    if (caller === undefined || !maySendSo(credential, caller)) {
       await this.throttle.count('api', `refused ${networkOf(request.ip)}`, http.getResponse<Response>());
       throw unauthorized(refusal(credential, caller));
     }
@@ -53,8 +53,8 @@ export class AuthenticationGuard implements CanActivate {
   }
 }
 
-/** What client libraries of old send anywhere, in an address too, is public: a project's token is, and no other. */
-const mayBeSentSo = (credential: Credential | undefined, caller: Caller): boolean =>
+/** Old client libraries send the token in places that are not secret, such as a URL. Only a project's token may be sent so. */
+const maySendSo = (credential: Credential | undefined, caller: Caller): boolean =>
   credential?.isOld !== true || caller.kind === 'project';
 
 function refusal(credential: Credential | undefined, caller: Caller | undefined): string {

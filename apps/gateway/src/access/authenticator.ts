@@ -3,7 +3,7 @@ import type { Authentication, Authenticator, Principal } from '@crossfade/push';
 import type { Caller } from './caller.js';
 import { Tokens } from './tokens.js';
 
-/** Who may open a stream: people, and project tokens with the scope for it. */
+/** Decides who may open a stream: users, and project tokens with the scope `push:subscribe`. */
 @Injectable()
 export class GatewayAuthenticator implements Authenticator {
   constructor(private readonly tokens: Tokens) {}

@@ -2,7 +2,7 @@ import { applyDecorators, createParamDecorator, SetMetadata, type ExecutionConte
 import { ApiExtension } from '@nestjs/swagger';
 import type { Request } from 'express';
 
-/** A person, by a login token. */
+/** A user, by a login token. */
 export interface UserCaller {
   readonly kind: 'user';
   readonly tokenId: string;
@@ -11,7 +11,7 @@ export interface UserCaller {
   readonly organizationIds: readonly string[];
 }
 
-/** A project's ingest token. */
+/** A project, by its ingest token. */
 interface ProjectCaller {
   readonly kind: 'project';
   readonly tokenId: string;
@@ -20,7 +20,7 @@ interface ProjectCaller {
   readonly scopes: readonly string[];
 }
 
-/** Another service. */
+/** Another service, by its token. */
 export interface ServiceCaller {
   readonly kind: 'service';
   readonly tokenId: string;
@@ -31,33 +31,33 @@ export interface ServiceCaller {
 export type Caller = UserCaller | ProjectCaller | ServiceCaller;
 
 /**
- * Who may call a route. `anyone` needs no token; `user` a person's; `client` a project's with that scope, or a person's;
- * `administrator` a person's with that role; `publisher` another service's that may publish.
+ * Who may call a route. `anyone`: no token is needed; `user`: a user; `client`: a project whose token has that scope, or a
+ * user; `administrator`: a user with that role; `publisher`: a service whose token has the scope `push:publish`.
  */
 export type Right = 'anyone' | 'user' | 'client' | 'administrator' | 'publisher';
 
 export const RIGHT = 'crossfade:right';
-/** Every route says who may call it; one that does not is for nobody. */
+/** Says who may call a route. Nobody may call a route that does not say it. */
 export const Allow = (right: Right) =>
   applyDecorators(SetMetadata(RIGHT, right), ApiExtension('x-right', right));
 
 export type CalledRequest = Request & { caller?: Caller };
 
-/** The caller of the route. */
+/** Injects the caller of the route. */
 export const Calling = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
   const { caller } = context.switchToHttp().getRequest<CalledRequest>();
   if (caller === undefined) throw new Error('a route that injects its caller must not allow anyone');
   return caller;
 });
 
-/** The caller of a route that only people may call. */
+/** Injects the caller of a route that only users may call. */
 export const CallingUser = createParamDecorator((_data: unknown, context: ExecutionContext): UserCaller => {
   const { caller } = context.switchToHttp().getRequest<CalledRequest>();
   if (caller?.kind !== 'user') throw new Error('a route that injects a user must allow only users');
   return caller;
 });
 
-/** The caller of a route that only other services may call. */
+/** Injects the caller of a route that only services may call. */
 export const CallingService = createParamDecorator(
   (_data: unknown, context: ExecutionContext): ServiceCaller => {
     const { caller } = context.switchToHttp().getRequest<CalledRequest>();

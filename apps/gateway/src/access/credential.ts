@@ -1,19 +1,19 @@
 import type { Request } from 'express';
 
-/** A token as a request carries it. */
+/** The token of a request. */
 export interface Credential {
   readonly token: string;
-  /** In a way that only client libraries of old use, and only for the token of a project. */
+  /** It was sent in a way that only old client libraries use, and only for the token of a project. */
   readonly isOld: boolean;
 }
 
-/** Longer ones are none of ours, and are not worth a hash. */
+/** Longer tokens are not ours, and are not worth hashing. */
 const LONGEST_TOKEN = 500;
 
-/** Parameters of a query, in the order in which they count. */
+/** Query parameters, in order of precedence. */
 const PARAMETERS = ['access_token', 'api_key', 'apikey'];
 
-/** The token of a request; undefined if there is none that could be ours. `orOld`: the ways of old count, too. */
+/** The token of a request; undefined if there is none that could be ours. `orOld`: also the ways of old client libraries. */
 export function credentialOf(request: Request, orOld: boolean): Credential | undefined {
   const { authorization = '' } = request.headers;
   const space = authorization.indexOf(' ');
@@ -36,7 +36,7 @@ function of(token: string, isOld: boolean): Credential | undefined {
   return isOne ? { token, isOld } : undefined;
 }
 
-/** `client:TOKEN`, or the token as the name of a user without a password. */
+/** `client:TOKEN`, or the token as a user name without a password. */
 function tokenOfBasic(encoded: string): string {
   const [user = '', ...rest] = Buffer.from(encoded, 'base64').toString().split(':');
   const password = rest.join(':');

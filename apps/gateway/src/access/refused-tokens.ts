@@ -4,11 +4,12 @@ const MOST = 10_000;
 const REMEMBERED_MS = 30_000;
 
 /**
- * Tokens that were refused a moment ago, by hash: asked again, they cost no query. One that is unknown, revoked or expired
- * does not become good, and a new one is known to nobody before it is stored; the time bounds what is changed by hand.
+ * Hashes of tokens that were refused a moment ago, so that another attempt costs no query. An unknown, revoked or expired
+ * token does not become valid, and nobody knows a new token before it is stored. The time limit is for rows that are
+ * changed by hand.
  */
 export class RefusedTokens {
-  /** Until when, on the process' own clock; the oldest is forgotten first. */
+  /** When each expires, on the monotonic clock. The oldest is forgotten first. */
   readonly #until = new Map<string, number>();
 
   has(token: string): boolean {

@@ -4,7 +4,7 @@ import { isPushRoute } from '@crossfade/push/nest';
 import { forbidden } from '../http/problem.js';
 import { RIGHT, type Caller, type CalledRequest, type Right } from './caller.js';
 
-/** Lets nobody in whom the route does not allow. */
+/** Refuses callers whom the route does not allow. */
 @Injectable()
 export class RightGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}
@@ -18,7 +18,7 @@ export class RightGuard implements CanActivate {
     ]);
     if (right === 'anyone') return true;
     const refused =
-      right === undefined || caller === undefined ? 'Nobody may call this.' : refusal(right, caller);
+      right === undefined || caller === undefined ? 'Nobody may call this route.' : refusal(right, caller);
     if (refused !== undefined) throw forbidden(refused);
     return true;
   }
@@ -27,7 +27,7 @@ export class RightGuard implements CanActivate {
 function refusal(right: Exclude<Right, 'anyone'>, caller: Caller): string | undefined {
   switch (right) {
     case 'user':
-      return caller.kind === 'user' ? undefined : 'Only people may do this; log in and use that token.';
+      return caller.kind === 'user' ? undefined : 'Only users may do this; log in and use that token.';
     case 'administrator':
       return caller.kind === 'user' && caller.isAdministrator
         ? undefined

@@ -2,11 +2,11 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import { isPushRoute } from '@crossfade/push/nest';
 import type { Response } from 'express';
-import type { CalledRequest } from './caller.js';
 import { networkOf } from '../parsing/address.js';
+import type { CalledRequest } from './caller.js';
 import { BUDGET, Throttle, type Budget } from './throttle.js';
 
-/** Counts each request against its token, or its address where it needs none. After authentication, before rights. */
+/** Counts each request against its token, or against its address if it has none. It runs after authentication and before rights. */
 @Injectable()
 export class ThrottleGuard implements CanActivate {
   constructor(
@@ -25,7 +25,7 @@ export class ThrottleGuard implements CanActivate {
       ]) ?? 'api';
     const key = caller?.tokenId ?? networkOf(ip);
     await this.throttle.count(budget, key, http.getResponse<Response>());
-    // How many there are is known when the body has been read; whether any may come, before.
+    // The number of events is known once the body is read. Whether any is allowed is known now.
     if (budget === 'ingest') await this.throttle.countEvents(key, 0);
     return true;
   }

@@ -4,25 +4,25 @@ import type { Response } from 'express';
 import { RateLimiterMemory, RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible';
 import { ProblemException } from '../http/problem.js';
 
-/** What a request counts against; `side`: what clients say beside their events; `none`: it is not throttled. */
+/** The budget that a request counts against. `side`: what client libraries send beside events; `none`: not throttled. */
 export type Budget = 'api' | 'ingest' | 'side' | 'none';
 
 export const BUDGET = 'crossfade:budget';
-/** Routes count against `api` unless they say otherwise. */
+/** Sets the budget of a route; without it, a route counts against `api`. */
 export const CountsAgainst = (budget: Budget) =>
   applyDecorators(SetMetadata(BUDGET, budget), ApiExtension('x-throttle', budget));
 
 const MINUTE_SECONDS = 60;
 
 /**
- * Requests a minute, for each caller. In the memory of this process; a limiter over Redis has the same methods, and
- * takes its place where several replicas share one.
+ * Limits each caller's requests a minute, in the memory of this process. A limiter over Redis has the same methods, and
+ * can replace it where several replicas share one.
  */
 export class Throttle {
   readonly #limiters: Readonly<Record<Exclude<Budget, 'none'>, RateLimiterAbstract | undefined>>;
   readonly #events: RateLimiterAbstract | undefined;
 
-  /** Requests a minute, and `events` of them all; 0: no limit. */
+  /** Limits of requests a minute, and of `events` a minute; 0: no limit. */
   constructor(limits: Readonly<Record<'api' | 'ingest' | 'events', number>>) {
     this.#limiters = {
       api: limiter(limits.api),
@@ -33,8 +33,8 @@ export class Throttle {
   }
 
   /**
-   * Counts the events of a batch, all or none: a batch that is refused takes nothing from what is left. With 0, asks
-   * whether anything is left. @throws ProblemException 429
+   * Counts the events of a batch, all or none: a refused batch takes nothing from the budget. With 0, only checks that
+   * something is left. @throws ProblemException 429
    */
   async countEvents(caller: string, events: number): Promise<void> {
     const limiter = this.#events;
@@ -52,7 +52,7 @@ export class Throttle {
     if (events > 0) await limiter.consume(caller, events);
   }
 
-  /** Counts one request, and tells the caller what is left. @throws ProblemException 429 when nothing is. */
+  /** Counts one request, and sets the headers that say what is left. @throws ProblemException 429 when nothing is left */
   async count(budget: Budget, caller: string, response: Response): Promise<void> {
     const limiter = budget === 'none' ? undefined : this.#limiters[budget];
     if (limiter === undefined) return;
@@ -70,11 +70,11 @@ export class Throttle {
   }
 }
 
-/** So many a minute for each key. */
+/** A limiter of `points` a minute for each key. */
 export const limiterOf = (points: number): RateLimiterAbstract =>
   new RateLimiterMemory({ points, duration: MINUTE_SECONDS });
 
-/** Counts one. @throws ProblemException 429 with the sentence when there were too many */
+/** Counts one. @throws ProblemException 429 with `sentence` when there were too many */
 export async function countWithin(
   limiter: RateLimiterAbstract,
   key: string,
@@ -94,7 +94,7 @@ async function consume(
   try {
     return { allowed: true, state: await limiter.consume(key) };
   } catch (refused) {
-    // The library refuses by throwing the state.
+    // The library throws the state to refuse.
     if (refused instanceof RateLimiterRes) return { allowed: false, state: refused };
     throw refused;
   }
@@ -105,6 +105,6 @@ function tooMany(response: Response, { msBeforeNext }: RateLimiterRes, detail: s
   return new ProblemException(429, detail);
 }
 
-/** No more than a whole period, whatever the wall clock did meanwhile. */
+/** At most a whole period, however the wall clock jumped meanwhile. */
 const secondsOf = (milliseconds: number): number =>
   Math.min(MINUTE_SECONDS, Math.max(1, Math.ceil(milliseconds / 1000)));

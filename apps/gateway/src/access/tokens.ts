@@ -2,15 +2,15 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, gt, isNull, or, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../database/database.js';
-import { DiskFull } from '../database/disk-space.js';
 import { AUTHENTICATION_DATABASE } from '../database/database.token.js';
+import { DiskFull } from '../database/disk-space.js';
 import { isUnavailable } from '../database/query-error.js';
 import { users } from '../database/schema/accounts.js';
 import { memberships } from '../database/schema/organizations.js';
 import { tokens } from '../database/schema/tokens.js';
 import type { Caller } from './caller.js';
 
-/** How exact `last_used_utc` is: a write for each request would cost more than it tells. */
+/** The precision of `last_used_utc`: a write for each request would cost more than it is worth. */
 const LAST_USED_MS = 60_000;
 
 export const hashToken = (token: string): string => createHash('sha256').update(token).digest('hex');
@@ -19,19 +19,19 @@ export const newToken = (): string => randomBytes(32).toString('base64url');
 
 type TokenRow = typeof tokens.$inferSelect;
 
-/** A token with what its user, if it has one, may do now. */
+/** A token, with the current rights of its user if it has one. */
 interface ReadToken {
   readonly token: TokenRow;
   readonly roles: readonly string[] | null;
   readonly organizationIds: readonly string[];
 }
 
-/** Tokens of all kinds. They are stored as hashes: what is lost from the database opens nothing. */
+/** Looks up tokens of all kinds. They are stored as hashes, so a leaked database opens nothing. */
 @Injectable()
 export class Tokens {
   constructor(@Inject(AUTHENTICATION_DATABASE) private readonly database: Database) {}
 
-  /** Who a token stands for now; undefined if it is unknown, expired or revoked. */
+  /** The caller that a token stands for; undefined if it is unknown, expired or revoked. */
   async callerOf(token: string): Promise<Caller | undefined> {
     const [row] = await this.#read(eq(tokens.hash, hashToken(token)));
     if (row === undefined) return undefined;
@@ -39,9 +39,9 @@ export class Tokens {
     return toCaller(row);
   }
 
-  /** The same for tokens that are known by id, in one query; those that are gone are missing. */
+  /** The callers of tokens by id, in one query. Tokens that are no longer valid are missing. */
   async callersById(ids: readonly string[]): Promise<ReadonlyMap<string, Caller>> {
-    // One parameter, however many connections are asked about.
+    // One parameter, however many connections there are.
     const rows = await this.#read(sql`${tokens.id} = ANY(${sql.param([...ids])}::uuid[])`);
     return new Map(
       rows.flatMap((row) => {
@@ -57,7 +57,7 @@ export class Tokens {
         .select({ token: tokens, roles: users.roles, organizationIds: organizationIdsOf(tokens.userId) })
         .from(tokens)
         .leftJoin(users, eq(users.id, tokens.userId))
-        // A locked account's sessions were ended; one that slipped through opens nothing either.
+        // Locking an account ends its sessions. One that slipped through opens nothing either.
         .where(and(which, notExpired, isNull(users.locked)))
     );
   }
@@ -67,7 +67,7 @@ export class Tokens {
     try {
       await this.database.update(tokens).set({ lastUsed: new Date() }).where(eq(tokens.id, id));
     } catch (error) {
-      // Nobody is kept out because a date cannot be noted.
+      // Nobody is refused because a date cannot be stored.
       if (!(error instanceof DiskFull) && !isUnavailable(error)) throw error;
     }
   }

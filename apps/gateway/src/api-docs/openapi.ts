@@ -3,9 +3,9 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swag
 import { PUSH_PATH, PUSH_SETTINGS_PATH, pushSettings, refusalTable } from '@crossfade/protocol';
 import * as z from 'zod';
 import type { Right } from '../access/caller.js';
+import type { Budget } from '../access/throttle.js';
 import { diskFull } from '../http/answers.js';
 import { problem } from '../http/problem.js';
-import type { Budget } from '../access/throttle.js';
 
 type PathItem = OpenAPIObject['paths'][string];
 type Operation = NonNullable<PathItem['get']>;
@@ -14,19 +14,19 @@ type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[s
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
 const who: Record<Right, string> = {
-  anyone: 'Anyone may call it; no token is needed.',
-  user: 'Needs the login token of a person.',
-  client: "Needs a project's token with the scope `client`, or the login token of a person.",
-  administrator: 'Needs the login token of an administrator.',
-  publisher: "Needs a service's token with the scope `push:publish`.",
+  anyone: 'Needs no token.',
+  user: "Needs a user's login token.",
+  client: "Needs a project token with the scope `client`, or a user's login token.",
+  administrator: "Needs an administrator's login token.",
+  publisher: 'Needs a service token with the scope `push:publish`.',
 };
 
-/** The API's description: from the routes and the schemas that read what they take and what they answer. */
+/** Describes the API, from its routes and the schemas of their requests and responses. */
 export function describeApi(app: INestApplication): OpenAPIObject {
   const info = new DocumentBuilder()
     .setTitle('Crossfade')
     .setDescription(
-      'Errors come in, become stacks, and every change is pushed. Refusals are `application/problem+json` (RFC 9457).',
+      'Collects errors, groups them into stacks, and pushes every change. Refusals are `application/problem+json` (RFC 9457).',
     )
     .setVersion('2')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
@@ -46,22 +46,22 @@ export function describeApi(app: INestApplication): OpenAPIObject {
   return document;
 }
 
-/** What follows from the shape of a route. */
+/** Adds what follows from the shape of a route. */
 function complete(operation: Operation & { 'x-right'?: Right; 'x-throttle'?: Budget }, method: string): void {
   const { 'x-right': right, 'x-throttle': budget = 'api', responses } = operation;
   const takesInput = operation.requestBody !== undefined || (operation.parameters ?? []).length > 0;
-  // All but the probes and the push library's routes, if only for who is calling.
+  // Whether the route queries the database: all do, if only to authenticate, but for probes and the push library's.
   const asks = right !== undefined && !(right === 'anyone' && budget === 'none');
   const refusals: Record<number, string | false> = {
-    400: takesInput && 'Something of the input is not valid; `errors` says what.',
+    400: takesInput && 'The input is not valid; `errors` says what is wrong.',
     401: right !== undefined && right !== 'anyone' && 'The token is missing, unknown, expired or revoked.',
-    403: right !== undefined && right !== 'anyone' && 'The token is not one that may do this.',
+    403: right !== undefined && right !== 'anyone' && 'The token does not allow this.',
     408: operation.requestBody !== undefined && 'The body did not arrive in time.',
     413: operation.requestBody !== undefined && 'The body is too large.',
     415: operation.requestBody !== undefined && 'The body is not JSON.',
     503:
       (asks || operation.requestBody !== undefined) &&
-      'The database cannot be asked, or too many large requests are being read; `Retry-After` says when to try again.',
+      'The database is not available, or too many large requests are being read; `Retry-After` says when to try again.',
     507: asks && method !== 'get' && diskFull[507],
     429:
       budget !== 'none' && right !== undefined && 'Too many requests; `Retry-After` says how long to wait.',
@@ -84,7 +84,7 @@ function complete(operation: Operation & { 'x-right'?: Right; 'x-throttle'?: Bud
   if (right !== 'anyone') operation.security = [{ bearer: [] }];
 }
 
-/** The push library's routes, whose contract is PROTOCOL.md; the library knows nothing of OpenAPI. */
+/** Describes the push library's routes. Their contract is PROTOCOL.md, and the library knows nothing of OpenAPI. */
 function describePush(paths: OpenAPIObject['paths']): void {
   const refusals = Object.fromEntries(
     Object.values(refusalTable).map(({ http }) => [http, { description: 'Refused; see PROTOCOL.md.' }]),
@@ -93,16 +93,16 @@ function describePush(paths: OpenAPIObject['paths']): void {
   if (stream !== undefined) {
     stream.summary = 'Opens a stream of messages; with `Upgrade: websocket`, over WebSocket';
     stream.description =
-      'A login token, or a project token with the scope `push:subscribe`. See PROTOCOL.md.';
+      'Needs a login token, or a project token with the scope `push:subscribe`. See PROTOCOL.md.';
     stream.security = [{ bearer: [] }];
     stream.parameters = [
       parameter('query', 'access_token', 'The token, where a client cannot set headers.'),
-      parameter('header', 'Last-Event-ID', 'The cursor to go on from.'),
+      parameter('header', 'Last-Event-ID', 'The cursor to resume from.'),
       parameter('query', 'last_event_id', 'The same, where a client cannot set headers.'),
-      parameter('query', 'lastEventId', 'The same, as some libraries write it.'),
-      parameter('query', 'client', 'Which app and build this is: NAME/VERSION.'),
+      parameter('query', 'lastEventId', 'The same, as some libraries spell it.'),
+      parameter('query', 'client', 'The app and its build: NAME/VERSION.'),
       parameter('query', 'types', 'Only these message types, separated by commas.'),
-      parameter('query', 'replaces', 'The `connection_id` of the stream whose place this one takes.'),
+      parameter('query', 'replaces', 'The `connection_id` of the stream that this one replaces.'),
     ];
     stream.responses = {
       200: {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import express, { type RequestHandler } from 'express';
 import { apiHeaders, policyFor } from '../http/security-headers.js';
 
-/** Swagger UI's own files, without its page: that one needs inline styles and scripts. */
+/** Swagger UI's own files, except its page, which needs inline styles and scripts. */
 const FILES = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
 const folder = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
 
@@ -25,7 +25,7 @@ const page = `<!doctype html>
 `;
 const start = `SwaggerUIBundle({ url: '/docs/openapi.json', dom_id: '#docs', deepLinking: true });\n`;
 
-/** Serves the API's description: to read at `/docs`, for programs at `/docs/openapi.json`. */
+/** Serves the API's description: for people at `/docs`, for programs at `/docs/openapi.json`. */
 export function apiDocs(describe: () => unknown): RequestHandler {
   let described: string | undefined;
   const router = express.Router();

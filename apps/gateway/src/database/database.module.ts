@@ -1,7 +1,7 @@
 import { Global, Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
-import { DatabaseJournal } from './outbox.js';
 import type { OpenDatabase } from './database.js';
 import { AUTHENTICATION_DATABASE, DATABASE } from './database.token.js';
+import { DatabaseJournal } from './outbox.js';
 
 /** Injects the `OpenDatabase`. */
 export const OPEN = Symbol('OPEN');

@@ -14,32 +14,32 @@ import { queryError } from './query-error.js';
 
 type Client = Pick<PGlite, 'query'>;
 
-/** The embedded PGlite, in a folder of its own. */
+/** The embedded PGlite database, in a folder of its own. */
 export class EmbeddedDatabase {
   private constructor(
     private readonly client: PGlite,
     readonly space: DiskSpace,
-    private readonly giveBack: () => void,
+    private readonly unlock: () => void,
   ) {}
 
   /** @throws StartupError */
   static async open(folder: string, reserveMib: number): Promise<EmbeddedDatabase> {
-    const giveBack = holdDataFolder(folder);
+    const unlock = holdDataFolder(folder);
     try {
       const space = new DiskSpace(folder, reserveMib * 1024 * 1024, warnOfSpace(folder));
       requireSpace(space, folder, reserveMib);
       const own = join(folder, 'postgres');
       const tightened = tighten(own);
       if (tightened > 0) {
-        const what = tightened === 1 ? 'a file' : `${tightened} files`;
-        new Logger('Database').log(`Took ${what} in ${own} from everybody but this account.`);
+        const what = tightened === 1 ? 'one file' : `${tightened} files`;
+        new Logger('Database').log(`Removed the access of other accounts to ${what} in ${own}.`);
       }
       const client = await openClient(own, folder, space);
-      // What the database is made from comes with rights for everybody.
+      // PGlite's template files come with permissions for everybody.
       tighten(own);
-      return new EmbeddedDatabase(client, space, giveBack);
+      return new EmbeddedDatabase(client, space, unlock);
     } catch (error) {
-      giveBack();
+      unlock();
       throw error;
     }
   }
@@ -51,8 +51,8 @@ export class EmbeddedDatabase {
   }
 
   /**
-   * What PostgreSQL's own processes do elsewhere. A checkpoint gives the space of its log back, so it comes first, on a
-   * full disk too. Then table by table: all at once would hold everybody up for as long as it takes.
+   * Does what PostgreSQL's background processes do elsewhere. The checkpoint comes first, on a full disk too, because it
+   * frees the space of the log. Then it vacuums table by table: all at once would block every query meanwhile.
    */
   async upkeep(): Promise<void> {
     await this.client.exec('CHECKPOINT').catch((error: unknown) => {
@@ -72,7 +72,7 @@ export class EmbeddedDatabase {
 
   async close(): Promise<void> {
     await this.client.close();
-    this.giveBack();
+    this.unlock();
   }
 
   async #transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
@@ -88,7 +88,7 @@ export class EmbeddedDatabase {
         }
       });
     } catch (error) {
-      // Undoing it may fail too; why it was undone counts.
+      // The rollback may fail too; the first error is the cause.
       throw first === undefined ? queryError('COMMIT', error) : first.error;
     }
   }
@@ -97,12 +97,12 @@ export class EmbeddedDatabase {
     const query = async (statement: string, values?: unknown[], options?: QueryOptions) => {
       if (!onlyReads(statement)) this.space.require();
       const result = await client.query(statement, values, options);
-      // It ran in this thread, and nothing of it waits for anything outside: without this, the event loop would not
-      // turn until a whole transaction is done, nobody would be answered, and the watchdog would take it for a spin.
+      // The query ran in this thread and waited for no I/O. Without this, the event loop would not turn until a whole
+      // transaction is done: no request would be answered, and the watchdog would take it for a spin.
       await turn();
       return result;
     };
-    // drizzle asks nothing else of it.
+    // drizzle uses nothing else of the client.
     return plainErrors(drizzle({ client: { query } as unknown as PGlite }));
   }
 }
@@ -129,7 +129,7 @@ async function openClient(own: string, folder: string, space: DiskSpace): Promis
 function requireSpace(space: DiskSpace, folder: string, reserveMib: number): void {
   if (space.freeMib >= reserveMib) return;
   throw new StartupError(
-    `The disk of the data folder ${folder} has ${space.freeMib} MB free, and ${reserveMib} MB are kept for the database's own work (DATA_DIR_RESERVE_MB); nothing is lost: make space on that disk, and start again.`,
+    `The disk of the data folder ${folder} has ${space.freeMib} MB free, and ${reserveMib} MB are kept for the database's own work (DATA_DIR_RESERVE_MB); nothing is lost: make room on that disk, and start again.`,
   );
 }
 
@@ -138,7 +138,7 @@ const warnOfSpace = (folder: string) => {
   return (isShort: boolean, freeMib: number): void => {
     if (isShort)
       logger.warn(
-        `The disk of ${folder} has ${freeMib} MB free: nothing more is stored until there is space again (DATA_DIR_RESERVE_MB).`,
+        `The disk of ${folder} has ${freeMib} MB free: nothing more is stored until there is room again (DATA_DIR_RESERVE_MB).`,
       );
     else logger.log(`The disk of ${folder} has ${freeMib} MB free: everything is stored again.`);
   };

@@ -7,10 +7,10 @@ import { AUTHENTICATION_DATABASE, DATABASE } from './database.token.js';
 import type { Database, Transaction } from './database.js';
 import { pushLog, pushMessages } from './schema/push.js';
 
-/** Critical messages that are read at start; a window keeps fewer by default. */
+/** Critical messages that are read at startup; a window retains fewer by default. */
 const READ_AT_START = 10_000;
 
-/** Records messages in the transaction that makes the change they tell of. */
+/** Records messages in the transaction of their change. */
 export async function record(
   transaction: Transaction,
   messages: readonly JournalEntry['message'][],
@@ -19,7 +19,7 @@ export async function record(
   if (rows.length > 0) await transaction.insert(pushMessages).values(rows);
 }
 
-/** Critical messages in the gateway's database, so that they survive it. */
+/** The outbox: critical messages in the gateway's database, so that they survive the process. */
 @Injectable()
 export class DatabaseJournal implements Journal {
   constructor(
@@ -34,7 +34,7 @@ export class DatabaseJournal implements Journal {
       .onConflictDoUpdate({ target: pushLog.only, set: { generation: sql`${pushLog.generation} + 1` } })
       .returning();
     if (log === undefined) throw new Error('the database gave no log back');
-    // Those without a place come first: nobody has had them.
+    // Messages without an offset come first: nobody has been sent them.
     const rows = await this.database
       .select()
       .from(pushMessages)
@@ -56,12 +56,12 @@ export class DatabaseJournal implements Journal {
         .set({ cursor, place: String(place) })
         .where(eq(pushMessages.recordId, recordId));
     } catch (error) {
-      // The disk has been full since the message was committed: a restart repeats it with another id. The log says so once.
+      // The disk filled up after the message was committed. A restart repeats it with another id. The full disk is logged once.
       if (!(error instanceof DiskFull)) throw error;
     }
   }
 
-  /** Drops what is older than `oldest`, and notes up to where. */
+  /** Drops messages older than `oldest`, and records the last cursor dropped. */
   async prune(oldest: Date): Promise<void> {
     await this.database.transaction(async (transaction) => {
       const dropped = await transaction

@@ -2,34 +2,34 @@ import { Injectable } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol';
 import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions, type Publish } from '../database/transactions.js';
-import { FaultLog } from '../process/fault-log.js';
 import { ProblemException, unauthorized } from '../http/problem.js';
-import { TimeSlice } from '../process/time-slice.js';
 import type { Share } from '../organizations/plans.js';
 import { ShareTaken, UsageMeter } from '../organizations/usage.js';
-import { PendingAmendments } from './pending-amendments.js';
+import { FaultLog } from '../process/fault-log.js';
+import { TimeSlice } from '../process/time-slice.js';
 import { isEvent } from './event-input.js';
 import { groupBySignature, type StackGroup } from './group-events.js';
 import { IngestQueues } from './ingest-queue.js';
+import { PendingAmendments } from './pending-amendments.js';
 import { countStacks, insertEvents, type IngestTarget, type StoredStack } from './store-events.js';
 
 /** What became of a batch. */
 interface Taken {
   readonly accepted: number;
-  /** The plan had no room for them. */
+  /** Events that exceeded the plan. */
   readonly dropped: number;
 }
 
 /** Stacks of one statement. It is small enough to block nobody for long where the database is embedded. */
 const UPSERTED_ROWS = 250;
 /**
- * How often a batch that reaches the plan's limit is stored anew because others took the room meanwhile. Each time, one of
- * them was committed, and few are in work at once.
+ * How often a batch at the plan's limit is tried when other batches use up the rest meanwhile. Each failed attempt means
+ * that another batch was committed, and few run at once.
  */
 const ATTEMPTS = 8;
 const RETRY_AFTER_SECONDS = 5;
 
-/** Takes events in: groups them into stacks, counts them, and tells of each stack once. */
+/** Ingests events: groups them into stacks, counts and stores them, and publishes each stack's change once. */
 @Injectable()
 export class Ingest {
   readonly #faults = new FaultLog(Ingest.name);
@@ -38,18 +38,19 @@ export class Ingest {
     private readonly transactions: Transactions,
     private readonly usage: UsageMeter,
     private readonly queues: IngestQueues,
-    private readonly early: PendingAmendments,
+    private readonly pending: PendingAmendments,
   ) {}
 
   /**
-   * Takes a batch as a client sent it, up to the limit of the organization's plan, in the order sent; what is no event is
-   * left out. Resolves after commit. @throws ProblemException 402 if nothing fits, 429 if too many wait
+   * Accepts a batch as a client sent it: its first events, up to the limit of the organization's plan. Elements that are
+   * not events are left out. Resolves after the commit.
+   * @throws ProblemException 402 if no event fits, 429 if too many batches wait
    */
   async accept(target: IngestTarget, batch: readonly unknown[], now: Date): Promise<Taken> {
     const events = batch.filter(isEvent);
     if (events.length === 0) return { accepted: 0, dropped: 0 };
     try {
-      return await this.queues.run(target.projectId, events.length, () => this.#take(target, events, now));
+      return await this.queues.run(target.projectId, events.length, () => this.#attempt(target, events, now));
     } catch (error) {
       if (error instanceof QueryError && error.code === FOREIGN_KEY_VIOLATION)
         throw unauthorized('The project was deleted, and its tokens with it.');
@@ -57,7 +58,7 @@ export class Ingest {
     }
   }
 
-  async #take(target: IngestTarget, events: readonly object[], now: Date): Promise<Taken> {
+  async #attempt(target: IngestTarget, events: readonly object[], now: Date): Promise<Taken> {
     const { organizationId } = target;
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
       const share = await this.usage.shareOf(organizationId, events.length, now);
@@ -74,7 +75,7 @@ export class Ingest {
     }
     throw new ProblemException(
       429,
-      "Many batches reach the plan's limit at once; send this one again, or fewer at once.",
+      "Many batches reach the plan's limit at once; send this one again, or send fewer at once.",
       undefined,
       RETRY_AFTER_SECONDS,
     );
@@ -102,14 +103,14 @@ export class Ingest {
     });
   }
 
-  /** The events are committed: nobody must be told that they failed, since a client would send them again. */
+  /** Never fails: the events are committed, and a client that saw a failure would send them again. */
   async #amend(projectId: string, groups: readonly StackGroup[]): Promise<void> {
     const names = new Set<string>();
     for (const { events: own } of groups)
       for (const { referenceId, userIdentity } of own)
         for (const name of [referenceId, userIdentity]) if (name !== undefined) names.add(name);
     try {
-      await this.early.giveTo(projectId, names);
+      await this.pending.applyTo(projectId, names);
     } catch (error) {
       this.#faults.failure(error, 'amending committed events');
     }
@@ -121,12 +122,12 @@ function announce(
   { organizationId, projectId }: IngestTarget,
   { stackId, isNew, events: own }: StoredStack,
 ): void {
-  const place = { organization_id: organizationId, project_id: projectId, data: {} };
+  const of = { organization_id: organizationId, project_id: projectId, data: {} };
   const [first] = own;
   publish({
     type: 'StackChanged',
     message: {
-      ...place,
+      ...of,
       type: 'Stack',
       id: stackId,
       change_type: isNew ? ChangeType.Added : ChangeType.Saved,
@@ -135,7 +136,7 @@ function announce(
   publish({
     type: 'PersistentEventChanged',
     message: {
-      ...place,
+      ...of,
       type: 'PersistentEvent',
       ...(first !== undefined && own.length === 1 ? { id: first.id } : {}),
       stack_id: stackId,

@@ -5,21 +5,21 @@ import { DATABASE } from '../database/database.token.js';
 import { pendingAmendments, events } from '../database/schema/events.js';
 import { newestOf, sessionOf } from './event-reference.js';
 
-/** Of one kind and project. A project that says very much of events that never come pushes out its own. */
+/** Of one kind and project. A project with many amendments of events that never come displaces only its own. */
 const MOST_WAITING = 500;
-/** Client libraries keep events for hours while they cannot send them. */
+/** Client libraries queue events for hours while they cannot send them. */
 const HOURS = 24;
-/** How exact a session's last activity is: a write for each heartbeat would cost more than it tells. */
+/** The precision of a session's last activity: a write for each heartbeat would cost more than it is worth. */
 export const ACTIVITY_MS = 60_000;
 
-/** What was said of an event that is not there. */
-type Early = { readonly projectId: string; readonly reference: string } & (
+/** An amendment of an event that has not come. */
+type Pending = { readonly projectId: string; readonly reference: string } & (
   | { readonly kind: 'description'; readonly said: Record<string, unknown> }
   | { readonly kind: 'heartbeat'; readonly closed: boolean }
 );
-type Kind = Early['kind'];
+type Kind = Pending['kind'];
 
-/** How the event is found that an amendment is of, and what of the event it changes. What was said of it since it came stands. */
+/** How each kind of amendment finds its event, and what it changes. An amendment that came after the event takes precedence. */
 const amendmentOf: Readonly<
   Record<Kind, { readonly eventOf: (projectId: string, reference: SQL) => SQL; readonly change: SQL }>
 > = {
@@ -35,27 +35,26 @@ const amendmentOf: Readonly<
 };
 
 /**
- * Amendments that come before their event: client libraries send a description at once, and events with their queue. Each
- * is kept by project and reference until the event comes, within bounds of number and age.
+ * Amendments that come before their event: client libraries send a description at once, but queue events. Each is kept by
+ * project and reference until the event comes, within bounds of number and age.
  */
 @Injectable()
 export class PendingAmendments {
   constructor(@Inject(DATABASE) private readonly database: Database) {}
 
   /**
-   * Keeps one, in place of an older one of its kind and reference; beyond the most, those are forgotten that were said
-   * longest ago.
+   * Keeps an amendment, and replaces an older one of its kind and reference. Beyond the limit, the oldest are forgotten.
    */
-  async keep(early: Early, now: Date): Promise<void> {
-    const { projectId, kind, reference } = early;
-    const said = early.kind === 'description' ? { said: early.said } : { closed: early.closed };
-    // A heartbeat repeats itself: at most one write a minute, and one when it closes.
+  async keep(amendment: Pending, now: Date): Promise<void> {
+    const { projectId, kind, reference } = amendment;
+    const said = amendment.kind === 'description' ? { said: amendment.said } : { closed: amendment.closed };
+    // Heartbeats repeat: at most one write a minute, and one at the close.
     const isDue =
-      early.kind === 'description'
+      amendment.kind === 'description'
         ? undefined
         : or(
             lt(pendingAmendments.noted, new Date(now.getTime() - ACTIVITY_MS)),
-            early.closed ? eq(pendingAmendments.closed, false) : undefined,
+            amendment.closed ? eq(pendingAmendments.closed, false) : undefined,
           );
     const [written] = await this.database
       .insert(pendingAmendments)
@@ -67,16 +66,16 @@ export class PendingAmendments {
       })
       .returning({ isNew: sql<boolean>`(xmax = 0)` });
     if (written === undefined) return;
-    if (written.isNew) await this.#makeRoom(projectId, kind);
-    // The event may have come meanwhile, and looked before this was kept.
-    await this.#give(projectId, kind, [reference]);
+    if (written.isNew) await this.#dropOldest(projectId, kind);
+    // The event may have come meanwhile, and looked for amendments before this one was stored.
+    await this.#apply(projectId, kind, [reference]);
   }
 
   /**
-   * Gives events that have come what was said of them before. `names`: their references, and the identities of their users.
-   * After the commit of the events: what is kept before is found here, and what is kept later finds the event.
+   * Applies pending amendments to events that have come. `names`: their references, and their users' identities. Call it
+   * after the commit of the events: amendments stored before are found here, and later ones find the event.
    */
-  async giveTo(projectId: string, names: ReadonlySet<string>): Promise<void> {
+  async applyTo(projectId: string, names: ReadonlySet<string>): Promise<void> {
     if (names.size === 0) return;
     const waiting = await this.database
       .select({ kind: pendingAmendments.kind, reference: pendingAmendments.reference })
@@ -86,28 +85,28 @@ export class PendingAmendments {
       const named = waiting
         .filter((one) => one.kind === kind && names.has(one.reference))
         .map(({ reference }) => reference);
-      if (named.length > 0) await this.#give(projectId, kind, named);
+      if (named.length > 0) await this.#apply(projectId, kind, named);
     }
   }
 
-  /** Forgets those whose event did not come. */
+  /** Forgets amendments whose event did not come. */
   async prune(now: Date): Promise<void> {
     const oldest = new Date(now.getTime() - HOURS * 3_600_000);
     await this.#forget(lt(pendingAmendments.noted, oldest));
   }
 
   /**
-   * Those that have an event go to it, in one statement; the others wait on. Whoever gives the same at once waits, and looks
-   * at events that have come meanwhile.
+   * Applies the amendments that have an event, in one statement; the others go on waiting. A concurrent call for the same
+   * amendments waits for the row locks, and then sees events that have come meanwhile.
    */
-  async #give(projectId: string, kind: Kind, references: readonly string[]): Promise<void> {
+  async #apply(projectId: string, kind: Kind, references: readonly string[]): Promise<void> {
     const { eventOf, change } = amendmentOf[kind];
     await this.database.execute(sql`
       WITH found AS MATERIALIZED (
         SELECT early.*, ${eventOf(projectId, sql`early.reference`)} AS event_id FROM ${pendingAmendments} AS early
         WHERE project_id = ${projectId} AND kind = ${kind} AND reference = ANY(${sql.param([...references])}::text[])
         ORDER BY reference FOR UPDATE
-      ), given AS (
+      ), applied AS (
         DELETE FROM ${pendingAmendments} AS early USING found
         WHERE early.project_id = found.project_id AND early.kind = found.kind AND early.reference = found.reference
           AND found.event_id IS NOT NULL
@@ -115,7 +114,7 @@ export class PendingAmendments {
       UPDATE ${events} SET ${change} FROM found WHERE events.id = found.event_id`);
   }
 
-  async #makeRoom(projectId: string, kind: Kind): Promise<void> {
+  async #dropOldest(projectId: string, kind: Kind): Promise<void> {
     const own = and(eq(pendingAmendments.projectId, projectId), eq(pendingAmendments.kind, kind));
     const last = this.database
       .select({ noted: pendingAmendments.noted })
@@ -127,7 +126,7 @@ export class PendingAmendments {
     await this.#forget(and(own, lte(pendingAmendments.noted, last)));
   }
 
-  /** But for those that somebody works on at the moment, so that no two wait for each other. */
+  /** Skips amendments that another transaction has locked, so that no two deadlock. */
   async #forget(which: SQL | undefined): Promise<void> {
     const { projectId, kind, reference } = pendingAmendments;
     const free = this.database

@@ -1,20 +1,20 @@
 import { Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { and, desc, eq, ilike, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { events, stacks, stackStatuses } from '../database/schema/events.js';
 import { Answers } from '../http/answers.js';
-import { notFound } from '../http/problem.js';
 import { Page, paging, type Paging } from '../http/page.js';
+import { notFound } from '../http/problem.js';
 import { futureInstant, idSchema, idsSchema, lookedFor } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { Organizations } from '../organizations/organizations.js';
 import { Projects } from '../organizations/projects.js';
 import { eventView, stackView, toEventView, toStackView } from './stack-view.js';
 import { Stacks, statusChange } from './stacks.js';
 
-/** Words of a search that are looked at. */
+/** Words of a search that count. */
 const MOST_WORDS = 10;
 
 const status = z.enum(stackStatuses, `must be one of ${stackStatuses.join(', ')}`);
@@ -39,7 +39,7 @@ const snooze = z.object({ snoozeUntilUtc: futureInstant });
 const foreign = { 404: 'There is no such stack for the caller.' };
 const oneIsForeign = { 404: 'One of them does not exist for the caller; none was changed.' };
 
-/** Stacks and their events, for people. */
+/** Stacks and their events, for users. */
 @Controller('api/v2')
 @Allow('user')
 export class StacksController {
@@ -51,7 +51,7 @@ export class StacksController {
   ) {}
 
   @Get('organizations/:id/stacks')
-  @Answers("An organization's stacks; q: words that are in the title", {
+  @Answers("An organization's stacks; `q`: words in the title", {
     body: stackView,
     list: true,
     also: { 404: 'There is no such organization for the caller.' },
@@ -66,7 +66,7 @@ export class StacksController {
   }
 
   @Get('projects/:id/stacks')
-  @Answers("A project's stacks; q: words that are in the title", {
+  @Answers("A project's stacks; `q`: words in the title", {
     body: stackView,
     list: true,
     also: { 404: 'There is no such project for the caller.' },
@@ -132,7 +132,7 @@ export class StacksController {
   }
 
   @Post('stacks/:ids/mark-fixed')
-  @Answers('Marks stacks fixed; the next event makes one regressed', { also: oneIsForeign })
+  @Answers('Marks stacks as fixed; a later event makes a stack regressed', { also: oneIsForeign })
   markFixed(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idsSchema }) { ids }: { ids: string[] },
@@ -141,7 +141,7 @@ export class StacksController {
   }
 
   @Post('stacks/:ids/mark-snoozed')
-  @Answers('Snoozes stacks; at that date they are open again', { also: oneIsForeign })
+  @Answers('Snoozes stacks until a date, when they are open again', { also: oneIsForeign })
   markSnoozed(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idsSchema }) { ids }: { ids: string[] },
@@ -151,7 +151,7 @@ export class StacksController {
   }
 
   @Post('stacks/:ids/mark-critical')
-  @Answers('Says that occurrences of these stacks are critical', { also: oneIsForeign })
+  @Answers('Marks the occurrences of stacks as critical', { also: oneIsForeign })
   markCritical(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idsSchema }) { ids }: { ids: string[] },
@@ -160,7 +160,7 @@ export class StacksController {
   }
 
   @Delete('stacks/:ids/mark-critical')
-  @Answers('Takes that back', { also: oneIsForeign })
+  @Answers('Marks the occurrences of stacks as not critical', { also: oneIsForeign })
   unmarkCritical(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idsSchema }) { ids }: { ids: string[] },

@@ -1,17 +1,17 @@
 import { ProblemException } from './problem.js';
 
 export interface BodyMemoryLimits {
-  /** Bodies of one address at once. */
+  /** Bodies of one address at a time. */
   readonly bodiesPerAddress: number;
-  /** Bytes of all bodies at once; one address may have half of them. */
+  /** Bytes of all bodies at a time; one address may use half of them. */
   readonly bytes: number;
 }
 
 const RETRY_AFTER_SECONDS = 1;
 
-/** A body that is in memory: until its request is answered. */
+/** A body in memory, until the response to its request is sent. */
 export interface HeldBody {
-  /** Counts bytes that came. @throws ProblemException 429 or 503 if there is no room for them */
+  /** Counts received bytes. @throws ProblemException 429 or 503 if they exceed a limit */
   grow(bytes: number): void;
   release(): void;
 }
@@ -21,7 +21,7 @@ interface Held {
   bytes: number;
 }
 
-/** How much of other people's text is in memory at once: by address, so that one cannot take all of it, and in all. */
+/** Limits the memory that bodies take: in all, and by address, so that one address cannot take all of it. */
 export class BodyMemory {
   readonly #of = new Map<string, Held>();
   #bytes = 0;
@@ -34,7 +34,7 @@ export class BodyMemory {
     if (own.bodies >= this.limits.bodiesPerAddress) {
       throw new ProblemException(
         429,
-        `Your address is sending ${own.bodies} bodies at once, the limit; wait for answers before you send more.`,
+        `Your address is sending ${own.bodies} bodies at once, which is the limit; wait for responses before you send more.`,
         undefined,
         RETRY_AFTER_SECONDS,
       );
@@ -63,14 +63,14 @@ export class BodyMemory {
     if (this.#bytes > bytes)
       throw new ProblemException(
         503,
-        'Too many large requests are being read just now; try again.',
+        'Too many large requests are being read at the moment; try again.',
         undefined,
         RETRY_AFTER_SECONDS,
       );
     if (own.bytes > bytes / 2)
       throw new ProblemException(
         429,
-        'Your address is sending too much at once; wait for answers before you send more.',
+        'Your address is sending too much at once; wait for responses before you send more.',
         undefined,
         RETRY_AFTER_SECONDS,
       );

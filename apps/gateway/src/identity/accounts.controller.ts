@@ -1,6 +1,7 @@
 import { Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { asc, sql } from 'drizzle-orm';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { users } from '../database/schema/accounts.js';
@@ -8,7 +9,6 @@ import { Answers } from '../http/answers.js';
 import { Page, paging } from '../http/page.js';
 import { idSchema, instant, lookedFor } from '../http/schemas.js';
 import { Accounts } from './accounts.js';
-import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { toUserView, userView } from './user-view.js';
 
 const listing = paging.extend({
@@ -19,7 +19,7 @@ const listing = paging.extend({
 const accountView = userView.extend({ created_utc: instant, locked_utc: instant.nullable() });
 const noSuchUser = { 404: 'There is no such user.' };
 
-/** Everyone's accounts, for administrators. */
+/** All accounts, for administrators. */
 @Controller('api/v2/users')
 @Allow('administrator')
 export class AccountsController {
@@ -29,7 +29,7 @@ export class AccountsController {
   ) {}
 
   @Get()
-  @Answers('All accounts, by address; q: a part of the address', { body: accountView, list: true })
+  @Answers('All accounts, by address; `q`: a part of the address', { body: accountView, list: true })
   async list(@Query({ schema: listing }) query: z.output<typeof listing>) {
     const found = this.database
       .select()
@@ -45,9 +45,9 @@ export class AccountsController {
   }
 
   @Post(':id/lock')
-  @Answers('Keeps an account from logging in; its sessions and their streams end at once', {
+  @Answers('Locks an account: it cannot log in, and its sessions and their streams end at once', {
     status: 204,
-    also: { ...noSuchUser, 409: "It is the caller's own." },
+    also: { ...noSuchUser, 409: "It is the caller's own account." },
   })
   async lock(
     @CallingUser() { userId }: UserCaller,
@@ -57,7 +57,7 @@ export class AccountsController {
   }
 
   @Delete(':id/lock')
-  @Answers('Lets an account log in again', { status: 204, also: noSuchUser })
+  @Answers('Unlocks an account, which can log in again', { status: 204, also: noSuchUser })
   async unlock(@Param({ schema: idSchema }) { id }: { id: string }): Promise<void> {
     await this.accounts.unlock(id);
   }

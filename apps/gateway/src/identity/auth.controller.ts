@@ -2,16 +2,16 @@ import { Body, Controller, Get, Headers, Inject, Ip, Post, Res } from '@nestjs/c
 import { eq } from 'drizzle-orm';
 import type { Response } from 'express';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { users } from '../database/schema/accounts.js';
-import { networkOf } from '../parsing/address.js';
 import { Answers, diskFull } from '../http/answers.js';
 import { ProblemException, unauthorized } from '../http/problem.js';
 import { emailAddress, line, lookedFor } from '../http/schemas.js';
-import { FailedLogins } from './failed-logins.js';
+import { networkOf } from '../parsing/address.js';
 import { SETTINGS, type Settings } from '../process/settings.js';
-import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
+import { FailedLogins } from './failed-logins.js';
 import { PasswordChoices } from './password-choices.js';
 import { verifyNobody, verifyPassword } from './passwords.js';
 import { Sessions } from './sessions.js';
@@ -39,7 +39,7 @@ export class AuthController {
 
   @Post('login')
   @Allow('anyone')
-  @Answers('Begins a session of 30 days', {
+  @Answers('Logs in, with a session of 30 days', {
     body: session,
     also: { 401: 'The address or the password is wrong, or the account is locked.' },
   })
@@ -54,7 +54,7 @@ export class AuthController {
     const [found] = await this.database.select().from(users).where(eq(users.email, account));
     const right =
       found === undefined ? await verifyNobody(password) : await verifyPassword(found.passwordHash, password);
-    // A locked account looks like a wrong password, after the same work: only its owner and administrators may know.
+    // A locked account looks like a wrong password, and takes as long: only its owner and administrators may know.
     const mayLogIn = found !== undefined && right && found.locked === null;
     const token = mayLogIn ? await this.sessions.begin(found, userAgent) : undefined;
     if (token === undefined) throw unauthorized('The e-mail address or the password is wrong.');
@@ -64,12 +64,12 @@ export class AuthController {
 
   @Post('signup')
   @Allow('anyone')
-  @Answers('Makes an account and begins its first session; with an invitation, accepts it', {
+  @Answers('Makes an account and begins its first session; accepts an invitation, if there is one', {
     status: 201,
     body: session,
     also: {
       404: 'Sign-up is switched off (`ENABLE_SIGNUP`), or there is no such invitation.',
-      409: 'The address has an account, or the organization has no place for another member.',
+      409: 'The address has an account, or the organization has too many members.',
     },
   })
   async signUp(
@@ -87,7 +87,7 @@ export class AuthController {
 
   @Get('logout')
   @Allow('user')
-  @Answers('Ends the session whose token calls', { status: 204, also: diskFull })
+  @Answers("Ends the caller's session", { status: 204, also: diskFull })
   logoutByGet(
     @CallingUser() caller: UserCaller,
     @Res({ passthrough: true }) response: Response,
@@ -97,7 +97,7 @@ export class AuthController {
 
   @Post('logout')
   @Allow('user')
-  @Answers('Ends the session whose token calls', { status: 204 })
+  @Answers("Ends the caller's session", { status: 204 })
   async logout(
     @CallingUser() { tokenId }: UserCaller,
     @Res({ passthrough: true }) response: Response,

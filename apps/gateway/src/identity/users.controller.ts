@@ -1,6 +1,8 @@
 import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { and, desc, eq } from 'drizzle-orm';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
+import { notExpired } from '../access/tokens.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { users } from '../database/schema/accounts.js';
@@ -9,8 +11,6 @@ import { Answers } from '../http/answers.js';
 import { Page, paging, type Paging } from '../http/page.js';
 import { notFound } from '../http/problem.js';
 import { instant } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
-import { notExpired } from '../access/tokens.js';
 import { toUserView, userView } from './user-view.js';
 
 const meView = userView.extend({ organization_ids: z.array(z.uuid()).readonly() });

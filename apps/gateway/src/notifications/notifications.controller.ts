@@ -1,19 +1,19 @@
 import { Body, Controller, Delete, Get, Post, Query, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { notificationLevels, notificationTargets } from '../database/schema/notifications.js';
 import { Answers } from '../http/answers.js';
 import { flag, instant, line } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { Notifications } from './notifications.js';
 
 const release = z.object({ critical: flag });
-/** What is said, in either of two fields: existing clients know both. */
+/** The text is in either of two fields: existing clients use both. */
 const said = z.object({ value: line(1000).optional(), message: line(1000).optional() });
 const textOf = <Body extends z.output<typeof said>>(body: Body, context: z.RefinementCtx<Body>) => {
   const text = body.value ?? body.message;
   if (text !== undefined) return { ...body, text };
-  context.addIssue({ code: 'custom', path: ['value'], message: 'must be given, or message' });
+  context.addIssue({ code: 'custom', path: ['value'], message: 'is missing; send it, or message' });
   return z.NEVER;
 };
 const releaseText = said.transform(textOf);
@@ -32,14 +32,14 @@ const systemView = z.object({
   target: z.enum(notificationTargets),
 });
 
-/** What administrators tell everyone who is signed in. */
+/** Notifications from administrators to everyone who is signed in. */
 @Controller('api/v2/notifications')
 export class NotificationsController {
   constructor(private readonly notifications: Notifications) {}
 
   @Post('release')
   @Allow('administrator')
-  @Answers('Tells every app that there is a new version; a critical one makes them load it soon', {
+  @Answers('Tells every app that there is a new version; a critical one makes the apps reload soon', {
     body: releaseView,
   })
   async release(
@@ -54,7 +54,7 @@ export class NotificationsController {
 
   @Get('system')
   @Allow('user')
-  @Answers('The system notification that stands', {
+  @Answers('The current system notification', {
     body: systemView,
     also: { 204: 'There is none.' },
   })
@@ -67,7 +67,7 @@ export class NotificationsController {
 
   @Post('system')
   @Allow('administrator')
-  @Answers('Shows a notification in the apps, in place of the one that stands', { body: systemView })
+  @Answers('Shows a system notification in the apps, in place of the current one', { body: systemView })
   async announce(
     @CallingUser() { userId }: UserCaller,
     @Body({ schema: systemText }) { text, level, target }: z.output<typeof systemText>,
@@ -79,7 +79,7 @@ export class NotificationsController {
 
   @Delete('system')
   @Allow('administrator')
-  @Answers('Takes the system notification away', { status: 204 })
+  @Answers('Removes the system notification', { status: 204 })
   async clear(): Promise<void> {
     await this.notifications.clearSystem(new Date());
   }

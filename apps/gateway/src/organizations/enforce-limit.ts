@@ -1,8 +1,8 @@
 import { conflict } from '../http/problem.js';
 
 /**
- * Refuses what would be one more than a setting allows. Count in a transaction that has the row locked to which the things
- * belong: then no other adds one meanwhile. @throws ProblemException 409
+ * Refuses one more than a setting allows. Count in a transaction that has locked the owning row, so that nobody else adds
+ * one meanwhile. @throws ProblemException 409
  */
 export async function enforceLimit(
   counted: Promise<number>,

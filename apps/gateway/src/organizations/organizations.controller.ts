@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { asc, eq } from 'drizzle-orm';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { users } from '../database/schema/accounts.js';
@@ -8,7 +9,6 @@ import { memberships, organizations, planIds } from '../database/schema/organiza
 import { Answers } from '../http/answers.js';
 import { Page, paging, type Paging } from '../http/page.js';
 import { emailAddress, idSchema, instant, line } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { toUserView, userView } from '../identity/user-view.js';
 import { Organizations, type Organization } from './organizations.js';
 import { UsageMeter, type PeriodUsage } from './usage.js';
@@ -19,8 +19,8 @@ const planChoice = z.object({ planId: z.enum(planIds, `must be one of ${planIds.
 
 const periodUsageView = z.object({
   total: z.int(),
-  limit: z.int().nullable().meta({ description: 'null: any number' }),
-  dropped: z.int().meta({ description: 'events that the plan had no room for' }),
+  limit: z.int().nullable().meta({ description: 'null: no limit' }),
+  dropped: z.int().meta({ description: 'events dropped because the plan was used up' }),
 });
 const organizationView = z.object({
   id: z.uuid(),
@@ -78,7 +78,7 @@ export class OrganizationsController {
   }
 
   @Post(':id/change-plan')
-  @Answers('Changes the plan; what was refused under the old one is forgiven', {
+  @Answers('Changes the plan; the organization no longer counts as over its limit', {
     body: organizationView,
     also: foreign,
   })
@@ -110,10 +110,10 @@ export class OrganizationsController {
   }
 
   @Delete(':id/users/:email')
-  @Answers('Removes a member, perhaps the caller', {
+  @Answers('Removes a member, who may be the caller', {
     status: 204,
     also: {
-      404: 'There is no such organization for the caller, or no such member.',
+      404: 'There is no such organization for the caller, or it has no such member.',
       409: 'It is the last member.',
     },
   })

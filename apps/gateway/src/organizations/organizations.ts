@@ -1,20 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol';
 import { and, eq, ne, or } from 'drizzle-orm';
+import type { UserCaller } from '../access/caller.js';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { users } from '../database/schema/accounts.js';
 import { invitations, memberships, organizations, type PlanId } from '../database/schema/organizations.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { conflict, notFound } from '../http/problem.js';
-import type { UserCaller } from '../access/caller.js';
 import { SETTINGS, type Settings } from '../process/settings.js';
 import { enforceLimit } from './enforce-limit.js';
 import { UsageMeter } from './usage.js';
 
 export type Organization = typeof organizations.$inferSelect;
 
-/** Organizations, their members and projects. What the caller may not see does not exist for it. */
+/** Organizations and their members. A foreign organization does not exist for the caller. */
 @Injectable()
 export class Organizations {
   constructor(
@@ -30,12 +30,12 @@ export class Organizations {
     return found;
   }
 
-  /** Says that there is no such organization to whoever is no member of it. */
+  /** @throws ProblemException 404 if the caller is not a member */
   requireMember(caller: UserCaller, id: string): void {
     if (!caller.organizationIds.includes(id)) throw notFound('organization');
   }
 
-  /** Says so if the plan is another one than before. */
+  /** Changes the plan, and publishes `PlanChanged` if it is another one. */
   changePlan(id: string, planId: PlanId): Promise<Organization> {
     return this.transactions.run(async (transaction, publish) => {
       const before = await this.lock(transaction, id);
@@ -64,26 +64,26 @@ export class Organizations {
     });
   }
 
-  /** Locks the row for the transaction: whoever adds to an organization does so one after the other. */
+  /** Locks the row for the transaction, so that additions to an organization happen one after another. */
   async lock(transaction: Transaction, id: string): Promise<Organization> {
     const [found] = await transaction
       .select()
       .from(organizations)
       .where(eq(organizations.id, id))
-      // Not `update`: events that come in refer to the row meanwhile.
+      // Not `update`, which would block incoming events: they refer to the row.
       .for('no key update');
     if (found === undefined) throw notFound('organization');
     return found;
   }
 
-  /** Makes an account a member; nothing changes if it is one already. @throws ProblemException 409 at a limit */
+  /** Makes an account a member, unless it is one already. @throws ProblemException 409 at a limit */
   async join(
     transaction: Transaction,
     publish: Publish,
     organizationId: string,
     userId: string,
   ): Promise<Organization> {
-    // The account before the organization, so that no two wait for each other.
+    // The account is locked before the organization, so that no two transactions deadlock.
     await lockAccount(transaction, userId);
     const organization = await this.lock(transaction, organizationId);
     const isOne = and(eq(memberships.organizationId, organizationId), eq(memberships.userId, userId));
@@ -101,7 +101,7 @@ export class Organizations {
 
   removeMember(organizationId: string, email: string): Promise<void> {
     return this.transactions.run(async (transaction, publish) => {
-      // Locked, so that the last two members cannot both leave at once.
+      // The lock: the last two members cannot both leave at once.
       await this.lock(transaction, organizationId);
       const [member] = await transaction
         .select({ userId: users.id })
@@ -118,7 +118,7 @@ export class Organizations {
       await transaction
         .delete(memberships)
         .where(and(eq(memberships.organizationId, organizationId), eq(memberships.userId, member.userId)));
-      // No way back by an invitation: one that the member was given, or that was made before the removal.
+      // No way back by an invitation that the member was sent, or made before the removal.
       await transaction
         .delete(invitations)
         .where(
@@ -131,7 +131,7 @@ export class Organizations {
     });
   }
 
-  /** Refuses what would be one organization more than an account may have; its row is locked before. */
+  /** Refuses one organization more than an account may be in. The caller has locked the account's row. */
   async #enforceLimitOf(transaction: Transaction, userId: string): Promise<void> {
     await enforceLimit(
       transaction.$count(memberships, eq(memberships.userId, userId)),
@@ -144,7 +144,7 @@ export class Organizations {
 const lockAccount = (transaction: Transaction, id: string) =>
   transaction.select({ id: users.id }).from(users).where(eq(users.id, id)).for('no key update');
 
-/** The message of an entity of an organization. */
+/** The body of a message about an entity of an organization. */
 export function entity(type: string, id: string, organizationId: string, change: ChangeType) {
   return { type, id, organization_id: organizationId, change_type: change, data: {} };
 }

@@ -1,11 +1,11 @@
 import { Body, Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { Answers } from '../http/answers.js';
 import { Page, paging, type Paging } from '../http/page.js';
 import { idSchema, instant, line, uuid } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { Organizations } from './organizations.js';
 import { Projects, type Project } from './projects.js';
 

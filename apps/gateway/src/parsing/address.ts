@@ -7,17 +7,18 @@ export type Address = ipaddr.IPv4 | ipaddr.IPv6;
 const MOST_CHARACTERS = 100;
 const QUOTED = /^"([^"]*)"$/;
 const BRACKETED = /^\[([^[\]]*)\]$/;
-/** A port, none after its colon, or a word in its place, as RFC 7239 has them. */
+/** A port, an empty port, or an obfuscated one, as in RFC 7239. */
 const WITH_PORT = /^(.+):(?:\d{1,5}|_[\w.-]+)?$/;
 
 /**
- * An address in any form in which proxies write one: with a port, in brackets, in quotes, with a zone, IPv4 inside IPv6.
- * What only some programs take for one (`1`, `0x7f.1`, `010.0.0.1`) is none: two readers must not see two clients.
+ * Reads an address in any form in which proxies write one: with a port, in brackets, in quotes, with a zone, IPv4 inside
+ * IPv6. Forms that only some programs accept (`1`, `0x7f.1`, `010.0.0.1`) are refused: two readers must not see two
+ * different clients.
  */
 export function readAddress(text: string): Address | undefined {
   if (text.length > MOST_CHARACTERS) return undefined;
   const bare = unwrap(text.trim(), QUOTED).trim();
-  // First as it is: the end of an address of IPv6 looks like a port.
+  // First as it is: the end of an IPv6 address looks like a port.
   return readBare(bare) ?? readBare(unwrap(bare, WITH_PORT));
 }
 
@@ -30,19 +31,19 @@ const withoutZone = (text: string): string => text.split('%', 1)[0] ?? text;
 
 const unwrap = (text: string, pattern: RegExp): string => pattern.exec(text)?.[1] ?? text;
 
-/** Addresses that begin with the same bits. */
+/** All addresses that begin with the same bits. */
 export interface Network {
   readonly first: Address;
   readonly bits: number;
 }
 
-/** An address, or a network as `10.0.0.0/8`; none that holds everybody. */
+/** Reads an address, or a network such as `10.0.0.0/8`; undefined for a network of everybody. */
 export function readNetwork(text: string): Network | undefined {
   const [, written = '', length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text.trim()) ?? [];
   if (isIP(written) === 0) return undefined;
   const first = ipaddr.process(withoutZone(written));
   const all = first.kind() === 'ipv4' ? 32 : 128;
-  // Of IPv4 inside IPv6, those of IPv4 count.
+  // For IPv4 inside IPv6, only the IPv4 bits count.
   const before = written.includes(':') && all === 32 ? 96 : 0;
   const bits = length === undefined ? all : Number(length) - before;
   return bits >= 1 && bits <= all ? { first, bits } : undefined;
@@ -51,12 +52,12 @@ export function readNetwork(text: string): Network | undefined {
 export const isIn = (address: Address, { first, bits }: Network): boolean =>
   address.kind() === first.kind() && address.match(first, bits);
 
-/** Prefixes that stand before an address of IPv4 where a network translates it, each client's one to its own. */
+/** Prefixes of translated IPv4 addresses; each client has an IPv6 address of its own. */
 const TRANSLATED: readonly string[] = ['rfc6052', 'rfc6145'];
 
 /**
- * What a client without a token counts as: its address, or in IPv6 the half that one subscriber has all the rest of. Those
- * whose address is not known count as one.
+ * The key under which a client without a token is counted: its IPv4 address, or its IPv6 /64, since one subscriber has a
+ * whole /64. Clients whose address is not known count as one.
  */
 export function networkOf(written: string | undefined): string {
   const address = written === undefined ? undefined : readAddress(written);

@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 
 declare global {
   interface JSON {
-    /** What V8 has, and TypeScript's own description of it has not yet. */
+    /** V8 has it; TypeScript's library does not declare it yet. */
     rawJSON(text: string): object;
   }
 }
 
 /**
- * A number of a JSON text that JavaScript's own numbers would change, such as an integer beyond 2^53: it keeps its
- * digits, and is written as it came. No object to whoever reads: it has no properties.
+ * A JSON number that a JavaScript number would change, such as an integer beyond 2^53. It keeps its digits, and is
+ * written as it came. It has no properties, so nothing reads it as an object.
  */
 export class ExactNumber {
   readonly #digits: string;
@@ -27,20 +27,20 @@ export class ExactNumber {
   }
 }
 
-/** Shorter ones are what JavaScript has: any fifteen digits are. */
+/** Shorter numbers are exact in JavaScript: any fifteen digits are. */
 const FEWEST_CHARACTERS = 16;
-/** Longer ones are no numbers that anybody counts with, and the database has a bound of its own. */
+/** Nobody calculates with longer numbers, and the database has a bound of its own. */
 const MOST_CHARACTERS = 100;
 
-/** Where such a number may begin, or a text with digits in it. */
+/** Matches where such a number may begin, or a string with digits in it. */
 const LONG = /[[:,\s]-?[\d.]{16}/;
-/** No exponent: a few characters of one are as many digits as one likes. */
+/** No exponent: a few characters of it can stand for any number of digits. */
 const PLAIN = /^-?\d+(?:\.\d+)?$/;
 
 /**
- * `JSON.parse` that changes no number of up to a hundred characters. Those are made texts with a mark that nobody outside
- * can know, and then numbers: what JavaScript has for it, a function that is called for every value, takes fifty times as
- * long, and no deep text. @throws SyntaxError
+ * `JSON.parse` that changes no number of up to a hundred characters. It first turns such numbers into strings with a mark
+ * that nobody outside can know, then the strings into `ExactNumber`s. JavaScript's own means, a reviver that is called for
+ * every value, takes fifty times as long, and fails on deep nesting. @throws SyntaxError
  */
 export function parseExactly(text: string): unknown {
   const parsed: unknown = JSON.parse(text);
@@ -60,7 +60,7 @@ const [SPACE, QUOTE, COMMA, MINUS, ZERO, NINE, BACKSLASH, CLOSE, CLOSE_OBJECT] =
   32, 34, 44, 45, 48, 57, 92, 93, 125,
 ];
 
-/** A valid JSON text, with the numbers that JavaScript would change as texts. */
+/** Rewrites a valid JSON text, with the numbers that JavaScript would change as marked strings. */
 function markNumbers(text: string, mark: string): string {
   const parts: string[] = [];
   let from = 0;
@@ -80,7 +80,7 @@ function markNumbers(text: string, mark: string): string {
   return parts.join('') + text.slice(from);
 }
 
-/** The place of the quote that ends the text which begins there. */
+/** The index of the quote that ends the string which begins there. */
 function endOfText(text: string, begin: number): number {
   for (let at = text.indexOf('"', begin + 1); ; at = text.indexOf('"', at + 1)) {
     let before = at;
@@ -89,16 +89,16 @@ function endOfText(text: string, begin: number): number {
   }
 }
 
-/** The place of the last character of the number which begins there. */
+/** The index of the last character of the number which begins there. */
 function endOfNumber(text: string, begin: number): number {
   for (let at = begin; ; at += 1) {
     const next = text.charCodeAt(at + 1);
-    // After the last character there is none, which is no more than a space either.
+    // At the end of the text, `next` is NaN, which is not greater than a space either.
     if (!(next > SPACE) || next === COMMA || next === CLOSE || next === CLOSE_OBJECT) return at;
   }
 }
 
-/** In place. Not by calls of itself: a JSON text may be nested deeper than calls can be. */
+/** Replaces marked strings, in place. Not recursive: a JSON text may be nested deeper than the call stack allows. */
 function takeMarks<Root extends object>(root: Root, mark: string): Root {
   const waiting: object[] = [root];
   const look = (inside: object, name: string | number, value: unknown): void => {

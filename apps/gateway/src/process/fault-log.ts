@@ -4,10 +4,10 @@ import { LoggableError } from './loggable-error.js';
 
 const LINES = 5;
 const WINDOW_MS = 60_000;
-/** Of a stack. */
+/** Lines of a stack trace. */
 const FRAMES = 12;
 
-/** Logs what failed on our side: a few lines a minute for each kind, then a count, and nothing that people typed. */
+/** Logs our own failures: a few lines a minute of each kind, then a count, and nothing that people typed. */
 export class FaultLog {
   readonly #logger: Logger;
   readonly #budget = new LogBudget(LINES, WINDOW_MS);
@@ -16,7 +16,7 @@ export class FaultLog {
     this.#logger = new Logger(context);
   }
 
-  /** `doing` is the kind, and reads well after "While". */
+  /** `doing`: the kind of failure, a phrase that follows "While". */
   failure(error: unknown, doing: string): void {
     const taken = this.#budget.take(doing, performance.now());
     if (taken === undefined) return;
@@ -26,8 +26,8 @@ export class FaultLog {
 }
 
 /**
- * What may be logged of an error. Our own errors are made to be read; the message of any other may quote its input, so
- * its kind, its code and where it happened have to do.
+ * Describes an error for the log. Our own errors are safe to log. The message of any other may quote its input, so only
+ * its name, its code and its stack are logged.
  */
 export function describeFault(error: unknown): string {
   if (!(error instanceof Error)) return `a ${typeof error} was thrown`;

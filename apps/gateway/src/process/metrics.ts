@@ -1,13 +1,13 @@
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
-import { couldNotListen } from './startup-error.js';
 import type { Settings } from './settings.js';
+import { couldNotListen } from './startup-error.js';
 
-/** What the program counts, and where Prometheus reads it: a listener of its own, which no user reaches. */
+/** The program's metrics. Prometheus reads them from a listener of its own, which users cannot reach. */
 export interface Metrics {
   readonly provider: MeterProvider;
-  /** Also ends the listener: last of all, so that a drain can be watched. */
+  /** Also closes the listener. Call it last, so that a drain can be watched. */
   close(): Promise<void>;
 }
 

@@ -20,10 +20,10 @@ const list = z.string().transform((text) =>
 );
 
 const PROXIES =
-  'must be true (one proxy), a number of proxies, or their addresses and networks, separated by commas, none of which is everybody';
+  'must be true (one proxy), a number of proxies, or their addresses and networks, separated by commas, but no network of everybody';
 /**
- * Whose `X-Forwarded-For` is believed. Not Express' `true`, which believes whatever the client itself sent: with it, each
- * request could come from an address of its own choice.
+ * The proxies whose `X-Forwarded-For` is trusted. `true` is not Express' `true`, which trusts what the client itself sent:
+ * then each request could choose its own address.
  */
 const proxies = z.string().transform((text, context): number | string[] | false => {
   if (text === 'false' || text === '0') return false;
@@ -35,10 +35,10 @@ const proxies = z.string().transform((text, context): number | string[] | false 
   return z.NEVER;
 });
 
-/** What the last stream of a drain may take after the last wave, and the program after that. */
+/** How long the last stream of a drain, and then the program, may take after the last wave. */
 const LAST_STREAM_SECONDS = 4;
 
-/** Where people reach the gateway: what links are made of, because nothing that a request says may be. */
+/** Where people reach the gateway. Links are made from it, because nothing in a request can be trusted for that. */
 const publicUrl = z
   .string()
   .refine((text) => {
@@ -104,7 +104,7 @@ const environment = z.object({
     })
     .default('info'),
   PUSH_WRITE_QUEUE_CAPACITY: whole(1, 100_000).default(64),
-  // Not so few that the gateway's own do not fit: a notification has a thousand characters, which may be escaped.
+  // At least enough for the gateway's own messages: a notification has a thousand characters, which may be escaped.
   PUSH_MAX_MESSAGE_BYTES: whole(8192, 2_097_152).default(2_097_152),
   PUSH_STALL_SECONDS: whole(1, 3600).default(30),
   PUSH_KEEP_ALIVE_SECONDS: whole(1, 3600).default(15),
@@ -126,16 +126,16 @@ export interface Settings extends Omit<
   'ENABLE_PUSH' | 'EnablePush' | 'ENABLE_WEB_SOCKETS' | 'EnableWebSockets'
 > {
   readonly enablePush: boolean;
-  /** What the operator should know about the settings themselves. */
+  /** Sentences for the operator about the settings themselves. */
   readonly warnings: readonly string[];
 }
 
-/** Where the settings are injected. */
+/** Injects the `Settings`. */
 export const SETTINGS = Symbol('SETTINGS');
 
 /**
- * Reads all settings at once; an empty value counts as absent.
- * @throws StartupError that names every bad one.
+ * Reads all settings at once. An empty value counts as absent.
+ * @throws StartupError that names every invalid setting
  */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const given = Object.fromEntries(
@@ -173,7 +173,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     parsed.data ?? {};
   if (unconfirmed !== 0 && unconfirmed < 2 * reauthorize) {
     faults.push(
-      `PUSH_UNCONFIRMED_SECONDS (${unconfirmed}) must be 0 or at least twice PUSH_REAUTHORIZE_SECONDS (${reauthorize}), so that one round without an answer ends no stream`,
+      `PUSH_UNCONFIRMED_SECONDS (${unconfirmed}) must be 0 or at least twice PUSH_REAUTHORIZE_SECONDS (${reauthorize}), so that one failed round ends no stream`,
     );
   }
   const {
@@ -182,7 +182,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   } = parsed.data ?? {};
   if (lock >= statement) {
     faults.push(
-      `DATABASE_LOCK_TIMEOUT_SECONDS (${lock}) must be less than DATABASE_STATEMENT_TIMEOUT_SECONDS (${statement}), of which waiting for a lock is a part`,
+      `DATABASE_LOCK_TIMEOUT_SECONDS (${lock}) must be less than DATABASE_STATEMENT_TIMEOUT_SECONDS (${statement}), since a statement's time includes its waiting for locks`,
     );
   }
   if (!parsed.success || faults.length > 0) {

@@ -1,11 +1,11 @@
 import { LoggableError } from './loggable-error.js';
 
-/** Something that the operator can mend: the message is one sentence that says what to do. Ends the start with 1. */
+/** A fault that the operator can fix. The message is one sentence that says how. The process exits with 1. */
 export class StartupError extends LoggableError {
   override readonly name = 'StartupError';
 }
 
-/** What a failed `listen` means for the operator; anything else as it is. */
+/** Turns a failed `listen` into a `StartupError`; returns any other error as it is. */
 export function couldNotListen(error: unknown, setting: string, port: number, host: string): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   switch (code) {

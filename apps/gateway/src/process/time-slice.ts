@@ -1,7 +1,7 @@
-/** How long one piece of work may keep others waiting. */
-const PORTION_MS = 8;
-/** What a piece of work may take before it waits for its first turn: most are over by then, and many may begin at once. */
-const BEGINNING_MS = 1;
+/** How long one piece of work may block the event loop. */
+const SLICE_MS = 8;
+/** The first slice is shorter: most work is done by then, and many pieces may begin at once. */
+const FIRST_SLICE_MS = 1;
 
 const waiting: (() => void)[] = [];
 
@@ -11,12 +11,12 @@ function next(): void {
 }
 
 /**
- * A share of the event loop. Long work asks between its steps whether its portion is over, and then waits for the next
- * one: `if (slice.isOver) await slice.next()`. However many works there are, each turn of the loop holds one portion,
- * so that requests wait for one and not for all of them.
+ * A slice of the event loop's time. Long work checks between its steps whether its slice is over, and then waits for the
+ * next one: `if (slice.isOver) await slice.next()`. Each turn of the loop runs one slice, however much work there is, so
+ * a request waits for one slice and not for all the work.
  */
 export class TimeSlice {
-  #until = performance.now() + BEGINNING_MS;
+  #until = performance.now() + FIRST_SLICE_MS;
 
   get isOver(): boolean {
     return performance.now() >= this.#until;
@@ -27,6 +27,6 @@ export class TimeSlice {
       waiting.push(resolve);
       if (waiting.length === 1) setImmediate(next);
     });
-    this.#until = performance.now() + PORTION_MS;
+    this.#until = performance.now() + SLICE_MS;
   }
 }

@@ -1,18 +1,18 @@
 import inspector from 'node:inspector';
 import { Worker } from 'node:worker_threads';
 
-/** How often this thread says that it turns, milliseconds. */
+/** How often this thread signals that its event loop turns, milliseconds. */
 const BEAT_MS = 250;
 
-/** What this thread and the watchdog's share: how often it has turned, and whether somebody looks at it with a debugger. */
+/** What this thread shares with the watchdog's: a count of its signals, and whether a debugger is attached. */
 const SHARED_WORDS = 2;
 
 /**
- * Ends the process when its event loop has stopped turning for good: the embedded database runs in it, and a database
- * that spins answers nobody, no signal and no probe. `seconds`: how long; 0: never. What is stored stays as it is.
+ * Kills the process when its event loop has stopped turning for `seconds`; 0: never. The embedded database runs in the
+ * event loop, and while it spins, the process answers no request, no signal and no probe. Stored data is not affected.
  *
- * It counts looks of its own at which nothing had turned, one a second, and not time. A process that is stopped, or a
- * machine that sleeps, stops the watchdog too.
+ * The watchdog checks once a second, and counts checks without a signal rather than time: a process that is stopped, or
+ * a machine that sleeps, stops the watchdog too.
  */
 export function watchEventLoop(seconds: number): void {
   if (seconds === 0) return;
@@ -25,12 +25,12 @@ export function watchEventLoop(seconds: number): void {
   setInterval(beat, BEAT_MS).unref();
   const worker = new Worker(new URL('./watchdog.worker.js', import.meta.url), {
     workerData: { shared, seconds },
-    // Nothing that this process was started with is meant for it.
+    // The process' own arguments and environment are not meant for the worker.
     execArgv: [],
     env: {},
     resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
   });
   worker.unref();
-  // Without it, the process goes on as it did before there was one.
+  // Without the worker, the process goes on unwatched.
   worker.on('error', () => undefined);
 }

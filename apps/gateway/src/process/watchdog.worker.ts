@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 
-/** The thread of `watchdog.ts`. */
+/** The worker thread of `watchdog.ts`. */
 const { shared, seconds } = workerData as { shared: Int32Array; seconds: number };
 const LOOK_MS = 1000;
 
@@ -17,6 +17,6 @@ setInterval(() => {
     2,
     `The gateway has not turned for ${seconds} seconds (WATCHDOG_SECONDS), so it ends; nothing that was stored is lost. A full disk under the embedded database is one cause.\n`,
   );
-  // No handler could run: they belong to the thread that hangs.
+  // Not SIGTERM: its handler belongs to the thread that hangs.
   process.kill(process.pid, 'SIGKILL');
 }, LOOK_MS);

@@ -1,11 +1,11 @@
 import { Controller, Delete, Get, Param, Query } from '@nestjs/common';
 import { Connections, type OpenConnection } from '@crossfade/push';
 import { z } from 'zod';
+import { Allow } from '../access/caller.js';
 import { Answers } from '../http/answers.js';
 import { Page, paging, type Paging } from '../http/page.js';
 import { notFound } from '../http/problem.js';
 import { idSchema, instant } from '../http/schemas.js';
-import { Allow } from '../access/caller.js';
 
 const connectionView = z.object({
   id: z.uuid(),
@@ -29,7 +29,7 @@ export class ConnectionsController {
   }
 
   @Delete(':id')
-  @Answers('Ends a stream; its client is told to open the next', {
+  @Answers('Ends a stream; its client is told to reconnect', {
     status: 204,
     also: { 404: 'There is no such stream on this replica.' },
   })

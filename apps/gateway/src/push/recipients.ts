@@ -9,7 +9,7 @@ import { uuid } from '../http/schemas.js';
 
 type Named = Exclude<Audience['kind'], 'everyone'>;
 
-/** What is wrong with messages that nobody would ever hear: a service that misspells whom it tells would not notice. */
+/** Finds messages that would reach nobody. A service that misspells an audience would not notice otherwise. */
 export async function faultsOfRecipients(
   queries: Queries,
   messages: readonly { readonly path: string; readonly prepared: Prepared }[],
@@ -31,17 +31,17 @@ export async function faultsOfRecipients(
 }
 
 const unknown: Readonly<Record<Named, string>> = {
-  organization: 'is the id of no organization; nobody would hear it',
-  user: 'is the id of no user; nobody would hear it',
+  organization: 'is not the id of an organization, so the message would reach nobody',
+  user: 'is not the id of a user, so the message would reach nobody',
 };
 
-/** A message that was valid, and names nobody: what it names is optional, and what it does not know is ignored. */
+/** The fault of a valid message without an audience: the fields that name one are optional, and unknown fields are ignored. */
 const unaddressed = ({ type }: Envelope): string =>
   type === 'UserChanged'
-    ? 'reaches nobody: its id is the user who hears of it, except of an addition'
-    : 'reaches nobody: its organization_id is the organization whose members hear of it';
+    ? 'reaches nobody: its id names the user it is for, and an addition is for nobody'
+    : 'reaches nobody: its organization_id names the organization it is for';
 
-/** What the message calls it. */
+/** The field of the message that holds the id. */
 function nameOf({ message }: Envelope, id: string): string {
   const found = Object.entries(message as Record<string, unknown>).find(([, value]) => value === id);
   return found?.[0] ?? '';

@@ -11,13 +11,13 @@ import type { ServiceCaller } from '../access/caller.js';
 import { Idempotency } from './idempotency.js';
 import { faultsOfRecipients } from './recipients.js';
 
-/** One message of a request, and what faults in it are called. */
+/** One message of a request, and its path in the request's faults. */
 export interface ServiceMessage {
   readonly path: string;
   readonly envelope: Envelope;
 }
 
-/** What other services publish. */
+/** Publishes the messages of services. */
 @Injectable()
 export class ServiceMessages {
   constructor(
@@ -28,7 +28,8 @@ export class ServiceMessages {
   ) {}
 
   /**
-   * Publishes all of them, or none; none if one of them would reach nobody. A repeated request with the same key publishes nothing and has the same answer.
+   * Publishes all messages or none: none if one of them would reach nobody. A repeated request with the same key publishes
+   * nothing, and gets the same ids.
    * @throws ProblemException 400, 403, or 409 for a key that came with another request
    */
   async publish(
@@ -49,7 +50,7 @@ export class ServiceMessages {
       return ids;
     });
     return published.catch((error: unknown) => {
-      // The request is remembered with its token, which went meanwhile.
+      // The request is remembered with its token, which was revoked meanwhile.
       if (error instanceof QueryError && error.code === FOREIGN_KEY_VIOLATION)
         throw unauthorized('The token was revoked.');
       throw error;
@@ -61,7 +62,7 @@ export class ServiceMessages {
     const prepared: { readonly path: string; readonly prepared: Prepared }[] = [];
     for (const { path, envelope } of messages) {
       try {
-        // The publisher reads it with the schema of its type, whatever it is.
+        // The publisher validates it with the schema of its type, whatever its type is.
         const one = this.publisher.prepare(envelope as Publishable<typeof catalog>);
         prepared.push({ path: at(path, 'message'), prepared: one });
       } catch (error) {
@@ -71,7 +72,7 @@ export class ServiceMessages {
     }
     if (faults.length > 0) throw invalid(faults);
     for (const one of prepared) refuseForeign(caller, one.prepared);
-    // Last: whom a token may not tell, it does not learn of either.
+    // Last, so that a token does not learn whether an audience exists that it may not publish to.
     const unheard = await faultsOfRecipients(this.database, prepared);
     if (unheard.length > 0) throw invalid(unheard);
     return prepared.map((one) => one.prepared);

@@ -9,18 +9,18 @@ export const users = pgTable('users', {
   passwordHash: text('password_hash').notNull(),
   roles: texts('roles'),
   created: created(),
-  /** Since when an administrator keeps it from logging in. */
+  /** When an administrator locked it. */
   locked: instant('locked_utc'),
 });
 
-/** A link that sets a new password: one for each account, and a new one takes the old one's place. */
+/** A link that sets a new password. An account has one; a new one replaces it. */
 export const passwordResets = pgTable('password_resets', {
   userId: uuid('user_id')
     .primaryKey()
     .references(() => users.id, { onDelete: 'cascade' }),
   /** SHA-256 of the link's secret, which has 256 random bits. */
   hash: text('hash').notNull().unique(),
-  /** The administrator who was given the link. */
+  /** The administrator who made the link. */
   offeredBy: uuid('offered_by').references(() => users.id, { onDelete: 'cascade' }),
   expires: instant('expires_utc').notNull(),
 });

@@ -37,7 +37,7 @@ export const stacks = pgTable(
   },
   (table) => [
     uniqueIndex('stacks_signature').on(table.projectId, table.signature),
-    // Ascending, and read backwards: an index that descends with its nulls last serves no plain ORDER BY … DESC.
+    // Ascending, and scanned backwards: a descending index with nulls last does not serve a plain ORDER BY … DESC.
     index('stacks_organization_last').on(table.organizationId, table.lastOccurrence, table.id),
     index('stacks_organization_first').on(table.organizationId, table.firstOccurrence, table.id),
     index('stacks_organization_occurrences').on(table.organizationId, table.totalOccurrences, table.id),
@@ -70,9 +70,9 @@ export const events = pgTable(
     data: jsonb('data').$type<Record<string, unknown>>().notNull(),
     tags: texts('tags'),
     referenceId: text('reference_id'),
-    /** Of its user. */
+    /** The identity of the event's user. */
     userIdentity: text('user_identity'),
-    /** What clients say later stands beside the data, which may be megabytes, and must not be written again for it. */
+    /** Amendments have columns of their own: the data may be megabytes, and must not be rewritten for them. */
     sessionLastActivity: instant('session_last_activity_utc'),
     sessionClosed: boolean('session_closed'),
     userDescription: jsonb('user_description').$type<Record<string, unknown>>(),
@@ -81,7 +81,7 @@ export const events = pgTable(
   (table) => [
     index('events_stack').on(table.stackId, table.date, table.id),
     index('events_project').on(table.projectId, table.date, table.id),
-    // With the date: the newest of many events with one reference is found without reading the others.
+    // With the date, so that the newest of many events with one reference is found without reading the others.
     index('events_reference_newest')
       .on(table.projectId, table.referenceId, table.date)
       .where(sql`${table.referenceId} IS NOT NULL`),
@@ -92,7 +92,7 @@ export const events = pgTable(
   ],
 );
 
-/** What clients said of events that have not come yet. */
+/** Amendments of events that have not come yet. */
 export const pendingAmendments = pgTable(
   'early_amendments',
   {
@@ -100,9 +100,9 @@ export const pendingAmendments = pgTable(
     kind: text('kind', { enum: ['description', 'heartbeat'] }).notNull(),
     /** The event's reference, or the identity of its user. */
     reference: text('reference').notNull(),
-    /** Of a description. */
+    /** For a description: what the user said. */
     said: jsonb('said').$type<Record<string, unknown>>(),
-    /** Of a heartbeat. */
+    /** For a heartbeat: whether it closed the session. */
     closed: boolean('closed'),
     noted: instant('noted_utc').notNull(),
   },

@@ -17,18 +17,18 @@ export const organizationId = () =>
     .notNull()
     .references(() => organizations.id, { onDelete: 'cascade' });
 
-/** How many events an organization has sent in each month and hour, and how many of them its plan had no room for. */
+/** How many events an organization has sent in each month and hour, and how many of them exceeded its plan. */
 export const usage = pgTable(
   'usage',
   {
     organizationId: organizationId(),
     period: text('period', { enum: ['month', 'hour'] }).notNull(),
     start: instant('start_utc').notNull(),
-    /** Those that were kept. */
+    /** Events that were kept. */
     total: bigint('total', { mode: 'number' }).notNull().default(0),
-    /** Those that were not: the plan had no room for them. */
+    /** Events that exceeded the plan. */
     dropped: bigint('dropped', { mode: 'number' }).notNull().default(0),
-    /** A batch did not fit, or not all of it, and the organization was told. */
+    /** A batch did not fit entirely, and the organization was told. */
     isOver: boolean('is_over').notNull().default(false),
   },
   (table) => [primaryKey({ columns: [table.organizationId, table.period, table.start] })],
@@ -49,7 +49,7 @@ export const memberships = pgTable(
   ],
 );
 
-/** Who was asked to become a member. It ends by being accepted or withdrawn, which deletes it, or with its time. */
+/** Invitations to become a member. One ends when it is accepted or withdrawn, which deletes it, or when it expires. */
 export const invitations = pgTable(
   'invitations',
   {
@@ -61,11 +61,11 @@ export const invitations = pgTable(
     hash: text('hash').notNull().unique(),
     invitedBy: uuid('invited_by').references(() => users.id, { onDelete: 'set null' }),
     /**
-     * The account that had the address when the invitation was made. No foreign key: checking one would take a little
-     * longer for an address that has an account, and so tell that it has one.
+     * The account that had the address when the invitation was made. Not a foreign key: its check would take a little
+     * longer for an address that has an account, and so reveal that it has one.
      */
     accountId: uuid('account_id'),
-    /** That account does not want it, and is not shown it any more. To members it looks as before. */
+    /** When that account declined it. The account no longer sees it; members see no change. */
     declined: instant('declined_utc'),
     created: created(),
     expires: instant('expires_utc').notNull(),

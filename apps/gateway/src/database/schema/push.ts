@@ -14,7 +14,7 @@ import {
 import { created } from './columns.js';
 import { tokens } from './tokens.js';
 
-/** The message log of this installation: its name, and how often it was opened. One row. */
+/** The message log of this installation: its name, and how often it was opened. It has one row. */
 export const pushLog = pgTable(
   'push_log',
   {
@@ -27,7 +27,7 @@ export const pushLog = pgTable(
   (table) => [check('push_log_only', sql`${table.only}`)],
 );
 
-/** Requests of other services that named themselves, for as long as they may be repeated. */
+/** Requests of services with an `Idempotency-Key`, for as long as they may be repeated. */
 export const pushRequests = pgTable(
   'push_requests',
   {
@@ -38,7 +38,7 @@ export const pushRequests = pgTable(
     key: text('key').notNull(),
     /** SHA-256. */
     bodyHash: text('body_hash').notNull(),
-    /** What it was answered with. */
+    /** The ids in its response. */
     ids: uuid('ids').array().notNull(),
     created: created(),
   },
@@ -48,16 +48,16 @@ export const pushRequests = pgTable(
   ],
 );
 
-/** Critical messages, recorded with the change that they tell of. Without a cursor: nobody has been handed it yet. */
+/** The outbox: critical messages, recorded in the transaction of their change. One without a cursor was not sent to anybody yet. */
 export const pushMessages = pgTable(
   'push_messages',
   {
     id: bigserial('id', { mode: 'number' }).primaryKey(),
     recordId: uuid('record_id').notNull().unique(),
-    /** JSON. As text: any string can be in it, NUL included. */
+    /** JSON. The type is text because a string in it may contain NUL. */
     message: text('message').notNull(),
     cursor: text('cursor'),
-    /** In the log's order. */
+    /** The offset in the log. */
     place: numeric('place'),
     created: created(),
   },

@@ -8,7 +8,7 @@ export const tokens = pgTable(
   'tokens',
   {
     id: id(),
-    /** SHA-256 of the token, which has 256 random bits: nothing to guess, so nothing slower is needed. */
+    /** SHA-256 of the token. It has 256 random bits, so nobody can guess it, and no slower hash is needed. */
     hash: text('hash').notNull().unique(),
     kind: text('kind', { enum: ['login', 'project', 'service'] }).notNull(),
     userId: uuid('user_id').references(() => users.id, { onDelete: 'cascade' }),
