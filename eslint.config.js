@@ -22,6 +22,21 @@ const depConstraints = [
   { sourceTag: 'side:client', onlyDependOnLibsWithTags: ['side:shared', 'side:client'] },
 ];
 
+/** The folders of `apps/gateway/src`, in order. Files beside them, such as `app.module.ts`, come last. */
+const gatewayFolders = [
+  'parsing',
+  'process',
+  'database',
+  'http',
+  'access',
+  'identity',
+  'organizations',
+  'events',
+  'notifications',
+  'push',
+  'api-docs',
+];
+
 export default ts.config(
   {
     ignores: [
@@ -92,4 +107,26 @@ export default ts.config(
     ignores: ['libs/push/src/nest/**'],
     rules: { 'no-restricted-imports': ['error', { patterns: [framework] }] },
   },
+  // In the gateway, a folder imports only from those before it.
+  ...gatewayFolders.map((folder, index) => ({
+    files: [`apps/gateway/src/${folder}/**/*.ts`],
+    ignores: ['**/*.spec.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            ...gatewayFolders.slice(index + 1).map((later) => ({
+              regex: `^(?:\\.\\./)+${later}/`,
+              message: `${folder}/ comes before ${later}/ and does not import from it.`,
+            })),
+            {
+              regex: '^\\.\\./[^/]+\\.js$',
+              message: `${folder}/ does not import the files beside the folders: they come last.`,
+            },
+          ],
+        },
+      ],
+    },
+  })),
 );

@@ -26,7 +26,7 @@ it.each([
   ['apps/gateway-e2e/src/wrong.ts', '@crossfade/push', boundary],
   ['apps/gateway/src/wrong.ts', '@crossfade/test-hosts', boundary],
   ['apps/gateway/src/wrong.ts', '../../../libs/push/src/hub.js', boundary],
-  ['apps/gateway-e2e/src/wrong.ts', '../../gateway/src/settings.js', boundary],
+  ['apps/gateway-e2e/src/wrong.ts', '../../gateway/src/process/settings.js', boundary],
   ['libs/push/src/wrong.ts', '@nestjs/common', 'no-restricted-imports'],
   ['libs/push/src/wrong.ts', 'rxjs', 'no-restricted-imports'],
 ])('%s may not import %s', async (file, imported, rule) => {

@@ -92,7 +92,7 @@ describe('a start that succeeds', () => {
     });
     await eventually(
       'warning',
-      () => second.output.includes('The sample accounts or tokens are here') || undefined,
+      () => second.output.includes('whose secrets everyone knows: remove them') || undefined,
     );
     const admin = await ApiClient.login(second.url, 'admin@crossfade.test');
     const organizations = await admin.json<{ id: string }[]>('GET', '/organizations');
@@ -135,7 +135,7 @@ describe('a start that succeeds', () => {
     const { code, sentence } = await failure({ DATABASE_URL: own, SAMPLE_DATA: 'true' });
     expect(code).toBe(1);
     expect(sentence).toMatch(oneSentence);
-    expect(sentence).toContain('accounts of its own');
+    expect(sentence).toContain('the database has other accounts');
     expect(runSql(own, 'SELECT count(*) FROM users')).toBe('1\n');
     const allowed = await GatewayHost.start({ databaseUrl: own, env: { ALLOW_SAMPLE_DATA: 'true' } });
     expect(runSql(own, 'SELECT count(*) FROM users')).toBe('3\n');

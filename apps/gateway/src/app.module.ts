@@ -4,53 +4,59 @@ import { catalog } from '@crossfade/protocol/catalog';
 import { PushModule } from '@crossfade/push/nest';
 import type { MeterProvider } from '@opentelemetry/api';
 import { LoggerModule } from 'nestjs-pino';
-import { DatabaseModule } from './database/database.module.js';
+import { AccessModule } from './access/access.module.js';
+import { AuthenticationGuard } from './access/authentication.guard.js';
+import { GatewayAuthenticator } from './access/authenticator.js';
+import { RightGuard } from './access/right.guard.js';
+import { ThrottleGuard } from './access/throttle.guard.js';
+import { Throttle } from './access/throttle.js';
 import type { OpenDatabase } from './database/database.js';
+import { DatabaseModule } from './database/database.module.js';
+import { Outbox } from './database/outbox.js';
 import { Transactions } from './database/transactions.js';
 import { Amendments } from './events/amendments.js';
-import { EarlyAmendments } from './events/early-amendments.js';
 import { IngestQueues } from './events/ingest-queue.js';
-import { Ingest } from './events/ingest.js';
 import { IngestController } from './events/ingest.controller.js';
-import { Stacks } from './events/stacks.js';
+import { Ingest } from './events/ingest.js';
+import { PendingAmendments } from './events/pending-amendments.js';
 import { StacksController } from './events/stacks.controller.js';
+import { Stacks } from './events/stacks.js';
 import { HealthController } from './health.controller.js';
 import { Housekeeping } from './housekeeping.js';
-import { networkOf } from './http/address.js';
 import { BodyInterceptor } from './http/body.interceptor.js';
 import { ClientAddress } from './http/client-address.js';
 import { CompressionInterceptor } from './http/compression.js';
 import { logging } from './http/logging.js';
 import { ProblemFilter } from './http/problem.filter.js';
-import { FailedLogins, Throttle } from './http/throttle.js';
-import { ThrottleGuard } from './http/throttle.guard.js';
 import { ValidationPipe } from './http/validation.pipe.js';
-import { Accounts } from './identity/accounts.js';
 import { AccountsController } from './identity/accounts.controller.js';
+import { Accounts } from './identity/accounts.js';
 import { AuthController } from './identity/auth.controller.js';
-import { AuthenticationGuard } from './identity/authentication.guard.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
-import { IdentityModule } from './identity/identity.module.js';
+import { FailedLogins } from './identity/failed-logins.js';
 import { MAILER, OutgoingMail, type Mailer } from './identity/mailer.js';
-import { PasswordController } from './identity/password.controller.js';
 import { PasswordChoices } from './identity/password-choices.js';
-import { RightGuard } from './identity/right.guard.js';
+import { PasswordController } from './identity/password.controller.js';
 import { Sessions } from './identity/sessions.js';
-import { TokensController } from './identity/tokens.controller.js';
+import { InvitationAcceptor, SignUp } from './identity/sign-up.js';
 import { UsersController } from './identity/users.controller.js';
 import { NotificationsController } from './notifications/notifications.controller.js';
-import { Invitations } from './organizations/invitations.js';
+import { Notifications } from './notifications/notifications.js';
+import { ApiTokens } from './organizations/api-tokens.js';
 import { InvitationsController } from './organizations/invitations.controller.js';
-import { Organizations } from './organizations/organizations.js';
+import { Invitations } from './organizations/invitations.js';
 import { OrganizationsController } from './organizations/organizations.controller.js';
+import { Organizations } from './organizations/organizations.js';
 import { ProjectsController } from './organizations/projects.controller.js';
+import { Projects } from './organizations/projects.js';
+import { TokensController } from './organizations/tokens.controller.js';
 import { UsageMeter } from './organizations/usage.js';
-import { GatewayAuthenticator } from './push/authenticator.js';
+import { networkOf } from './parsing/address.js';
+import { SETTINGS, type Settings } from './process/settings.js';
 import { ConnectionsController } from './push/connections.controller.js';
-import { DatabaseJournal } from './push/journal.js';
+import { Idempotency } from './push/idempotency.js';
 import { MessagesController } from './push/messages.controller.js';
 import { ServiceMessages } from './push/service-messages.js';
-import { SETTINGS, type Settings } from './settings.js';
 
 @Module({})
 export class AppModule {
@@ -67,11 +73,11 @@ export class AppModule {
       imports: [
         LoggerModule.forRoot(logging(settings.LOG_LEVEL)),
         DatabaseModule.of(database),
-        IdentityModule,
+        AccessModule,
         PushModule.forRootAsync({
-          imports: [IdentityModule],
-          inject: [GatewayAuthenticator, DatabaseJournal],
-          useFactory: (authenticator: GatewayAuthenticator, journal: DatabaseJournal) => ({
+          imports: [AccessModule],
+          inject: [GatewayAuthenticator, Outbox],
+          useFactory: (authenticator: GatewayAuthenticator, journal: Outbox) => ({
             catalog,
             authenticator,
             journal,
@@ -105,7 +111,7 @@ export class AppModule {
         TokensController,
         OrganizationsController,
         InvitationsController,
-        // First of these: its `projects/config` must not be read as a project's id.
+        // Before ProjectsController, which would read `projects/config` as a project's id.
         IngestController,
         ProjectsController,
         StacksController,
@@ -131,26 +137,32 @@ export class AppModule {
         OutgoingMail,
         Sessions,
         Accounts,
+        SignUp,
         UsageMeter,
         Organizations,
+        Projects,
+        ApiTokens,
         {
           provide: IngestQueues,
-          // The embedded database has one connection, whatever the setting says.
+          // The embedded database has one connection, so the pool's size does not apply.
           useValue: new IngestQueues(settings.DATABASE_URL === undefined ? 4 : settings.DATABASE_POOL_SIZE),
         },
         Invitations,
+        { provide: InvitationAcceptor, useExisting: Invitations },
         Ingest,
         Amendments,
-        EarlyAmendments,
+        PendingAmendments,
         Stacks,
+        Notifications,
+        Idempotency,
         ServiceMessages,
         ExpiredTokens,
         Housekeeping,
-        // In this order: who calls, how often, and whether it may.
+        // In this order: who calls, how often, and whether the caller may.
         { provide: APP_GUARD, useClass: AuthenticationGuard },
         { provide: APP_GUARD, useClass: ThrottleGuard },
         { provide: APP_GUARD, useClass: RightGuard },
-        // Only then is a body read.
+        // After the guards, the body is read.
         { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
         { provide: APP_INTERCEPTOR, useClass: CompressionInterceptor },
         { provide: APP_PIPE, useClass: ValidationPipe },

@@ -8,7 +8,7 @@ import { PushWsAdapter } from '@crossfade/push/nest';
 import { AppModule } from './app.module.js';
 import { openDatabase, type Database } from './database/database.js';
 import { createSampleData } from './sample-data.js';
-import { readSettings } from './settings.js';
+import { readSettings } from './process/settings.js';
 
 export interface StartedApp {
   readonly app: NestExpressApplication;

@@ -13,8 +13,8 @@ const legacy = fileURLToPath(new URL('../../legacy/dist', import.meta.url));
 const YEAR_SECONDS = 31_536_000;
 
 /**
- * Serves the legacy app at `/` and the modern one at `/next/`, whose pages are all its index. Files with a hash in
- * their name never change; pages are asked for each time.
+ * Serves the legacy app at `/` and the modern one at `/next/`, where every page is its index. Files with a hash in
+ * their name never change; pages are revalidated each time.
  */
 export function browserApps(): RequestHandler {
   const router = express.Router();
@@ -24,7 +24,7 @@ export function browserApps(): RequestHandler {
   return (request, response, next) => (isRoute(request.path) ? next() : router(request, response, next));
 }
 
-/** What of it is not there, for a warning at start. */
+/** Folders of apps that are not built, for a warning at startup. */
 export function missingBrowserApps(): string[] {
   return [modern, legacy].filter((folder) => !existsSync(indexOf(folder)));
 }
@@ -35,7 +35,7 @@ function headersOf(folder: string): RequestHandler[] {
   return existsSync(indexOf(folder)) ? [pageHeaders(folder)] : [];
 }
 
-/** The app knows itself by this path only, and would load for ever at any other. */
+/** The app knows only this spelling of its path, and would reload forever at any other. */
 const inItsCase: RequestHandler = ({ baseUrl, url }, response, next) => {
   if (baseUrl === '/next') next();
   else response.redirect(308, `/next${url}`);
@@ -55,7 +55,7 @@ function files(folder: string): RequestHandler {
 
 function page(folder: string): RequestHandler {
   return (request, response, next) => {
-    // A missing file must be a 404, not a page; the app's own paths have no extension.
+    // A missing file is a 404, not a page. The app's own paths have no extension.
     if (!/^(?:GET|HEAD)$/.test(request.method) || /\.\w+$/.test(request.path)) return next();
     response.setHeader('Cache-Control', 'no-cache');
     response.sendFile('index.html', { root: folder }, (error) => {

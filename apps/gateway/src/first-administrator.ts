@@ -1,9 +1,9 @@
 import type { Database } from './database/database.js';
-import { users } from './database/schema.js';
+import { users } from './database/schema/accounts.js';
 import { hashPassword, weaknessOf } from './identity/passwords.js';
-import { StartupError } from './startup-error.js';
+import { StartupError } from './process/startup-error.js';
 
-/** Makes the first administrator if there is no account yet. Says whether it did. @throws StartupError for a weak password */
+/** Makes the first administrator if there is no account yet. @returns whether it did @throws StartupError for a weak password */
 export async function createFirstAdministrator(
   database: Database,
   email: string,

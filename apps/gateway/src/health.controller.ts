@@ -1,12 +1,12 @@
 import { Controller, Get, Header, Inject, Res, type OnModuleDestroy } from '@nestjs/common';
 import { sql } from 'drizzle-orm';
 import type { Response } from 'express';
+import { z } from 'zod';
+import { Allow } from './access/caller.js';
+import { CountsAgainst } from './access/throttle.js';
 import type { Database } from './database/database.js';
 import { AUTHENTICATION_DATABASE } from './database/database.token.js';
-import { z } from 'zod';
 import { Answers } from './http/answers.js';
-import { CountsAgainst } from './http/throttle.js';
-import { Allow } from './identity/caller.js';
 
 const CHECK_MS = 2000;
 
@@ -17,7 +17,9 @@ const ready = z.object({
   checks: z.object({ database: check }),
 });
 
-const notReady = { 503: { why: 'The database does not answer, or the process is ending.', body: ready } };
+const notReady = {
+  503: { why: 'The database does not respond, or the process is shutting down.', body: ready },
+};
 
 @Controller('health')
 @Allow('anyone')
@@ -25,26 +27,26 @@ const notReady = { 503: { why: 'The database does not answer, or the process is 
 export class HealthController implements OnModuleDestroy {
   #isDraining = false;
 
-  /** One question at a time: probes of a database that does not answer must not take its connections. */
-  #asked: Promise<'ok' | 'unavailable'> | undefined;
+  /** One check at a time: probes must not take all connections of a database that does not respond. */
+  #checking: Promise<'ok' | 'unavailable'> | undefined;
 
   constructor(@Inject(AUTHENTICATION_DATABASE) private readonly database: Database) {}
 
-  /** The first step of an orderly end, before streams are told to move. */
+  /** The first step of a graceful shutdown, before the streams are drained. */
   onModuleDestroy(): void {
     this.#isDraining = true;
   }
 
   @Get('live')
-  @Answers('Whether the process runs', { body: live })
+  @Answers('Whether the process is running', { body: live })
   @Header('Cache-Control', 'no-store')
   live() {
     return { status: 'ok' };
   }
 
-  /** Where load balancers that know the field's servers look. */
+  /** For load balancers that are configured for similar servers. */
   @Get()
-  @Answers('Whether it can serve, as health/ready', { body: ready, also: notReady })
+  @Answers('Whether it can serve, like `health/ready`', { body: ready, also: notReady })
   @Header('Cache-Control', 'no-store')
   health(@Res({ passthrough: true }) response: Response) {
     return this.ready(response);
@@ -65,11 +67,11 @@ export class HealthController implements OnModuleDestroy {
     const late = new Promise<'unavailable'>((resolve) => {
       timer = setTimeout(() => resolve('unavailable'), CHECK_MS);
     });
-    this.#asked ??= this.#ask().finally(() => (this.#asked = undefined));
-    return Promise.race([this.#asked, late]).finally(() => clearTimeout(timer));
+    this.#checking ??= this.#query().finally(() => (this.#checking = undefined));
+    return Promise.race([this.#checking, late]).finally(() => clearTimeout(timer));
   }
 
-  #ask(): Promise<'ok' | 'unavailable'> {
+  #query(): Promise<'ok' | 'unavailable'> {
     return this.database.execute(sql`SELECT 1`).then(
       () => 'ok' as const,
       () => 'unavailable' as const,

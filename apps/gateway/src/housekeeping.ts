@@ -1,22 +1,22 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Loop, systemClock } from '@crossfade/push';
-import { NoRoom } from './database/data-room.js';
-import { OPEN } from './database/database.module.js';
 import type { OpenDatabase } from './database/database.js';
-import { EarlyAmendments } from './events/early-amendments.js';
+import { OPEN } from './database/database.module.js';
+import { DiskFull } from './database/disk-space.js';
+import { Outbox } from './database/outbox.js';
+import { PendingAmendments } from './events/pending-amendments.js';
 import { Stacks } from './events/stacks.js';
-import { FaultLog } from './fault-log.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
-import { DatabaseJournal } from './push/journal.js';
-import { REMEMBERED_MS, ServiceMessages } from './push/service-messages.js';
-import { SETTINGS, type Settings } from './settings.js';
+import { FaultLog } from './process/fault-log.js';
+import { SETTINGS, type Settings } from './process/settings.js';
+import { Idempotency } from './push/idempotency.js';
 
 const EVERY_MS = 5000;
 const DEADLINE_MS = 60_000;
-/** PostgreSQL has a process for its upkeep; the embedded one would grow without it, and choose its indexes blindly. */
+/** PostgreSQL maintains itself. The embedded database would grow without upkeep, and plan queries without statistics. */
 const UPKEEP_MS = 5 * 60_000;
 
-/** What time does: snoozes end, tokens expire, and what was kept long enough goes. Every replica looks, and one does what is due. */
+/** Periodic work: ends snoozes, removes expired tokens, and prunes old rows. Every replica checks; one does what is due. */
 @Injectable()
 export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
   readonly loops: readonly Loop[];
@@ -25,10 +25,10 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly stacks: Stacks,
-    private readonly early: EarlyAmendments,
+    private readonly pendingAmendments: PendingAmendments,
     private readonly expiredTokens: ExpiredTokens,
-    private readonly journal: DatabaseJournal,
-    private readonly serviceMessages: ServiceMessages,
+    private readonly journal: Outbox,
+    private readonly idempotency: Idempotency,
     @Inject(SETTINGS) private readonly settings: Settings,
     @Inject(OPEN) { upkeep }: OpenDatabase,
   ) {
@@ -36,7 +36,7 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
       this.#loop('housekeeping', EVERY_MS, () => this.#keepHouse()),
       ...(upkeep === undefined
         ? []
-        : [this.#loop('upkeep', UPKEEP_MS, () => this.#due('keeping the database up', upkeep))]),
+        : [this.#loop('upkeep', UPKEEP_MS, () => this.#due('maintaining the database', upkeep))]),
     ];
   }
 
@@ -44,7 +44,7 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
     for (const loop of this.loops) loop.start();
   }
 
-  /** The rounds that run are waited for: the database closes after them. */
+  /** Waits for the rounds that are running, because the database is closed afterwards. */
   async onModuleDestroy(): Promise<void> {
     for (const loop of this.loops) loop.stop();
     await Promise.all(this.#rounds);
@@ -64,18 +64,17 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
     const oldest = new Date(now.getTime() - this.settings.PUSH_CRITICAL_RETENTION_SECONDS * 1000);
     await this.#due('ending snoozes', () => this.stacks.endSnoozes(now));
     await this.#due('removing expired tokens', () => this.expiredTokens.remove(now));
-    await this.#due('forgetting old messages', () => this.journal.prune(oldest));
-    await this.#due('forgetting what was said of events that did not come', () => this.early.prune(now));
-    const remembered = new Date(now.getTime() - REMEMBERED_MS);
-    await this.#due('forgetting old requests', () => this.serviceMessages.prune(remembered));
+    await this.#due('pruning old messages', () => this.journal.prune(oldest));
+    await this.#due('pruning pending amendments', () => this.pendingAmendments.prune(now));
+    await this.#due('pruning old requests', () => this.idempotency.prune(now));
   }
 
-  /** What fails waits for the next round; on a full disk it just waits: there is one line that says so. */
+  /** A failure is logged, and retried in the next round. A full disk is not logged here, since it has its own line. */
   async #due(doing: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof NoRoom)) this.#faults.failure(error, doing);
+      if (!(error instanceof DiskFull)) this.#faults.failure(error, doing);
     }
   }
 }

@@ -4,36 +4,36 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { PushWsAdapter } from '@crossfade/push/nest';
 import { Logger, PinoLogger } from 'nestjs-pino';
+import { describeApi } from './api-docs/openapi.js';
+import { apiDocs } from './api-docs/swagger-page.js';
 import { AppModule } from './app.module.js';
 import { browserApps, missingBrowserApps } from './browser-apps.js';
 import { openDatabase, type OpenDatabase } from './database/database.js';
 import { configVersion } from './events/config-version.js';
-import { describeFault } from './fault-log.js';
-import { prepareData } from './first-data.js';
-import { markClientLibraryRoutes } from './http/client-library-routes.js';
+import { Housekeeping } from './housekeeping.js';
 import { ClientAddress, serveAddress } from './http/client-address.js';
+import { markClientLibraryRoutes } from './http/client-library-routes.js';
 import { compress } from './http/compression.js';
 import { cors } from './http/cors.js';
-import { apiDocs } from './http/docs.js';
 import { warnOfForwarded } from './http/forwarded.js';
 import { logging } from './http/logging.js';
-import { describeApi } from './http/openapi.js';
 import { spell } from './http/paths.js';
+import { boundRequests } from './http/request-timeouts.js';
 import { apiHeaders } from './http/security-headers.js';
-import { Housekeeping } from './housekeeping.js';
-import { boundRequests } from './http/request-time.js';
 import { answerBeforeBody } from './http/unread-body.js';
 import { openMailer } from './identity/mailer.js';
-import { startMetrics, type Metrics } from './metrics.js';
-import { readSettings, type Settings } from './settings.js';
-import { couldNotListen, StartupError } from './startup-error.js';
-import { watchEventLoop } from './watchdog.js';
+import { prepareData } from './initial-data.js';
+import { describeFault } from './process/fault-log.js';
+import { startMetrics, type Metrics } from './process/metrics.js';
+import { readSettings, type Settings } from './process/settings.js';
+import { couldNotListen, StartupError } from './process/startup-error.js';
+import { watchEventLoop } from './process/watchdog.js';
 
 async function start(): Promise<void> {
-  // What it stores is its own: files that the embedded database makes get the rights that are left.
+  // Stored data is private: files that the embedded database makes are accessible to this account only.
   process.umask(0o077);
   const settings = readSettings(process.env);
-  // What is said before there is an application, too.
+  // Also for lines that are logged before there is an application.
   const params = logging(settings.LOG_LEVEL);
   NestLogger.overrideLogger(new Logger(new PinoLogger(params), params));
   const mailer = await openMailer(settings.MAILER);
@@ -86,17 +86,17 @@ function configure(app: NestExpressApplication, settings: Settings): void {
   warnOfForwarded(server, addresses, (sentence) => logger.warn(sentence));
   for (const warning of settings.warnings) logger.warn(warning);
   for (const folder of missingBrowserApps())
-    logger.warn(`No app is built in ${folder}: run "npm run build".`);
+    logger.warn(`The app in ${folder} is not built: run "npm run build".`);
 }
 
-/** What of the gateway's own work shows in metrics; the push library counts for itself. */
+/** Adds the gateway's own metrics; the push library has its own. */
 function observe(app: INestApplication, open: OpenDatabase, { provider }: Metrics): void {
   const meter = provider.getMeter('@crossfade/gateway');
   open.observe(meter);
   const { loops } = app.get(Housekeeping);
   meter
     .createObservableGauge('crossfade.gateway.loop.age', {
-      description: 'Seconds since the last completed round of a periodic work',
+      description: 'Seconds since the last completed round of a periodic job',
       unit: 's',
     })
     .addCallback((result) => {
@@ -105,31 +105,31 @@ function observe(app: INestApplication, open: OpenDatabase, { provider }: Metric
 }
 
 /**
- * Longer than proxies keep an idle connection (nginx: 60 s), so that it is always they who close it: one that we close
- * while a request is on its way is a failed request. Node's own is 5 s.
+ * Longer than proxies keep an idle connection (nginx: 60 s), so that the proxy always closes it: if we closed it while a
+ * request is on its way, that request would fail. Node's default is 5 s.
  */
 const IDLE_CONNECTION_MS = 75_000;
 
 /**
- * Connections that the kernel keeps until we take them. When a replica ends, its clients come all at once; one that finds
- * the list full waits a second or more. Linux allows 4096 by default (`net.core.somaxconn`), Node asks for 511.
+ * Connections that the kernel queues until we accept them. When a replica ends, its clients come all at once, and one that
+ * finds the queue full waits a second or more. Linux allows 4096 by default (`net.core.somaxconn`); Node asks for 511.
  */
 const BACKLOG = 4096;
 
 async function listen(app: INestApplication, { PORT, HOST }: Settings): Promise<void> {
   try {
-    // NestJS passes it on to Node; its types know no backlog.
+    // NestJS passes it on to Node, but its types have no backlog.
     await app.listen(PORT, HOST, BACKLOG as never);
   } catch (error) {
     throw couldNotListen(error, 'PORT', PORT, HOST);
   }
   const url = (await app.getUrl()).replace('[::1]', 'localhost');
   new NestLogger('Gateway').log(`Listening on ${url}`);
-  // Whoever started this as a child is told where it is.
+  // Tells a parent process where the gateway listens.
   process.send?.({ ready: url });
 }
 
-/** Ends in order; whoever asks again, or an end that takes too long, ends at once. */
+/** Shuts down gracefully. A second call, or a shutdown that takes too long, exits at once. */
 function endOnce(app: INestApplication, metrics: Metrics, { SHUTDOWN_TIMEOUT_SECONDS }: Settings) {
   let isEnding = false;
   return (code: 0 | 1): void => {
@@ -140,29 +140,31 @@ function endOnce(app: INestApplication, metrics: Metrics, { SHUTDOWN_TIMEOUT_SEC
     closed.then(
       () => process.exit(code),
       (error: unknown) => {
-        new NestLogger('Gateway').error(`The gateway did not end in order: ${describeFault(error)}`);
+        new NestLogger('Gateway').error(`The gateway did not shut down gracefully: ${describeFault(error)}`);
         process.exit(1);
       },
     );
   };
 }
 
-/** The first signal ends in order, the second at once. */
+/** The first signal shuts down gracefully, the second exits at once. */
 function endOnSignals(end: (code: 0 | 1) => void): void {
   const endWell = (): void => end(0);
   process.on('SIGINT', endWell);
-  // Whoever started this as a child is gone, and with it the terminal that could have ended it.
+  // The parent process is gone, and with it the terminal that could have stopped this one.
   process.once('disconnect', endWell);
   process.on('SIGTERM', endWell);
 }
 
 /**
- * The last line of defence: an error that nobody caught leaves things in a state that nobody knows, so the process ends.
- * But in order, since thousands of streams are open: each is told to move.
+ * The last line of defense: an uncaught error leaves the process in an unknown state, so it ends. But it ends gracefully,
+ * because thousands of streams may be open, and they are drained first.
  */
 function endOnFaults(end: (code: 0 | 1) => void): void {
   const fault = (error: unknown): void => {
-    new NestLogger('Gateway').fatal(`Nobody caught an error, so the gateway ends: ${describeFault(error)}`);
+    new NestLogger('Gateway').fatal(
+      `The gateway shuts down because of an uncaught error: ${describeFault(error)}`,
+    );
     end(1);
   };
   process.on('uncaughtException', fault);

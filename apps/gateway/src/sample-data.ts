@@ -1,9 +1,10 @@
 import { eq, inArray } from 'drizzle-orm';
+import { hashToken } from './access/tokens.js';
 import type { Database, Transaction } from './database/database.js';
-import { memberships, organizations, projects, tokens, users } from './database/schema.js';
-import type { PlanId } from './organizations/plans.js';
+import { users } from './database/schema/accounts.js';
+import { memberships, organizations, projects, type PlanId } from './database/schema/organizations.js';
+import { tokens } from './database/schema/tokens.js';
 import { hashPassword, verifyPassword } from './identity/passwords.js';
-import { hashToken } from './identity/tokens.js';
 
 const PASSWORD = 'tester';
 const ADMINISTRATOR = 'admin@crossfade.test';
@@ -17,13 +18,13 @@ const tokenOf = {
   service: 'demo-service-token-000000000000000000',
 };
 
-/** Whether this database is one that the sample accounts may be in: it has them, or it is empty. */
+/** Whether the sample accounts may be made in this database: it has them already, or it is empty. */
 export async function mayHaveSampleData(database: Database): Promise<boolean> {
   if ((await database.$count(users)) === 0) return true;
   return (await database.$count(users, eq(users.email, ADMINISTRATOR))) > 0;
 }
 
-/** Makes the sample accounts, once: an installation that has the sample administrator is left alone. */
+/** Makes the sample accounts, unless the sample administrator exists. */
 export async function createSampleData(database: Database): Promise<void> {
   const passwordHash = await hashPassword(PASSWORD);
   await database.transaction(async (transaction) => {
@@ -63,7 +64,7 @@ export async function createSampleData(database: Database): Promise<void> {
   });
 }
 
-/** Whether anyone who has read our documentation could log in here. */
+/** Whether anyone who has read the documentation could log in. */
 export async function hasSampleSecrets(database: Database): Promise<boolean> {
   const found = await database
     .select({ id: tokens.id })

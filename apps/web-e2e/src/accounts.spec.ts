@@ -180,7 +180,7 @@ describe('people who come and go', () => {
     const again = await hosts.browsing.window(link);
     await again.getByLabel('New password').fill(PASSWORD);
     await again.getByRole('button', { name: 'Set the password' }).click();
-    await again.getByRole('alert').getByText('The link is unknown, was used, or has ended').waitFor();
+    await again.getByRole('alert').getByText('The link is unknown, was used, or has expired').waitFor();
     await Promise.all([modern, rita, again].map((one) => one.context().close()));
     hosts.browsing.errors.splice(0);
   });

@@ -112,7 +112,7 @@ it('says that the outcome is unknown when a connection is lost at the commit, an
   runSql(url, `SELECT pg_terminate_backend(${pid})`);
   const response = await answer;
   expect(response.status).toBe(503);
-  expect(((await response.json()) as { detail: string }).detail).toContain('may have been stored or not');
+  expect(((await response.json()) as { detail: string }).detail).toContain('may or may not have been stored');
   runSql(url, 'DROP TRIGGER slow ON events');
   expect((await post('after it')).status).toBe(202);
   await stream.message('StackChanged');

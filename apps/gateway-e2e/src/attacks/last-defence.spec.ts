@@ -26,7 +26,7 @@ it.each([
     process.kill(host.pid, 'SIGUSR2');
     for (const probe of probes) await probe.message('Reconnect');
     expect(await host.exited()).toBe(1);
-    const lines = host.output.split('\n').filter((line) => line.includes('Nobody caught an error'));
+    const lines = host.output.split('\n').filter((line) => line.includes('because of an uncaught error'));
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain('throw-on-signal.preload.mjs');
     expect(lines[0]?.length).toBeLessThan(4096);
@@ -39,7 +39,7 @@ it('a second fault ends the process at once', async () => {
   const { token } = await ApiClient.login(host.url, 'admin@crossfade.test');
   await (await SseProbe.open(host.url, { token })).message('Connected');
   process.kill(host.pid, 'SIGUSR2');
-  await eventually('first fault', () => host.output.includes('Nobody caught') || undefined);
+  await eventually('first fault', () => host.output.includes('because of an uncaught error') || undefined);
   process.kill(host.pid, 'SIGUSR2');
   const begun = Date.now();
   expect(await host.exited()).toBe(1);

@@ -76,7 +76,7 @@ it('a start that waits for one of an earlier version, which has the same lock by
   const end = startSql(url, `SELECT pg_advisory_lock(${MIGRATION_LOCK}), pg_sleep(60)`);
   await eventually('lock of an earlier version', () => migrationLock(url));
   const waiting = GatewayHost.spawn({ databaseUrl: bouncer.through(url), env: { SAMPLE_DATA: 'true' } });
-  await waiting.prints('Waiting until another gateway has migrated the database.');
+  await waiting.prints('Waiting for another gateway to migrate the database.');
   expect(waiting.output).not.toContain('Listening on');
   await end();
   await waiting.listens();

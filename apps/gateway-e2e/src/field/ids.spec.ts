@@ -29,9 +29,9 @@ interface Unheard {
   readonly says: string;
 }
 const stack = { type: 'Stack', id: crypto.randomUUID(), change_type: 1 };
-const NO_ORGANIZATION = 'is the id of no organization; nobody would hear it';
-const NO_USER = 'is the id of no user; nobody would hear it';
-const UNADDRESSED = 'reaches nobody: its organization_id is the organization whose members hear of it';
+const NO_ORGANIZATION = 'is not the id of an organization, so the message would reach nobody';
+const NO_USER = 'is not the id of a user, so the message would reach nobody';
+const UNADDRESSED = 'reaches nobody: its organization_id names the organization it is for';
 const overage = (organization_id: string) => () => ({
   type: 'PlanOverage',
   message: { organization_id, is_hourly: false },
@@ -128,7 +128,7 @@ const unheard: readonly Unheard[] = [
     what: 'a user without an id',
     message: entity('UserChanged', { type: 'User', change_type: 1 }),
     path: 'message',
-    says: 'reaches nobody: its id is the user who hears of it, except of an addition',
+    says: 'reaches nobody: its id names the user it is for, and an addition is for nobody',
   },
 ];
 

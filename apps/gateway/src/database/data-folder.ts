@@ -10,16 +10,16 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { StartupError } from '../startup-error.js';
+import { StartupError } from '../process/startup-error.js';
 
 /** Read, write and run bits of everybody but the owner. */
 const OTHERS = 0o077;
 
 /**
- * Keeps a data folder to one process. The lock is the operating system's own lock on a file, held through SQLite
- * because Node has no other way to it: it goes away with the process, however that ends.
- * @returns what gives it back.
- * @throws StartupError if the folder cannot be written, or another process has it.
+ * Locks a data folder for this process. The lock is the operating system's own file lock, taken through SQLite because
+ * Node offers no other way to it: it is released when the process ends, however it ends.
+ * @returns a function that releases the lock
+ * @throws StartupError if the folder cannot be written, or another process has locked it
  */
 export function holdDataFolder(folder: string): () => void {
   try {
@@ -27,7 +27,7 @@ export function holdDataFolder(folder: string): () => void {
     accessSync(folder, constants.W_OK);
   } catch (error) {
     throw new StartupError(
-      `The data folder ${folder} cannot be written (${codeOf(error)}); set DATA_DIR to a folder that can, or DATABASE_URL to a PostgreSQL.`,
+      `The data folder ${folder} cannot be written (${codeOf(error)}); set DATA_DIR to a writable folder, or DATABASE_URL to a PostgreSQL server.`,
     );
   }
   const lock = openLock(folder);
@@ -55,10 +55,10 @@ function openLock(folder: string): DatabaseSync {
 }
 
 /**
- * Takes the database's files from everybody but this process' account, whatever the umask was when they were made. What
- * holds the folder may be wider: the root of a volume often is.
- * @returns how many were open to others.
- * @throws StartupError for what somebody else has opened to others
+ * Makes the database's files accessible to this process' account only, whatever the umask was when they were made. The
+ * parent folder may stay open to others: the root of a volume often is.
+ * @returns how many files and folders were open to others
+ * @throws StartupError if one is open to others and belongs to another account
  */
 export function tighten(folder: string): number {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -71,7 +71,7 @@ export function tighten(folder: string): number {
   return tightened;
 }
 
-/** @returns whether others could open it before */
+/** @returns whether it was open to others */
 function tightenOne(path: string): boolean {
   // Windows has no such bits.
   if (process.getuid === undefined) return false;
@@ -87,9 +87,9 @@ function tightenOne(path: string): boolean {
 
 function notOurs(path: string): StartupError {
   const own = process.getuid?.() ?? '';
-  const owner = lstatSync(path, { throwIfNoEntry: false })?.uid ?? 'somebody else';
+  const owner = lstatSync(path, { throwIfNoEntry: false })?.uid ?? 'unknown';
   return new StartupError(
-    `${path} belongs to account ${owner}, and others than this gateway (account ${own}) could change what is stored; run "chown -R ${own} ${path}" and "chmod -R go-rwx ${path}", or set DATA_DIR to another folder.`,
+    `${path} belongs to account ${owner}, and accounts other than this gateway's (${own}) could change what is stored; run "chown -R ${own} ${path}" and "chmod -R go-rwx ${path}", or set DATA_DIR to another folder.`,
   );
 }
 

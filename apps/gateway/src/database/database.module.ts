@@ -1,7 +1,7 @@
 import { Global, Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
-import { DatabaseJournal } from '../push/journal.js';
 import type { OpenDatabase } from './database.js';
 import { AUTHENTICATION_DATABASE, DATABASE } from './database.token.js';
+import { Outbox } from './outbox.js';
 
 /** Injects the `OpenDatabase`. */
 export const OPEN = Symbol('OPEN');
@@ -18,9 +18,9 @@ export class DatabaseModule implements OnApplicationShutdown {
         { provide: OPEN, useValue: open },
         { provide: DATABASE, useValue: open.database },
         { provide: AUTHENTICATION_DATABASE, useValue: open.authentication },
-        DatabaseJournal,
+        Outbox,
       ],
-      exports: [OPEN, DATABASE, AUTHENTICATION_DATABASE, DatabaseJournal],
+      exports: [OPEN, DATABASE, AUTHENTICATION_DATABASE, Outbox],
     };
   }
 

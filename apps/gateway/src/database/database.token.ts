@@ -1,5 +1,5 @@
-/** Injects a `Database`: for what requests read and change. */
+/** Injects the `Database` for the work of requests. */
 export const DATABASE = Symbol('DATABASE');
 
-/** Injects a `Database` for who is calling and for push: its connections are kept apart from the others'. */
+/** Injects the `Database` for authentication and push, which has connections of its own. */
 export const AUTHENTICATION_DATABASE = Symbol('AUTHENTICATION_DATABASE');

@@ -1,6 +1,6 @@
 import type { Meter } from '@opentelemetry/api';
-import type { Settings } from '../settings.js';
-import { StartupError } from '../startup-error.js';
+import type { Settings } from '../process/settings.js';
+import { StartupError } from '../process/startup-error.js';
 import { EmbeddedDatabase } from './embedded.js';
 import { migratePostgres } from './migrate-postgres.js';
 import { PostgresPool } from './postgres.js';
@@ -9,17 +9,17 @@ import type { Database } from './queries.js';
 export type { Database, Queries, Transaction } from './queries.js';
 
 export interface OpenDatabase {
-  /** Of the domain: what requests read and change. */
+  /** For the work of requests. */
   readonly database: Database;
-  /** For who is calling, and for push: it has connections of its own, which no slow request can hold. */
+  /** For authentication and push: it has connections of its own, which no slow request can occupy. */
   readonly authentication: Database;
-  /** What has to be done every few minutes, if anything has. */
+  /** Maintenance for every few minutes, if the database needs any. */
   readonly upkeep: (() => Promise<void>) | undefined;
   observe(meter: Meter): void;
   close(): Promise<void>;
 }
 
-/** Who calls is asked at every request, and must not wait as long as what the request does. */
+/** Every request authenticates first, so authentication must not wait as long as the request's own work. */
 const AUTHENTICATION_SECONDS = 3;
 
 /** Opens and migrates the database. @throws StartupError */
@@ -42,7 +42,7 @@ async function openEmbedded({ DATA_DIR, DATA_DIR_RESERVE_MB }: Settings): Promis
           description: "Free bytes on the embedded database's disk",
           unit: 'By',
         })
-        .addCallback((result) => result.observe(embedded.room.free)),
+        .addCallback((result) => result.observe(embedded.space.free)),
     close: () => embedded.close(),
   };
 }
@@ -53,7 +53,7 @@ async function openPostgres(url: string, settings: Settings): Promise<OpenDataba
   } catch (error) {
     if (error instanceof StartupError) throw error;
     throw new StartupError(
-      `The database at ${withoutSecrets(url)} cannot be used (${sentence(error)}); check DATABASE_URL and that PostgreSQL 15 or later runs there.`,
+      `The database at ${withoutSecrets(url)} cannot be used (${sentence(error)}); check DATABASE_URL, and that PostgreSQL 15 or later runs there.`,
     );
   }
   const {
@@ -77,7 +77,7 @@ async function openPostgres(url: string, settings: Settings): Promise<OpenDataba
     observe: (meter) =>
       meter
         .createObservableGauge('crossfade.gateway.database.connections', {
-          description: 'Connections to PostgreSQL, and how many requests wait for one',
+          description: 'Connections to PostgreSQL, and requests that wait for one',
         })
         .addCallback((result) => {
           for (const [pool, { counts }] of Object.entries({ domain, authentication })) {
@@ -96,7 +96,7 @@ function withoutSecrets(url: string): string {
   return `${hostname}${port && `:${port}`}${pathname}`;
 }
 
-/** What the server or the system says to somebody who cannot get in. */
+/** Why the server or the system refused the connection. */
 function sentence(error: unknown): string {
   const causes = error instanceof AggregateError ? error.errors : [error];
   return causes.map((one) => (one instanceof Error ? one.message : String(one))).join('; ');

@@ -4,42 +4,42 @@ import { PGlite, types, type QueryOptions } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { Logger } from '@nestjs/common';
 import { drizzle } from 'drizzle-orm/pglite';
-import { parseExactly } from '../exact-number.js';
-import { StartupError } from '../startup-error.js';
+import { parseExactly } from '../parsing/exact-number.js';
+import { StartupError } from '../process/startup-error.js';
 import { holdDataFolder, tighten } from './data-folder.js';
-import { DataRoom } from './data-room.js';
+import { DiskSpace } from './disk-space.js';
 import { applyMigrations } from './migrations.js';
 import { onlyReads, plainErrors, type Database, type Transaction } from './queries.js';
 import { queryError } from './query-error.js';
 
 type Client = Pick<PGlite, 'query'>;
 
-/** The embedded PGlite, in a folder of its own. */
+/** The embedded PGlite database, in a folder of its own. */
 export class EmbeddedDatabase {
   private constructor(
     private readonly client: PGlite,
-    readonly room: DataRoom,
-    private readonly giveBack: () => void,
+    readonly space: DiskSpace,
+    private readonly unlock: () => void,
   ) {}
 
   /** @throws StartupError */
   static async open(folder: string, reserveMib: number): Promise<EmbeddedDatabase> {
-    const giveBack = holdDataFolder(folder);
+    const unlock = holdDataFolder(folder);
     try {
-      const room = new DataRoom(folder, reserveMib * 1024 * 1024, warnOfRoom(folder));
-      requireRoom(room, folder, reserveMib);
+      const space = new DiskSpace(folder, reserveMib * 1024 * 1024, warnOfSpace(folder));
+      requireSpace(space, folder, reserveMib);
       const own = join(folder, 'postgres');
       const tightened = tighten(own);
       if (tightened > 0) {
-        const what = tightened === 1 ? 'a file' : `${tightened} files`;
-        new Logger('Database').log(`Took ${what} in ${own} from everybody but this account.`);
+        const what = tightened === 1 ? 'one file' : `${tightened} files`;
+        new Logger('Database').log(`Removed the access of other accounts to ${what} in ${own}.`);
       }
-      const client = await openClient(own, folder, room);
-      // What the database is made from comes with rights for everybody.
+      const client = await openClient(own, folder, space);
+      // PGlite's template files come with permissions for everybody.
       tighten(own);
-      return new EmbeddedDatabase(client, room, giveBack);
+      return new EmbeddedDatabase(client, space, unlock);
     } catch (error) {
-      giveBack();
+      unlock();
       throw error;
     }
   }
@@ -51,14 +51,14 @@ export class EmbeddedDatabase {
   }
 
   /**
-   * What PostgreSQL's own processes do elsewhere. A checkpoint gives the room of its log back, so it comes first, on a
-   * full disk too. Then table by table: all at once would hold everybody up for as long as it takes.
+   * Does what PostgreSQL's background processes do elsewhere. The checkpoint comes first, on a full disk too, because it
+   * frees the space of the log. Then it vacuums table by table: all at once would block every query meanwhile.
    */
   async upkeep(): Promise<void> {
     await this.client.exec('CHECKPOINT').catch((error: unknown) => {
       throw queryError('CHECKPOINT', error);
     });
-    this.room.require();
+    this.space.require();
     const { rows } = await this.client.query<{ name: string }>(
       `SELECT format('%I', relname) AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`,
     );
@@ -72,11 +72,11 @@ export class EmbeddedDatabase {
 
   async close(): Promise<void> {
     await this.client.close();
-    this.giveBack();
+    this.unlock();
   }
 
   async #transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    this.room.require();
+    this.space.require();
     let first: { readonly error: unknown } | undefined;
     try {
       return await this.client.transaction(async (client) => {
@@ -88,26 +88,26 @@ export class EmbeddedDatabase {
         }
       });
     } catch (error) {
-      // Undoing it may fail too; why it was undone counts.
+      // The rollback may fail too; the first error is the cause.
       throw first === undefined ? queryError('COMMIT', error) : first.error;
     }
   }
 
   #builder(client: Client) {
     const query = async (statement: string, values?: unknown[], options?: QueryOptions) => {
-      if (!onlyReads(statement)) this.room.require();
+      if (!onlyReads(statement)) this.space.require();
       const result = await client.query(statement, values, options);
-      // It ran in this thread, and nothing of it waits for anything outside: without this, the event loop would not
-      // turn until a whole transaction is done, nobody would be answered, and the watchdog would take it for a spin.
+      // The query ran in this thread and waited for no I/O. Without this, the event loop would not turn until a whole
+      // transaction is done: no request would be answered, and the watchdog would take it for a spin.
       await turn();
       return result;
     };
-    // drizzle asks nothing else of it.
+    // drizzle uses nothing else of the client.
     return plainErrors(drizzle({ client: { query } as unknown as PGlite }));
   }
 }
 
-async function openClient(own: string, folder: string, room: DataRoom): Promise<PGlite> {
+async function openClient(own: string, folder: string, space: DiskSpace): Promise<PGlite> {
   try {
     const client = await PGlite.create(own, {
       extensions: { pg_trgm },
@@ -121,19 +121,19 @@ async function openClient(own: string, folder: string, room: DataRoom): Promise<
   } catch (error) {
     const why = queryError('', error).code;
     throw new StartupError(
-      `The embedded database in ${folder} cannot be opened (${why}; ${room.freeMib} MB of its disk are free); if the disk is not full, restore the folder from a backup, or set DATA_DIR to another one.`,
+      `The embedded database in ${folder} cannot be opened (${why}; ${space.freeMib} MB of its disk are free); if the disk is not full, restore the folder from a backup, or set DATA_DIR to another one.`,
     );
   }
 }
 
-function requireRoom(room: DataRoom, folder: string, reserveMib: number): void {
-  if (room.freeMib >= reserveMib) return;
+function requireSpace(space: DiskSpace, folder: string, reserveMib: number): void {
+  if (space.freeMib >= reserveMib) return;
   throw new StartupError(
-    `The disk of the data folder ${folder} has ${room.freeMib} MB free, and ${reserveMib} MB are kept for the database's own work (DATA_DIR_RESERVE_MB); nothing is lost: make room on that disk, and start again.`,
+    `The disk of the data folder ${folder} has ${space.freeMib} MB free, and ${reserveMib} MB are kept for the database's own work (DATA_DIR_RESERVE_MB); nothing is lost: make room on that disk, and start again.`,
   );
 }
 
-const warnOfRoom = (folder: string) => {
+const warnOfSpace = (folder: string) => {
   const logger = new Logger('Database');
   return (isShort: boolean, freeMib: number): void => {
     if (isShort)

@@ -4,13 +4,13 @@ import { queryError } from './query-error.js';
 
 const folder = fileURLToPath(new URL('../../migrations', import.meta.url));
 
-/** What runs a statement inside the transaction that migrates. */
+/** Runs a statement in the transaction that migrates. */
 export type Ask = (statement: string, values?: unknown[]) => Promise<{ readonly rows: unknown[] }>;
 
 /**
- * Applies the migrations that the database lacks, and notes them where drizzle's tools look. The caller has begun a
- * transaction, in which nobody else migrates, and commits it: drizzle's own runner opens one of its own, so that a lock
- * would have to be held by the connection, which a pooler does not keep.
+ * Applies the migrations that the database lacks, and records them where drizzle's tools look. The caller begins and
+ * commits the transaction, and makes sure that nobody else migrates. drizzle's own runner opens its own transaction, so
+ * the lock would have to belong to the connection, which a pooler does not keep.
  */
 export async function applyMigrations(ask: Ask): Promise<void> {
   const { rows } = await ask(`SELECT to_regclass('drizzle.__drizzle_migrations') IS NULL AS "isNew"`);

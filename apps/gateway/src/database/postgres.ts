@@ -2,25 +2,25 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { DeadlineError, LogSampler } from '@crossfade/push';
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
-import { parseExactly } from '../exact-number.js';
+import { parseExactly } from '../parsing/exact-number.js';
 import { onlyReads, plainErrors, type Database, type Transaction } from './queries.js';
 import { isRefusal, NoConnection, QueryError, queryError } from './query-error.js';
 
-// drizzle leaves JSON to the driver, and the driver has one list of readers.
+// drizzle leaves JSON to the driver, and the driver has one global list of parsers.
 pg.types.setTypeParser(pg.types.builtins.JSONB, parseExactly);
 
-/** For a connection: to open one, or to get one that others use. */
+/** To open a connection, or to wait for one that is in use. */
 const CONNECT_MS = 3000;
-/** Until the kernel asks a silent server whether it is still there. */
+/** How long a connection is silent before the kernel probes the server. */
 const KEEP_ALIVE_MS = 10_000;
-/** What the server's own deadline is given before ours ends the connection. */
+/** How much longer our deadline is than the server's, which should come first. */
 const SERVER_FIRST_MS = 1000;
 
-/** Nobody may ask a connection without hearing of its end: an `error` event without a listener ends the process. */
+/** A client with a listener for `error`: without one, a lost connection would end the process. */
 export class Connection extends pg.Client {
   constructor(config?: pg.ClientConfig) {
     super(config);
-    // Whoever uses it is told by its query, the pool by its own listener.
+    // The user of the connection learns it from its query, the pool from its own listener.
     this.on('error', () => undefined);
   }
 }
@@ -33,9 +33,9 @@ export interface PoolOptions {
 }
 
 /**
- * Connections to PostgreSQL. Nothing in here outlasts a transaction on the server, and nothing is asked of it at connect,
- * so a pooler may stand between that lends its connections by transaction. Every query has a deadline of ours: a
- * connection that does not answer in time is destroyed, and so is one that broke.
+ * Connections to PostgreSQL. No state on the server outlasts a transaction, and connecting sends no query, so a pooler
+ * that lends connections by transaction may stand in between. Every query has a deadline on this side: a connection
+ * that does not answer in time is destroyed, and so is a broken one.
  */
 export class PostgresPool {
   readonly #pool: pg.Pool;
@@ -57,7 +57,7 @@ export class PostgresPool {
     });
     this.#pool.on('error', (error) => this.#lost(error));
     this.#deadlineMs = statementSeconds * 1000 + SERVER_FIRST_MS;
-    // The last is for a process that is cut off within a transaction: the server does not see it go, and keeps its locks.
+    // The last one is for a process that is cut off within a transaction: the server does not notice, and keeps its locks.
     this.#begin = `BEGIN; SET LOCAL statement_timeout = '${statementSeconds}s'; SET LOCAL lock_timeout = '${lockSeconds}s'; SET LOCAL idle_in_transaction_session_timeout = '${statementSeconds}s'`;
   }
 
@@ -66,7 +66,7 @@ export class PostgresPool {
     return { idle, used: totalCount - idle, waiting };
   }
 
-  /** The builder whose every statement takes a connection of its own. */
+  /** A builder that runs each statement on a connection of its own. */
   get database(): Database {
     const builder = plainErrors(
       drizzle({ client: clientOf((config, values) => this.#query(config, values)) }),
@@ -81,8 +81,8 @@ export class PostgresPool {
   }
 
   /**
-   * A statement on its own. What writes has a transaction: only in one does the server know a deadline, and a write must
-   * not wait on for a row when nobody waits for its answer any more. What reads holds nobody up.
+   * Runs a single statement. A write gets a transaction, because the server has a deadline only within one, and a write
+   * must not go on waiting for a row when nobody waits for its result any more. A read blocks nobody.
    */
   async #query(config: pg.QueryConfig, values: unknown[]): Promise<unknown> {
     if (!onlyReads(config.text)) return this.#inTransaction((client) => this.#ask(client, config, values));
@@ -127,10 +127,10 @@ export class PostgresPool {
     }
   }
 
-  /** What is asked when the transaction is over would be asked in somebody else's. */
+  /** Throws after the end of the transaction: a late query would run in somebody else's. */
   #builderOf(client: pg.PoolClient, isOver: () => boolean): Transaction {
     const ask = (config: pg.QueryConfig, values: unknown[]): Promise<unknown> => {
-      if (isOver()) throw new TypeError('a transaction was asked after its end');
+      if (isOver()) throw new TypeError('a query came after the end of its transaction');
       return this.#ask(client, config, values);
     };
     return plainErrors(drizzle({ client: clientOf(ask) }));
@@ -139,14 +139,14 @@ export class PostgresPool {
   async #commit(client: pg.PoolClient): Promise<void> {
     try {
       const { command } = await this.#ask(client, { text: 'COMMIT' }, []);
-      // What PostgreSQL answers when an earlier statement failed and somebody went on as if it had not.
+      // PostgreSQL answers ROLLBACK when an earlier statement failed and the caller went on as if it had not.
       if (command !== 'COMMIT') throw new QueryError('COMMIT', '25P02', false);
     } catch (error) {
       throw queryError('COMMIT', error, isRefusal(error) ? 'nothing was done' : 'unknown');
     }
   }
 
-  /** A connection that cannot even undo is not given to anybody else. */
+  /** Rolls back. A connection on which that fails is not used again. */
   async #undo(client: pg.PoolClient): Promise<void> {
     try {
       await this.#ask(client, { text: 'ROLLBACK' }, []);
@@ -165,8 +165,9 @@ export class PostgresPool {
   }
 
   /**
-   * Asks, and ends the connection if there is no answer in time: what comes later would answer another question. No request
-   * to cancel is sent: PgBouncer before 1.19 ends when many come from clients that are gone (its issues 801 and 822).
+   * Runs a query, and destroys the connection if the deadline passes: a late result would answer another query. No cancel
+   * request is sent: PgBouncer before 1.19 crashes when many come from clients that have disconnected (its issues 801 and
+   * 822).
    */
   async #ask(client: pg.PoolClient, config: pg.QueryConfig, values: unknown[]): Promise<pg.QueryResult> {
     const late = setTimeout(() => {
@@ -185,7 +186,7 @@ export class PostgresPool {
     client.release(true);
   }
 
-  /** Where one connection is a black hole, those that wait beside it are too: new ones are opened for who comes next. */
+  /** Where one connection is a black hole, the idle ones are too. Destroys them, so that new ones are opened. */
   async #dropIdle(): Promise<void> {
     if (this.#isDropping) return;
     this.#isDropping = true;
@@ -206,7 +207,7 @@ export class PostgresPool {
   }
 }
 
-/** drizzle takes one of the driver's own clients, and asks nothing of it but this. */
+/** drizzle takes one of the driver's clients, and uses nothing of it but `query`. */
 function clientOf(query: (config: pg.QueryConfig, values: unknown[]) => Promise<unknown>): pg.Client {
   return { query } as unknown as pg.Client;
 }

@@ -1,27 +1,27 @@
 import { DrizzleQueryError } from 'drizzle-orm';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
-import { NoRoom } from './data-room.js';
+import { DiskFull } from './disk-space.js';
 import { queryError } from './query-error.js';
 
-/** drizzle's builder, whose own `transaction` loses connections and hides errors: ours is in its place. */
+/** drizzle's builder without its own `transaction`, which loses connections and hides errors: ours replaces it. */
 type Builder = Omit<PgDatabase<PgQueryResultHKT>, 'transaction'>;
 
-/** What runs queries inside a transaction. There is no transaction in a transaction. */
+/** Runs queries inside a transaction. Transactions do not nest. */
 export type Transaction = Builder;
 
-/** What runs queries: the embedded PGlite and PostgreSQL alike. */
+/** Runs queries, on the embedded PGlite and on PostgreSQL alike. */
 export interface Database extends Builder {
   /**
-   * Runs `work` in one transaction: committed when it resolves, undone when it rejects, with the error that it rejected
-   * with. @throws QueryError whose outcome is `unknown` when nobody can say whether it was committed
+   * Runs `work` in one transaction: commits when it resolves; rolls back when it rejects, and rejects with its error.
+   * @throws QueryError whose outcome is `unknown` if the connection was lost during the commit
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
 }
 
-/** Whoever only queries takes either. */
+/** For code that only queries: a database or a transaction. */
 export type Queries = Pick<Database, 'select' | 'selectDistinct' | 'insert' | 'update' | 'delete' | '$count'>;
 
-/** Lets no error leave a builder that repeats what was asked with: drizzle's own lists every parameter in its message. */
+/** Replaces a builder's errors by ones without values: drizzle's own list every parameter in the message. */
 export function plainErrors<B extends PgDatabase<PgQueryResultHKT>>(builder: B): B {
   const { session } = builder._;
   const prepare = session.prepareQuery.bind(session);
@@ -33,7 +33,7 @@ export function plainErrors<B extends PgDatabase<PgQueryResultHKT>>(builder: B):
         return await execute(values);
       } catch (error) {
         const why = error instanceof DrizzleQueryError ? error.cause : error;
-        throw why instanceof NoRoom ? why : queryError(query.sql, why);
+        throw why instanceof DiskFull ? why : queryError(query.sql, why);
       }
     };
     return prepared as never;
@@ -44,5 +44,5 @@ export function plainErrors<B extends PgDatabase<PgQueryResultHKT>>(builder: B):
 const READS = /^\s*(select|with|show|values)\b/i;
 const WRITES = /\b(insert\s+into|update|delete\s+from|for\s+(no\s+key\s+)?(update|share))\b/i;
 
-/** Whether a statement changes nothing; when in doubt, it does. */
+/** Whether a statement changes nothing. When in doubt, it counts as a write. */
 export const onlyReads = (statement: string): boolean => READS.test(statement) && !WRITES.test(statement);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseExactly } from '../exact-number.js';
+import { parseExactly } from '../parsing/exact-number.js';
 import { isEvent, readEvent } from './event-input.js';
 
 const now = new Date('2026-06-01T12:00:00Z');

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { ExactNumber } from '../exact-number.js';
-import { readInstant } from '../http/instant.js';
 import { beginning } from '../http/schemas.js';
-import { cleanJson, cutText, isDocument } from '../http/text.js';
-import { readReference } from './referred-event.js';
+import { ExactNumber } from '../parsing/exact-number.js';
+import { readInstant } from '../parsing/instant.js';
+import { cleanJson, cutText, isDocument } from '../parsing/text.js';
+import { readReference } from './event-reference.js';
 
-/** An event as we keep it. Sent by client libraries, so nothing in it may be refused: what is invalid is left out. */
+/** An event as it is stored. Client libraries cannot act on a refusal, so invalid fields are left out instead. */
 export interface EventInput {
   readonly type: string;
   readonly source: string | undefined;
@@ -18,27 +18,27 @@ export interface EventInput {
   readonly tags: string[];
   readonly referenceId: string | undefined;
   readonly userIdentity: string | undefined;
-  /** How many occurrences it stands for: client libraries merge equal errors. */
+  /** The number of occurrences that it stands for: client libraries merge equal errors. */
   readonly count: number;
 }
 
 const MAX_TAGS = 50;
 const LONGEST_TAG = 100;
-/** Elements that are looked at for them. */
+/** Elements of the list that are read for tags. */
 const TAGS_LOOKED_AT = 200;
 const MAX_COUNT = 1_000_000;
-/** Clocks differ; a date further ahead than this is not believed. */
+/** Clocks differ; a date further ahead than this is replaced by now. */
 const MAX_AHEAD_MS = 86_400_000;
 const OLDEST = Date.UTC(2000, 0, 1);
 
 const isThere = (value: string): boolean => value.trim() !== '';
 const text = (most: number) => beginning(most).refine(isThere).optional().catch(undefined);
 
-/** As near as JavaScript has it. */
+/** Rounded to the nearest JavaScript number. */
 const number = z.preprocess((value) => (value instanceof ExactNumber ? Number(value) : value), z.number());
 
 const reference = z.string().transform(readReference).refine(isThere).optional().catch(undefined);
-/** Whose event it is. Programs give numbers, too. */
+/** The user of the event. Some programs send a number as the identity. */
 const user = z.object({
   identity: z
     .union([z.string(), z.number(), z.instanceof(ExactNumber)])
@@ -46,7 +46,7 @@ const user = z.object({
     .refine(isThere),
 });
 
-/** What client libraries send; nothing of it is required, and a field that is not valid counts as absent. */
+/** What client libraries send. Nothing is required, and an invalid field counts as absent. */
 export const eventSchema = z.object({
   type: text(100),
   source: text(2000),
@@ -62,7 +62,7 @@ export const eventSchema = z.object({
 
 export const isEvent = (raw: unknown): raw is object => isDocument(raw) && !Array.isArray(raw);
 
-/** Reads one element of a batch; undefined if it is not even an object. */
+/** Reads one element of a batch; undefined if it is not an object. */
 export function readEvent(raw: unknown, now: Date): EventInput | undefined {
   const cleaned = cleanJson(raw);
   const parsed = eventSchema.safeParse(cleaned);
@@ -100,10 +100,10 @@ function readTags(tags: readonly unknown[]): string[] {
   return [...new Set(named)].slice(0, MAX_TAGS);
 }
 
-/** Names that one of the data is tried with, if it is taken: `name`, `name1` and so on. */
+/** Names that are tried for a property whose name is taken: `name`, `name1` and so on. */
 const NAMES_TRIED = 10;
 
-/** The data with the event's properties that mean nothing to us, as the field's servers keep them. */
+/** Adds the event's unknown properties to its data, as other error trackers do. */
 function withUnknown(data: Record<string, unknown>, event: object): Record<string, unknown> {
   const unknown = Object.entries(event).filter(([name]) => !Object.hasOwn(eventSchema.shape, name));
   if (unknown.length === 0) return data;

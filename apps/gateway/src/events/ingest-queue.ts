@@ -1,24 +1,24 @@
 import { ProblemException } from '../http/problem.js';
 
 export interface IngestQueueLimits {
-  /** Batches that are taken in at once. */
+  /** Batches that are processed at once. */
   readonly atOnce: number;
-  /** Of one project; fewer than `atOnce` leave room for others. */
+  /** Of one project. Fewer than `atOnce` leave capacity for others. */
   readonly atOnceOfProject: number;
-  /** Batches of a project that wait for their turn. */
+  /** Batches of a project that wait. */
   readonly waitingOfProject: number;
   readonly waiting: number;
 }
 
-/** Events from which a batch is large. Large ones take seconds, and those of one project wait for each other's stacks. */
+/** A batch with more events is large. Large ones take seconds, and those of one project wait for each other's stacks. */
 const LARGE = 1000;
 
-/** Where batches wait for their turn: large ones apart, so that small ones do not wait for them. */
+/** Queues batches. Large ones have a queue of their own, so that small ones do not wait for them. */
 export class IngestQueues {
   readonly #small: IngestQueue;
   readonly #large: IngestQueue;
 
-  /** `connections`: of the database. At most half of them work on batches; of small ones, one is for other projects. */
+  /** `connections`: to the database. Batches use at most half of them. Of those for small batches, a project leaves one to others. */
   constructor(connections: number) {
     const half = Math.floor(connections / 2);
     const large = Math.max(1, Math.floor(half / 4));
@@ -28,7 +28,7 @@ export class IngestQueues {
     this.#small = new IngestQueue({ ...waits, atOnce: small, atOnceOfProject: Math.max(1, small - 1) });
   }
 
-  /** Runs when it is the project's turn. @throws ProblemException 429 if too many wait already */
+  /** Queues `work`, and runs it. @throws ProblemException 429 if too many batches wait already */
   run<T>(projectId: string, events: number, work: () => Promise<T>): Promise<T> {
     return (events > LARGE ? this.#large : this.#small).run(projectId, work);
   }
@@ -40,20 +40,20 @@ interface Project {
 }
 
 /**
- * Batches take turns: a few at once, so that the database has connections left, and fairly by project, so that one that
- * sends very much waits for itself.
+ * Runs a few batches at once, so that the database has connections left, and fairly by project, so that a project that
+ * sends very much delays only itself.
  */
 export class IngestQueue {
-  /** Those that run or wait; the one that was served longest ago first. */
+  /** Projects with batches that run or wait. The one served longest ago is first. */
   readonly #projects = new Map<string, Project>();
   #running = 0;
   #waiting = 0;
 
   constructor(private readonly limits: IngestQueueLimits) {}
 
-  /** Runs when it is the project's turn. @throws ProblemException 429 if too many wait already */
+  /** Queues `work`, and runs it. @throws ProblemException 429 if too many batches wait already */
   async run<T>(projectId: string, work: () => Promise<T>): Promise<T> {
-    await this.#turn(projectId);
+    await this.#wait(projectId);
     try {
       return await work();
     } finally {
@@ -61,11 +61,12 @@ export class IngestQueue {
     }
   }
 
-  #turn(projectId: string): Promise<void> {
+  #wait(projectId: string): Promise<void> {
     const project = this.#projects.get(projectId) ?? { running: 0, waiting: [] };
     if (project.waiting.length >= this.limits.waitingOfProject)
       throw full(`The project has ${project.waiting.length} batches waiting; send fewer at once.`);
-    if (this.#waiting >= this.limits.waiting) throw full('Too many batches are waiting just now; try again.');
+    if (this.#waiting >= this.limits.waiting)
+      throw full('Too many batches are waiting at the moment; try again.');
     this.#projects.set(projectId, project);
     return new Promise((resolve) => {
       project.waiting.push(resolve);
@@ -98,7 +99,7 @@ export class IngestQueue {
     }
   }
 
-  /** Of the projects that wait, the one with the fewest that run. */
+  /** Of the projects with waiting batches, the one with the fewest running. */
   #next(): [string, Project] | undefined {
     let best: [string, Project] | undefined;
     for (const entry of this.#projects) {

@@ -2,25 +2,26 @@ import { Body, Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/com
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { ApiBody } from '@nestjs/swagger';
-import { Answers, noRoom } from '../http/answers.js';
+import { Allow, Calling, type Caller, type UserCaller } from '../access/caller.js';
+import { countWithin, CountsAgainst, limiterOf, Throttle } from '../access/throttle.js';
+import { Answers, diskFull } from '../http/answers.js';
 import { TakesBody, TakesText } from '../http/body-limits.js';
 import { ForClientLibraries } from '../http/client-library-routes.js';
 import { forbidden, invalid, ProblemException } from '../http/problem.js';
 import { beginning, idSchema, jsonObject } from '../http/schemas.js';
-import { countWithin, CountsAgainst, limiterOf, Throttle } from '../http/throttle.js';
-import { Allow, Calling, type Caller, type UserCaller } from '../identity/caller.js';
-import { Organizations } from '../organizations/organizations.js';
+import { Projects } from '../organizations/projects.js';
 import { Amendments } from './amendments.js';
 import { CONFIG_VERSION } from './config-version.js';
 import { eventSchema } from './event-input.js';
-import { Ingest, type IngestTarget } from './ingest.js';
-import { readReference } from './referred-event.js';
+import { readReference } from './event-reference.js';
+import { Ingest } from './ingest.js';
+import type { IngestTarget } from './store-events.js';
 
 const DESCRIPTIONS_PER_MINUTE = 10;
 /** Characters of a description's data, as JSON; larger ones are left out. */
 const MOST_DESCRIBED = 16_384;
 
-/** Client libraries of typed languages send null for what there is not. */
+/** Client libraries of typed languages send null for absent values. */
 const text = (most: number) =>
   beginning(most)
     .nullish()
@@ -31,12 +32,12 @@ const description = z.object({
   data: jsonObject
     .refine((data) => JSON.stringify(data).length <= MOST_DESCRIBED)
     .optional()
-    // Null, too.
+    // Also for null.
     .catch(undefined),
 });
 const heartbeat = z.object({
   id: z.string().optional(),
-  // Written as in JSON, or as in .NET: `True`.
+  // As JSON writes it, or .NET: `True`.
   close: z
     .string()
     .transform((close) => close.toLowerCase() === 'true')
@@ -46,7 +47,7 @@ const reference = z.object({ reference_id: z.string().transform(readReference) }
 const settingsView = z.object({ version: z.int(), settings: z.record(z.string(), z.string()) });
 const version = z.object({ v: z.coerce.number('must be a number').optional() });
 
-/** One event or a list of them; what is not valid in one is left out. */
+/** One event or a list of events. Invalid fields are left out. */
 const batchBody = (() => {
   const one = z.toJSONSchema(eventSchema, { io: 'input', target: 'openapi-3.0' });
   return { oneOf: [one, { type: 'array', items: one }] } as Parameters<typeof ApiBody>[0] extends {
@@ -55,22 +56,22 @@ const batchBody = (() => {
     ? S
     : never;
 })();
-const overPlan = { 402: 'The plan has no room for any of the batch; nothing of it was kept.' };
+const overPlan = { 402: 'The plan is used up; no event of the batch was kept.' };
 const taken = {
-  'X-Crossfade-Accepted': 'How many events of the batch were taken: the first ones.',
-  'X-Crossfade-Dropped': 'How many the plan had no room for.',
+  'X-Crossfade-Accepted': 'The number of events that were accepted: the first ones of the batch.',
+  'X-Crossfade-Dropped': 'The number of events that exceeded the plan.',
 };
 
-/** What client libraries call with a project's token; those of old at `api/v1`, which is the same. */
+/** Routes for client libraries, which send a project's token. Old ones call `api/v1`, which is the same. */
 @Controller(['api/v2', 'api/v1'])
 export class IngestController {
-  /** Of one event: each writes the whole of it again. */
+  /** Of one event, because each description rewrites the event's whole row. */
   readonly #descriptions = limiterOf(DESCRIPTIONS_PER_MINUTE);
 
   constructor(
     private readonly ingest: Ingest,
     private readonly amendments: Amendments,
-    private readonly organizations: Organizations,
+    private readonly projects: Projects,
     private readonly throttle: Throttle,
   ) {}
 
@@ -81,7 +82,7 @@ export class IngestController {
   @TakesBody('events')
   @TakesText()
   @ApiBody({ schema: batchBody })
-  @Answers("Takes one event or many for the token's project", {
+  @Answers("Accepts one event or many for the token's project", {
     status: 202,
     headers: taken,
     also: overPlan,
@@ -101,7 +102,7 @@ export class IngestController {
   @TakesBody('events')
   @TakesText()
   @ApiBody({ schema: batchBody })
-  @Answers('Takes one event or many for a project', {
+  @Answers('Accepts one event or many for a project', {
     status: 202,
     headers: taken,
     also: { ...overPlan, 404: 'There is no such project for the caller.' },
@@ -117,13 +118,13 @@ export class IngestController {
     await this.#accept(caller, target, body, response);
   }
 
-  /** The event may be still on its way: then it waits for it. */
+  /** If the event has not come yet, the description waits for it. */
   @Post('events/by-ref/:reference_id/user-description')
   @Allow('client')
   @ForClientLibraries()
   @CountsAgainst('side')
   @TakesText()
-  @Answers('Keeps what a user said with the newest event of the reference, or until there is one', {
+  @Answers('Adds a user description to the newest event with the reference, or keeps it until there is one', {
     status: 202,
   })
   async describe(
@@ -146,8 +147,8 @@ export class IngestController {
   @Allow('client')
   @ForClientLibraries()
   @CountsAgainst('side')
-  @Answers('Notes activity with the event of the session, or of the user, or until there is one', {
-    also: noRoom,
+  @Answers("Records activity on the session's or the user's event, or keeps it until there is one", {
+    also: diskFull,
   })
   async heartbeat(
     @Calling() caller: Caller,
@@ -165,7 +166,7 @@ export class IngestController {
   @CountsAgainst('none')
   @Answers("A project's settings for client libraries", {
     body: settingsView,
-    also: { 304: 'The version that the client has is current.' },
+    also: { 304: "The client's version is current." },
   })
   config(
     @Query({ schema: version }) { v }: z.output<typeof version>,
@@ -183,12 +184,12 @@ export class IngestController {
   }
 
   async #projectOf(caller: UserCaller, id: string): Promise<IngestTarget> {
-    const { organizationId } = await this.organizations.project(caller, id);
+    const { organizationId } = await this.projects.one(caller, id);
     return { organizationId, projectId: id };
   }
 }
 
-/** Client libraries put an id into a query as it is: a plus in an address is a plus, and no space. */
+/** Client libraries do not encode an id in a query: a plus in an address means a plus, not a space. */
 function asSent({ originalUrl }: Request, name: string): string {
   const [, query = ''] = originalUrl.split('?');
   return new URLSearchParams(query.replaceAll('+', '%2B')).get(name) ?? '';
@@ -200,7 +201,7 @@ function targetOf(caller: Caller): IngestTarget {
   throw forbidden("Use a project's token, or name the project: /api/v2/projects/{id}/events.");
 }
 
-/** Five MiB could be a million empty events, each with a row of its own. */
+/** Five MiB could hold a million empty events, each with a row of its own. */
 const MOST_EVENTS = 50_000;
 
 function batchOf(body: unknown): readonly unknown[] {
@@ -218,7 +219,7 @@ function listOf(body: unknown): readonly unknown[] {
   return Array.isArray(body) ? body : [body];
 }
 
-/** Each line of a text is an event, up to one more than are taken. */
+/** Makes an event of each line, up to one more than is allowed. */
 function linesOf(text: string): readonly unknown[] {
   const batch: { message: string }[] = [];
   for (let at = 0; at < text.length && batch.length <= MOST_EVENTS;) {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { beginning } from '../http/schemas.js';
-import { cutText } from '../http/text.js';
+import { cutText } from '../parsing/text.js';
 import type { EventInput } from './event-input.js';
 
-/** What tells one stack from another, and what it is called. Described in docs/stacks.md. */
+/** What identifies a stack, and its title. Described in docs/stacks.md. */
 export interface Signature {
   readonly hash: string;
   readonly title: string;
@@ -12,9 +12,9 @@ export interface Signature {
 
 const TOP_FRAMES = 3;
 const MAX_TITLE = 500;
-/** Characters of a field that are looked at: what is longer is cut before anything is done with it. */
+/** Characters of a field that are read; longer fields are cut first. */
 const LOOKED_AT = { name: 500, message: 2000, file: 2000, trace: 16_384, manual: 2000 } as const;
-/** Entries of a signature that the client made. */
+/** Entries of a signature that the client chose. */
 const MOST_PARTS = 50;
 
 const text = (most: number) => beginning(most).optional().catch(undefined);
@@ -50,8 +50,8 @@ export function signatureOf(event: EventInput): Signature {
 }
 
 /**
- * A message without what changes from one occurrence to the next: numbers, ids, quoted text, addresses.
- * Bounded work: each replacement is one linear pass.
+ * A message without the parts that differ between occurrences: numbers, ids, quoted text, addresses.
+ * The work is bounded: each replacement is one linear pass.
  */
 export function patternOf(message: string): string {
   return message
@@ -64,7 +64,7 @@ export function patternOf(message: string): string {
     .trim();
 }
 
-/** What the top frames say, of a list or of one text. */
+/** The top frames of a trace, which is a list or one string. */
 function readTrace(trace: unknown): string[] {
   if (typeof trace === 'string') {
     return trace
@@ -83,7 +83,7 @@ function readTrace(trace: unknown): string[] {
     );
 }
 
-/** Names and values of a client's own signature, by name; what is not a text makes it none. */
+/** Names and values of a signature that the client chose, sorted by name. A value that is not a string makes it invalid. */
 function readParts(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return undefined;
   return firstOf(data, MOST_PARTS)
@@ -104,7 +104,7 @@ function firstOf(data: object, most: number): [string, unknown][] {
   return entries;
 }
 
-/** The file's own name without what a build or a deployment changes: folders, query, content hash. */
+/** The file name without what a build or a deployment changes: folders, query, content hash. */
 function fileOf(path: string): string {
   const name = path.split(/[?#]/, 1)[0]?.split(/[\\/]/).at(-1) ?? '';
   const dot = name.lastIndexOf('.');
@@ -116,8 +116,8 @@ function fileOf(path: string): string {
 const SHORTEST_HASH = 8;
 
 /**
- * Where a content hash begins, with the dot or hyphen before it: `router-Bq1x9Zk2` before `.js`. Read from the end, once:
- * an expression for it looked from every hyphen to the end again.
+ * The index of the dot or hyphen before a content hash, as in `router-Bq1x9Zk2.js`. One pass from the end: a regular
+ * expression would scan from every hyphen to the end.
  */
 function startOfHash(name: string, end: number): number | undefined {
   let run = end;

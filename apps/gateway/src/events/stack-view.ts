@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { stackStatuses, type events, type stacks } from '../database/schema.js';
+import { stackStatuses, type events, type stacks } from '../database/schema/events.js';
 import { instant } from '../http/schemas.js';
 
 export const stackView = z.object({
@@ -68,7 +68,7 @@ export function toEventView(row: typeof events.$inferSelect): z.input<typeof eve
   };
 }
 
-/** What was said of the event afterwards, as client libraries know it. */
+/** The amendments of an event, in the form that client libraries know. */
 function amendmentsOf({ sessionLastActivity, sessionClosed, userDescription }: typeof events.$inferSelect) {
   return {
     ...(sessionLastActivity === null

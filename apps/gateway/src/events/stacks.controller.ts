@@ -1,20 +1,20 @@
-import { Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { and, desc, eq, ilike, type SQL } from 'drizzle-orm';
-import type { Request, Response } from 'express';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { events, stacks, stackStatuses } from '../database/schema.js';
+import { events, stacks, stackStatuses } from '../database/schema/events.js';
 import { Answers } from '../http/answers.js';
+import { Page, paging, type Paging } from '../http/page.js';
 import { notFound } from '../http/problem.js';
-import { readPage } from '../http/page.js';
-import { futureInstant, idSchema, idsSchema, lookedFor, paging, type Paging } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
+import { futureInstant, idSchema, idsSchema, lookedFor } from '../http/schemas.js';
 import { Organizations } from '../organizations/organizations.js';
+import { Projects } from '../organizations/projects.js';
 import { eventView, stackView, toEventView, toStackView } from './stack-view.js';
 import { Stacks, statusChange } from './stacks.js';
 
-/** Words of a search that are looked at. */
+/** Words of a search that count. */
 const MOST_WORDS = 10;
 
 const status = z.enum(stackStatuses, `must be one of ${stackStatuses.join(', ')}`);
@@ -39,7 +39,7 @@ const snooze = z.object({ snoozeUntilUtc: futureInstant });
 const foreign = { 404: 'There is no such stack for the caller.' };
 const oneIsForeign = { 404: 'One of them does not exist for the caller; none was changed.' };
 
-/** Stacks and their events, for people. */
+/** Stacks and their events, for users. */
 @Controller('api/v2')
 @Allow('user')
 export class StacksController {
@@ -47,10 +47,11 @@ export class StacksController {
     @Inject(DATABASE) private readonly database: Database,
     private readonly stacks: Stacks,
     private readonly organizations: Organizations,
+    private readonly projects: Projects,
   ) {}
 
   @Get('organizations/:id/stacks')
-  @Answers("An organization's stacks; q: words that are in the title", {
+  @Answers("An organization's stacks; `q`: words in the title", {
     body: stackView,
     list: true,
     also: { 404: 'There is no such organization for the caller.' },
@@ -59,15 +60,13 @@ export class StacksController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: listing }) query: Listing,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
     this.organizations.requireMember(caller, id);
-    return this.#stacks(eq(stacks.organizationId, id), query, request, response);
+    return this.#stacks(eq(stacks.organizationId, id), query);
   }
 
   @Get('projects/:id/stacks')
-  @Answers("A project's stacks; q: words that are in the title", {
+  @Answers("A project's stacks; `q`: words in the title", {
     body: stackView,
     list: true,
     also: { 404: 'There is no such project for the caller.' },
@@ -76,11 +75,9 @@ export class StacksController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: listing }) query: Listing,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
-    await this.organizations.project(caller, id);
-    return this.#stacks(eq(stacks.projectId, id), query, request, response);
+    await this.projects.one(caller, id);
+    return this.#stacks(eq(stacks.projectId, id), query);
   }
 
   @Get('stacks/:id')
@@ -95,11 +92,9 @@ export class StacksController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
     await this.stacks.one(caller, id);
-    return this.#events(eq(events.stackId, id), query, request, response);
+    return this.#events(eq(events.stackId, id), query);
   }
 
   @Get('projects/:id/events')
@@ -112,11 +107,9 @@ export class StacksController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
-    await this.organizations.project(caller, id);
-    return this.#events(eq(events.projectId, id), query, request, response);
+    await this.projects.one(caller, id);
+    return this.#events(eq(events.projectId, id), query);
   }
 
   @Get('events/:id')
@@ -139,7 +132,7 @@ export class StacksController {
   }
 
   @Post('stacks/:ids/mark-fixed')
-  @Answers('Marks stacks fixed; the next event makes one regressed', { also: oneIsForeign })
+  @Answers('Marks stacks as fixed; a later event makes a stack regressed', { also: oneIsForeign })
   markFixed(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idsSchema }) { ids }: { ids: string[] },
@@ -148,7 +141,7 @@ export class StacksController {
   }
 
   @Post('stacks/:ids/mark-snoozed')
-  @Answers('Snoozes stacks; at that date they are open again', { also: oneIsForeign })
+  @Answers('Snoozes stacks until a date, when they are open again', { also: oneIsForeign })
   markSnoozed(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idsSchema }) { ids }: { ids: string[] },
@@ -158,7 +151,7 @@ export class StacksController {
   }
 
   @Post('stacks/:ids/mark-critical')
-  @Answers('Says that occurrences of these stacks are critical', { also: oneIsForeign })
+  @Answers('Marks the occurrences of stacks as critical', { also: oneIsForeign })
   markCritical(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idsSchema }) { ids }: { ids: string[] },
@@ -167,7 +160,7 @@ export class StacksController {
   }
 
   @Delete('stacks/:ids/mark-critical')
-  @Answers('Takes that back', { also: oneIsForeign })
+  @Answers('Marks the occurrences of stacks as not critical', { also: oneIsForeign })
   unmarkCritical(
     @CallingUser() caller: UserCaller,
     @Param({ schema: idsSchema }) { ids }: { ids: string[] },
@@ -184,7 +177,7 @@ export class StacksController {
     return this.stacks.remove(caller, ids);
   }
 
-  async #stacks(of: SQL, query: Listing, request: Request, response: Response) {
+  async #stacks(of: SQL, query: Listing) {
     const found = this.database
       .select()
       .from(stacks)
@@ -197,16 +190,16 @@ export class StacksController {
       )
       .orderBy(...orders[query.sort])
       .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map(toStackView);
+    return (await Page.read(this.database, found, query)).map(toStackView);
   }
 
-  async #events(of: SQL, query: Paging, request: Request, response: Response) {
+  async #events(of: SQL, query: Paging) {
     const found = this.database
       .select()
       .from(events)
       .where(of)
       .orderBy(desc(events.date), desc(events.id))
       .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map(toEventView);
+    return (await Page.read(this.database, found, query)).map(toEventView);
   }
 }

@@ -1,26 +1,26 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol/catalog';
 import { and, eq, inArray, lte } from 'drizzle-orm';
+import type { UserCaller } from '../access/caller.js';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { stacks, type StackStatus } from '../database/schema.js';
+import { stacks, type StackStatus } from '../database/schema/events.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { notFound } from '../http/problem.js';
-import type { UserCaller } from '../identity/caller.js';
 
 export type Stack = typeof stacks.$inferSelect;
-/** What people change about a stack. */
+/** What users can change about a stack. */
 type Change = Partial<Pick<Stack, 'status' | 'dateFixed' | 'snoozeUntil' | 'occurrencesAreCritical'>>;
 
-/** A status with the dates that belong to it. A stack may be snoozed without an end. */
+/** A status with its dates. A stack may be snoozed without an end. */
 export function statusChange(status: StackStatus, now: Date, snoozeUntil: Date | null = null): Change {
   return { status, dateFixed: status === 'fixed' ? now : null, snoozeUntil };
 }
 
-/** The rest has its turn in the next round. */
+/** The rest waits for the next round. */
 const SNOOZES_AT_ONCE = 1000;
 
-/** Stacks as people change them. What the caller may not see does not exist for it. */
+/** Reads and changes stacks. A stack of a foreign organization does not exist for the caller. */
 @Injectable()
 export class Stacks {
   constructor(
@@ -35,7 +35,7 @@ export class Stacks {
     return found;
   }
 
-  /** Changes stacks, all or none, and tells of those that are not so already. */
+  /** Changes stacks, all or none, and publishes those that differ from before. */
   async change(caller: UserCaller, ids: readonly string[], change: Change): Promise<void> {
     await this.transactions.run(async (transaction, publish) => {
       const rows = await lockVisible(transaction, caller, ids);
@@ -63,7 +63,7 @@ export class Stacks {
     });
   }
 
-  /** Opens the stacks whose snooze is over. Any replica may do it, and one does it for each stack. */
+  /** Opens the stacks whose snooze is over. Any replica may do it; each stack is opened by one. */
   async endSnoozes(now: Date): Promise<void> {
     await this.transactions.run(async (transaction, publish) => {
       const rows = await transaction
@@ -88,7 +88,7 @@ async function lockVisible(
   caller: UserCaller,
   ids: readonly string[],
 ): Promise<Stack[]> {
-  // In the order in which events are counted, so that two requests cannot wait for each other.
+  // Locks rows in the order in which events are counted, so that two requests cannot deadlock.
   const rows = await transaction
     .select()
     .from(stacks)
@@ -100,7 +100,7 @@ async function lockVisible(
   return rows;
 }
 
-/** A stack that is fixed stays fixed since when it was. */
+/** Whether the change changes nothing. The date of a fix does not count: a fixed stack keeps its date. */
 function isSo(row: Stack, change: Change): boolean {
   return (Object.keys(change) as (keyof Change)[])
     .filter((name) => name !== 'dateFixed')

@@ -8,23 +8,24 @@ import {
 } from '@nestjs/common';
 import { ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { z } from 'zod';
+import { PageInterceptor } from './page.js';
 
 interface Answer {
-  /** Of the success; 200 by default. */
+  /** The status of success; 200 by default. */
   readonly status?: 200 | 201 | 202 | 204;
-  /** Reads what the handler returns, so that nothing leaves which is not documented. Without it there is no body. */
+  /** The schema of the body. It filters what the handler returns, so that nothing undocumented leaves. Without it there is no body. */
   readonly body?: z.ZodType;
-  /** Headers of the success that are particular to this route: what they say. */
+  /** Descriptions of the headers that only this route sends with success. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The body is a list of these, one page of it. */
+  /** The handler returns a `Page`, and the body is its list of rows. */
   readonly list?: true;
-  /** Other answers that are particular to this route: why, and what they hold where that is not a problem. */
+  /** Other responses that only this route has: why, and their body where it is not a problem document. */
   readonly also?: Readonly<Record<number, string | { readonly why: string; readonly body: z.ZodType }>>;
 }
 
 /**
- * What a route does and answers: for the framework, which reads every body with the schema, and for OpenAPI alike.
- * Answers that follow from a route's shape (its right, parameters, body, throttle) are documented in `openapi.ts`.
+ * Says what a route does and how it responds: for the framework, which filters every body by its schema, and for OpenAPI.
+ * Responses that follow from a route's shape (its right, parameters, body, throttle) are documented in `openapi.ts`.
  */
 export function Answers(summary: string, { status = 200, body, headers, list, also = {} }: Answer = {}) {
   return applyDecorators(
@@ -44,19 +45,23 @@ export function Answers(summary: string, { status = 200, body, headers, list, al
           : { description: answer.why, standardSchema: answer.body }),
       }),
     ),
-    ...writtenAs(status, body),
+    ...writtenAs(status, body, list),
   );
 }
 
-function writtenAs(status: Answer['status'], body: Answer['body']) {
+function writtenAs(status: Answer['status'], body: Answer['body'], list: Answer['list']) {
   if (body !== undefined)
-    return [SerializeOptions({ schema: body }), UseInterceptors(StandardSchemaSerializerInterceptor)];
-  // Without a type, Firefox's XMLHttpRequest takes nothing for XML, and tells the console that it is not.
+    return [
+      SerializeOptions({ schema: body }),
+      // The last one is the first to see what the handler returns.
+      UseInterceptors(StandardSchemaSerializerInterceptor, ...(list === true ? [PageInterceptor] : [])),
+    ];
+  // Without a type, Firefox's XMLHttpRequest parses an empty body as XML and logs an error.
   return status === 204 ? [] : [Header('Content-Type', 'text/plain; charset=utf-8')];
 }
 
-/** Of a route that is read by its method and writes all the same; the others' follows from their shape. */
-export const noRoom = { 507: 'The disk of an embedded database is nearly full; nothing was stored.' };
+/** The response of a route that writes although its method is GET. For other routes it follows from their shape. */
+export const diskFull = { 507: 'The disk of an embedded database is nearly full; nothing was stored.' };
 
 const described = (headers: Readonly<Record<string, string>>) =>
   Object.fromEntries(
@@ -67,6 +72,6 @@ const described = (headers: Readonly<Record<string, string>>) =>
   );
 
 const ofPage = described({
-  Link: '`<…>; rel="next"` while there is another page.',
-  'X-Result-Count': 'How many there are on all pages; a longer list says 10000.',
+  Link: '`<…>; rel="next"`, if there is a next page.',
+  'X-Result-Count': 'The number of rows on all pages, 10000 at most.',
 });

@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { bodyLimits } from './body-limits.js';
-import type { HeldBody } from './body-room.js';
+import type { HeldBody } from './body-memory.js';
 import { ProblemException } from './problem.js';
 
-/** What a few bytes may always become; a batch of equal events compresses very well. */
+/** Any body may inflate to this many bytes: a batch of equal events compresses very well. */
 const FREE_BYTES = 1024 * 1024;
-/** Beyond that, uncompressed bytes for each compressed one. What is made to grow has a thousand. */
+/** Beyond that, the most uncompressed bytes for each compressed one. A decompression bomb has a thousand. */
 const MOST_RATIO = 100;
 
 const decompressors: Readonly<Record<string, () => Transform>> = {
@@ -17,8 +17,8 @@ const decompressors: Readonly<Record<string, () => Transform>> = {
 };
 
 /**
- * Reads the bytes of a body, uncompressed and as they came, and stops at the first bound that they cross: what was not read stays in the
- * socket. @throws ProblemException 400, 408, 413, 415, 429 or 503
+ * Reads and decompresses a body. Stops at the first limit that it exceeds, and leaves the rest in the socket.
+ * @throws ProblemException 400, 408, 413, 415, 429 or 503
  */
 export async function readBytes(
   request: IncomingMessage,
@@ -42,10 +42,10 @@ export async function readBytes(
   return chunks;
 }
 
-/** By its name, by what many call it, or a part of it: a text in ASCII is one in UTF-8. */
+/** UTF-8 by its names, and ASCII, which is a subset of it. */
 const READ_AS_UTF8 = /^(?:utf-?8|(?:us-)?ascii)$/i;
 
-/** What can be said of a body before it is read. @throws ProblemException 413 or 415 */
+/** Refuses a body by its headers, before it is read. @throws ProblemException 413 or 415 */
 export function refuseByHeaders({ headers }: IncomingMessage, limit: number): void {
   const encoding = (headers['content-encoding'] ?? 'identity').toLowerCase();
   if (encoding !== 'identity' && decompressors[encoding] === undefined) throw notRead();
@@ -65,7 +65,7 @@ const tooLarge = () => {
   );
 };
 
-/** One body on its way through its decompressor, with a deadline. */
+/** Reads one body through its decompressor, with a deadline. */
 class Reading {
   readonly #decompressor: Transform | undefined;
   #compressed = 0;
@@ -78,7 +78,7 @@ class Reading {
     this.#decompressor = decompressors[encoding]?.();
   }
 
-  /** Calls `take` with each piece, and how many bytes were on the wire until then; what it throws ends the reading. */
+  /** Calls `take` with each chunk, and the bytes received on the wire so far. If it throws, reading ends. */
   run(take: (chunk: Buffer, compressed: number) => void): Promise<void> {
     const { request } = this;
     const source = this.#decompressor ?? request;
@@ -90,7 +90,7 @@ class Reading {
         source.off('data', onPiece).off('end', onEnd);
         if (this.#decompressor !== undefined) {
           request.unpipe(this.#decompressor);
-          // Still hears of errors: there may be one on its way.
+          // It keeps its error listener: an error may still come.
           this.#decompressor.destroy();
         }
         settle();
@@ -106,7 +106,7 @@ class Reading {
         }
       };
       const onCut = () => {
-        // It is all here, and the decompressor goes on.
+        // If the body is complete, the decompressor goes on.
         if (!request.complete) fail(new ProblemException(400, 'The body ended before its announced length.'));
       };
       const onEnd = () => end(resolve);
@@ -122,7 +122,7 @@ class Reading {
   #late(): ProblemException {
     return new ProblemException(
       408,
-      `The body did not arrive within ${this.seconds} seconds; send smaller ones, or faster.`,
+      `The body did not arrive within ${this.seconds} seconds; send a smaller one, or send faster.`,
     );
   }
 }

@@ -9,26 +9,26 @@ import { ROUTE_ARGS_METADATA, RouteParamtypes } from '@nestjs/common/internal';
 import { Reflector } from '@nestjs/core';
 import type { Request, Response } from 'express';
 import type { Observable } from 'rxjs';
-import { Portion } from '../portion.js';
-import { SETTINGS, type Settings } from '../settings.js';
-import { networkOf } from './address.js';
+import { networkOf } from '../parsing/address.js';
+import { isDocument } from '../parsing/text.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
+import { TimeSlice } from '../process/time-slice.js';
 import { BODY_LIMIT, bodyLimits, TEXT_BODY, type BodyLimit } from './body-limits.js';
+import { BodyMemory } from './body-memory.js';
 import { readBytes, refuseByHeaders } from './body-reader.js';
-import { BodyRoom } from './body-room.js';
 import { parseJson, TooManyValues } from './json.js';
 import { invalid, ProblemException } from './problem.js';
-import { isDocument } from './text.js';
 import { askForBody, bodyIsRead, hasBody } from './unread-body.js';
 
 const MIB = 1024 * 1024;
 
 /**
- * Reads the body of a route that takes one: after the guards, so that whoever may not call, or not so often, costs no
- * reading. What nobody reads is left to `unread-body.ts`.
+ * Reads the body of a route that takes one. It runs after the guards, so that a refused request costs no reading.
+ * `unread-body.ts` handles bodies that nobody reads.
  */
 @Injectable()
 export class BodyInterceptor implements NestInterceptor {
-  readonly #room: BodyRoom;
+  readonly #memory: BodyMemory;
   readonly #seconds: number;
 
   constructor(
@@ -36,7 +36,7 @@ export class BodyInterceptor implements NestInterceptor {
     @Inject(SETTINGS) { BODY_SECONDS, BODIES_PER_ADDRESS, BODY_MEMORY_MIB }: Settings,
   ) {
     this.#seconds = BODY_SECONDS;
-    this.#room = new BodyRoom({ bodiesPerAddress: BODIES_PER_ADDRESS, bytes: BODY_MEMORY_MIB * MIB });
+    this.#memory = new BodyMemory({ bodiesPerAddress: BODIES_PER_ADDRESS, bytes: BODY_MEMORY_MIB * MIB });
   }
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
@@ -46,7 +46,7 @@ export class BodyInterceptor implements NestInterceptor {
     const response = http.getResponse<Response>();
     if (!hasBody(request)) return next.handle();
     if (takesBody(context)) request.body = await this.#read(request, response, context);
-    // A small one came with its headers: it does not matter.
+    // A small body that came with the headers does no harm.
     else if (request.complete) bodyIsRead(request, response);
     return next.handle();
   }
@@ -57,7 +57,7 @@ export class BodyInterceptor implements NestInterceptor {
       throw new ProblemException(415, 'Send JSON: Content-Type: application/json.');
     const limit = this.#limitOf(context);
     refuseByHeaders(request, limit);
-    const held = this.#room.hold(networkOf(request.ip));
+    const held = this.#memory.hold(networkOf(request.ip));
     response.once('close', held.release);
     askForBody(request, response);
     const chunks = await readBytes(request, { limit, seconds: this.#seconds, held });
@@ -78,7 +78,7 @@ export class BodyInterceptor implements NestInterceptor {
 
 const known = new WeakMap<object, boolean>();
 
-/** Whether the handler has a parameter with the body. */
+/** Whether the handler has a `@Body()` parameter. */
 function takesBody(context: ExecutionContext): boolean {
   const handler = context.getHandler();
   const takes = known.get(handler) ?? hasBodyParameter(context);
@@ -95,21 +95,21 @@ function hasBodyParameter(context: ExecutionContext): boolean {
   return Object.keys(parameters).some((key) => key.startsWith(`${RouteParamtypes.BODY}:`));
 }
 
-/** Bytes that are made a text at once; more wait for a turn of their own. */
+/** Bytes that are decoded at once; a larger body first waits for a time slice. */
 const AT_ONCE = 256 * 1024;
 
 const isPlain = (request: Request): boolean =>
   (request.headers['content-type'] ?? '') === '' || request.is('text/plain') !== false;
 
-/** Nothing is no body, whether its length was announced or not. */
+/** Decodes and parses a body. An empty one is undefined, whether its length was announced or not. */
 async function read(chunks: readonly Buffer[], isText: boolean): Promise<object | string | undefined> {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   if (length === 0) return undefined;
-  if (length > AT_ONCE) await new Portion().next();
+  if (length > AT_ONCE) await new TimeSlice().next();
   const text = Buffer.concat(chunks, length)
     .toString('utf8')
     .replace(/^\ufeff/, '');
-  // A line of a log may begin with a bracket, too.
+  // Text that begins with a bracket may still be no JSON, such as a log line.
   if (isText && !/^\s*[[{]/.test(text)) return text;
   const value = await parseJson(text).catch((error: unknown) => {
     if (error instanceof TooManyValues)

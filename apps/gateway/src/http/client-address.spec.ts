@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Settings } from '../settings.js';
-import { networkOf } from './address.js';
+import type { Settings } from '../process/settings.js';
+import { networkOf } from '../parsing/address.js';
 import { ClientAddress } from './client-address.js';
 
 type Trust = Settings['TRUST_PROXY'];

@@ -1,20 +1,20 @@
 import type { IncomingMessage } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Request } from 'express';
-import type { Settings } from '../settings.js';
-import { isIn, readAddress, readNetwork, type Address } from './address.js';
+import { isIn, readAddress, readNetwork, type Address } from '../parsing/address.js';
+import type { Settings } from '../process/settings.js';
 
 type Asked = Pick<IncomingMessage, 'headers' | 'socket'>;
 
 /**
- * Who a request comes from, for all who ask. It begins with the peer; as long as the address is a trusted proxy's, the next
- * one is what that proxy has written into `X-Forwarded-For`, from the right. What stands further left, anyone may have
- * written. Where a trusted proxy has written no address, its clients count as the proxy itself: whoever can make it do
- * so shares a budget with nobody else's clients, and chooses none.
+ * The one reader of a request's client address. It starts with the peer. While the address is a trusted proxy's, the next
+ * one is what that proxy wrote into `X-Forwarded-For`, from the right; anyone may have written what stands further left.
+ * Where a trusted proxy wrote no address, its clients count as the proxy itself: a client that can make it do so shares
+ * no budget with other proxies' clients, and cannot choose an address.
  */
 export class ClientAddress {
   readonly #trusts: (address: Address | undefined, hops: number) => boolean;
-  /** Once it is known it stays, though the socket may be gone. */
+  /** Remembered, since the socket may be closed later. */
   readonly #known = new WeakMap<Asked, string | undefined>();
   #hasWarned = false;
 
@@ -29,13 +29,13 @@ export class ClientAddress {
         : (address) => address !== undefined && networks.some((network) => isIn(address, network));
   }
 
-  /** In its canonical form, without a port or a zone; undefined: the socket was gone before anyone asked. */
+  /** The address in canonical form, without port or zone; undefined if the socket was already closed. */
   of(request: Asked): string | undefined {
     if (!this.#known.has(request)) this.#known.set(request, this.#read(request)?.toString());
     return this.#known.get(request);
   }
 
-  /** Whether the peer is a proxy whose word is taken. */
+  /** Whether the peer is a trusted proxy. */
   trustsPeer({ socket }: Pick<IncomingMessage, 'socket'>): boolean {
     return this.#trusts(peerOf(socket), 0);
   }
@@ -56,17 +56,17 @@ export class ClientAddress {
     return address;
   }
 
-  /** Without what was written: it may be what somebody sent. */
+  /** The warning does not repeat the header: a client may have sent it. */
   #warnOnce(peer = 'somewhere'): void {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
     this.warn(
-      `X-Forwarded-For, as it came from ${peer}, has no address where a trusted proxy should have written one. Such requests count as the proxy's own, and share its budgets. A proxy should write its client's address, with or without a port: 192.0.2.1, 192.0.2.1:443, [2001:db8::1]:443.`,
+      `X-Forwarded-For from ${peer} has no address where a trusted proxy should have written one. Such requests count as the proxy's own, and share its budgets. A proxy should write its client's address, with or without a port: 192.0.2.1, 192.0.2.1:443, [2001:db8::1]:443.`,
     );
   }
 }
 
-/** Express' `request.ip`, and so NestJS' `@Ip()`, says the same: no route has another reader. */
+/** Makes Express' `request.ip`, and so NestJS' `@Ip()`, return the same address: no route has another reader. */
 export function serveAddress(app: NestExpressApplication, addresses: ClientAddress): void {
   const express = app.getHttpAdapter().getInstance() as unknown as { request: object };
   Object.defineProperty(express.request, 'ip', {
@@ -79,7 +79,7 @@ export function serveAddress(app: NestExpressApplication, addresses: ClientAddre
 const peerOf = ({ remoteAddress }: Asked['socket']): Address | undefined =>
   remoteAddress === undefined ? undefined : readAddress(remoteAddress);
 
-/** The members of a list, the last one first. Empty ones say nothing, and are none (RFC 9110, 5.6.1.2). */
+/** The members of a list, the last one first, without empty ones (RFC 9110, 5.6.1.2). */
 const fromTheRight = (header: string | string[] | undefined): string[] =>
   [header ?? '']
     .flat()

@@ -7,8 +7,8 @@ import express, { type Request, type RequestHandler } from 'express';
 const FOR_CLIENT_LIBRARIES = 'crossfade:for-client-libraries';
 
 /**
- * A route that client libraries call from pages of any origin, by any path and method that names it. Without credentials, so
- * an open answer gives nothing away.
+ * Marks a route that client libraries call from pages of any origin. They send no cookies, so an open response gives
+ * nothing away.
  */
 export const ForClientLibraries = () =>
   applyDecorators(SetMetadata(FOR_CLIENT_LIBRARIES, true), ApiExtension('x-any-origin', true));
@@ -18,8 +18,8 @@ const marked = new WeakSet<Request>();
 export const isForClientLibraries = (request: Request): boolean => marked.has(request);
 
 /**
- * Marks requests for those routes, before there is a handler to be asked: a preflight never has one, and a guard's refusal is
- * read by the page, too. Which they are is the handlers' word, whether a path names one is the router's.
+ * Marks requests for those routes before a handler is known: a preflight never has one, and the page also reads a guard's
+ * refusal. The handlers' metadata names the routes; the router decides whether a path matches one.
  */
 export function markClientLibraryRoutes(app: INestApplication): RequestHandler {
   const router = express.Router();
@@ -45,7 +45,7 @@ function pathsOf(app: INestApplication): string[] {
   );
 }
 
-/** Each may be one path or a list of them. */
+/** Both may have one path or several. */
 function pathsOfHandler(controller: Type, handler: object): string[] {
   const [prefixes, paths] = [controller, handler].map((one) =>
     [Reflect.getMetadata(PATH_METADATA, one) as string | string[]].flat(),

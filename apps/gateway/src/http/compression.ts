@@ -4,10 +4,10 @@ import compression from 'compression';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Observable } from 'rxjs';
 
-/** For what no controller answers: files, pages and the API's description. */
+/** Compresses what no controller serves: files, pages and the API's description. */
 export const compress: RequestHandler = compression();
 
-/** Compresses what controllers answer, and stays away from the stream: there it would hold messages back. */
+/** Compresses the responses of controllers, but not streams, where it would delay messages. */
 @Injectable()
 export class CompressionInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {

@@ -15,8 +15,8 @@ const EXPOSED = [
 const EXPOSED_TO_APPS = [...EXPOSED, 'X-RateLimit-Limit', 'X-RateLimit-Reset', 'Link', 'X-Result-Count'];
 
 /**
- * Which pages of other origins may call. Tokens are headers: no cookie is involved. Whoever may call may do so with any
- * header: which ones a page sends depends on its browser and its libraries, and none of them gives it more rights.
+ * Decides which pages of other origins may call. Tokens are headers; there are no cookies. An allowed page may send any
+ * header: which ones it sends depends on its browser and its libraries, and none of them gives it more rights.
  */
 export function cors(origins: readonly string[]): CorsDelegate {
   return (request: Request, answer) => {
@@ -26,7 +26,7 @@ export function cors(origins: readonly string[]): CorsDelegate {
     answer(null, {
       origin: isOpen ? '*' : mayCall ? [origin] : [],
       methods: ['GET', 'POST', 'DELETE'],
-      // Without a list, it is the one that the browser asks for.
+      // Without a list, the headers that the browser asks for are allowed.
       ...(mayCall ? {} : { allowedHeaders: [] }),
       exposedHeaders: isOpen ? EXPOSED : EXPOSED_TO_APPS,
       maxAge: 600,

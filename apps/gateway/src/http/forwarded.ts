@@ -2,8 +2,8 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { ClientAddress } from './client-address.js';
 
 /**
- * Says, once, that a proxy seems to be in front whose word is not taken: then all who come through it count as one
- * address, and share its budgets. What the header says is not repeated: anybody can send one.
+ * Warns once if an untrusted proxy seems to be in front: then all its clients count as one address, and share its
+ * budgets. The warning does not repeat the header: anybody can send one.
  */
 export function warnOfForwarded(
   server: Server,
@@ -16,9 +16,9 @@ export function warnOfForwarded(
     if (addresses.trustsPeer(request)) return;
     server.off('request', look);
     warn(
-      `A request from ${socket.remoteAddress ?? 'somewhere'} came with a forwarded address, which is not believed: TRUST_PROXY does not name it. If that is your proxy, set it, or everyone behind it counts as one address.`,
+      `A request from ${socket.remoteAddress ?? 'somewhere'} has a forwarded address, which is ignored: TRUST_PROXY does not name the sender. If it is your proxy, set TRUST_PROXY, or everyone behind it counts as one address.`,
     );
   };
-  // Not to upgrades: to Node, whoever listens to one answers it.
+  // Not for upgrades: Node expects a listener of `upgrade` to respond.
   server.prependListener('request', look);
 }

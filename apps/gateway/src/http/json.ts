@@ -1,13 +1,13 @@
-import { Portion } from '../portion.js';
-import { parseExactly } from '../exact-number.js';
+import { parseExactly } from '../parsing/exact-number.js';
+import { TimeSlice } from '../process/time-slice.js';
 
-/** Characters that are parsed at once, some milliseconds' worth. */
+/** Characters that are parsed at once; that takes some milliseconds. */
 const AT_ONCE = 256 * 1024;
 
-/** Values between two of these cuts. Some megabytes of brackets would take half a second. */
+/** Values between two cuts. Some megabytes of brackets would take half a second. */
 const MOST_VALUES = 100_000;
 
-/** One part of a text has more values than are read at once. */
+/** One part of a text has more values than may be parsed at once. */
 export class TooManyValues extends Error {
   override readonly name = 'TooManyValues';
   constructor() {
@@ -16,22 +16,22 @@ export class TooManyValues extends Error {
 }
 
 /**
- * `parseExactly`, except that a long array is parsed in portions that let others run: text between two commas of the
- * outermost array, each piece on its own. The pieces together are the text, so that the whole is valid exactly if every
- * piece is. @throws SyntaxError or TooManyValues
+ * `parseExactly`, except that a long array is parsed in pieces, so that other work can run in between. A piece is the text
+ * between two commas of the outermost array. The pieces make up the text, so the whole is valid exactly if every piece
+ * is. @throws SyntaxError or TooManyValues
  */
 export async function parseJson(text: string): Promise<unknown> {
   if (text.length <= AT_ONCE) return parseExactly(text);
   const isArray = /^[\t\n\r ]*\[/.test(text.slice(0, 100));
   const items: unknown[] = [];
   const pieces = new Pieces(text, isArray);
-  const portion = new Portion();
+  const slice = new TimeSlice();
   for (;;) {
     const piece = pieces.next();
     if (piece === undefined) return items;
     if (piece === 'whole') return parseExactly(text);
     if (piece !== 'searching') for (const item of listOf(piece)) items.push(item);
-    if (portion.isOver) await portion.next();
+    if (slice.isOver) await slice.next();
   }
 }
 
@@ -44,7 +44,7 @@ function listOf({ text, isOnly }: { text: string; isOnly: boolean }): unknown[] 
 
 const [QUOTE, BACKSLASH, COMMA, OPEN, CLOSE, OPEN_OBJECT, CLOSE_OBJECT] = [34, 92, 44, 91, 93, 123, 125];
 
-/** Cuts the outermost array at commas. What is no valid JSON may be cut anywhere: then a piece is not valid either. */
+/** Cuts the outermost array at commas. Invalid JSON may be cut anywhere: then a piece is invalid, too. */
 class Pieces {
   #at = 0;
   #from = 0;
@@ -54,7 +54,7 @@ class Pieces {
   #isFirst = true;
   #isDone = false;
 
-  /** What is no array is looked through, and stays one piece. */
+  /** Any other value is only scanned, and stays one piece. */
   constructor(
     private readonly text: string,
     private readonly isArray: boolean,
@@ -64,7 +64,7 @@ class Pieces {
     this.#depth = 1;
   }
 
-  /** Looks at a bounded part of the text. @throws SyntaxError if the array does not end where the text does */
+  /** Scans a bounded part of the text. @throws SyntaxError if the array does not end where the text does */
   next(): { text: string; isOnly: boolean } | 'searching' | 'whole' | undefined {
     if (this.#isDone) return undefined;
     const until = Math.min(this.text.length, this.#at + AT_ONCE);

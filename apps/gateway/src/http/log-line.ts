@@ -1,16 +1,16 @@
-/** How many characters a line of the log may have. */
+/** Characters of a log line. */
 const MOST = 4096;
-/** What a text of a longer line is cut to. */
+/** Characters of a string in a line that was too long. */
 const TEXT = 1500;
 const FIELDS = 12;
-/** What still fits when each character of it takes six. */
+/** Fits even if each character is escaped as six. */
 const ESCAPED = 600;
 
-/** A line of the log as it is, or cut: whatever somebody made somebody log, a line stays one that can be read. */
+/** Cuts a log line that is too long, so that it stays readable whatever input was logged. */
 export function boundLine(line: string): string {
   if (line.length <= MOST) return line;
   const cut = JSON.stringify({ ...(shorten(JSON.parse(line), 0) as object), cut: true });
-  // Many long texts are still too much: when, how grave, and the beginning of what was said remain.
+  // Many long strings are still too much: keep the time, the level, and the beginning of the message.
   if (cut.length < MOST) return `${cut}\n`;
   const { level, time, msg } = JSON.parse(cut) as Record<string, unknown>;
   return `${JSON.stringify({ level, time, msg: String(msg).slice(0, ESCAPED), cut: true })}\n`;

@@ -3,27 +3,27 @@ import { LogSampler } from '@crossfade/push';
 import { PUSH_PATH } from '@crossfade/protocol';
 import type { Params } from 'nestjs-pino';
 import { destination } from 'pino';
-import { describeFault } from '../fault-log.js';
+import { describeFault } from '../process/fault-log.js';
 import { boundLine } from './log-line.js';
 
-/** Lines a minute for requests that failed on our side; why they did has lines of its own. */
+/** Lines a minute for requests that failed on our side. The failures themselves have their own lines. */
 const LINES = 5;
 const WINDOW_MS = 60_000;
 
-/** Not the path: an address or a name may stand in it. */
+/** The route and not the path, which may contain an address or a name. */
 const routeOf = ({ route }: IncomingMessage & { route?: { path: unknown } }): unknown =>
   route?.path ?? 'none';
 
 /**
- * A line of JSON for each thing that happens. No line holds a token, nor what people typed: no header is logged, no query,
- * and of a path what routes and ids are made of.
+ * Logs each event as a line of JSON. No line contains a token or what people typed: no header is logged, no query, and of
+ * a path only its route.
  */
 export function logging(level: string): Params {
   const out = destination({ dest: 1, sync: true });
   const sampler = new LogSampler(LINES, WINDOW_MS);
   return {
-    // A stream is no request that is soon over: a logger for each would stay as long. And refusing streams is not a fault,
-    // and anyone can ask for very many: the push library says how many, and why.
+    // A stream is a long request, and a logger for each would live as long. Refused streams are no faults, and anyone can
+    // cause very many: the push library logs how many, and why.
     exclude: [PUSH_PATH],
     pinoHttp: [
       {
@@ -33,13 +33,13 @@ export function logging(level: string): Params {
           res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
           err: describeFault,
         },
-        // As they are, and not in the form that the library logs them in.
+        // The serializers get the original objects, not the library's summaries.
         wrapSerializers: false,
         customSuccessObject: (request: IncomingMessage, _response: ServerResponse, line: object) => ({
           ...line,
           route: routeOf(request),
         }),
-        // What it was has been logged where it was caught.
+        // The error itself was logged where it was caught.
         customErrorObject: (
           request: IncomingMessage,
           res: ServerResponse,

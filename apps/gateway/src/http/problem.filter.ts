@@ -1,23 +1,23 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { NoRoom } from '../database/data-room.js';
+import { DiskFull } from '../database/disk-space.js';
 import { FOREIGN_KEY_VIOLATION, isUnavailable, QueryError } from '../database/query-error.js';
-import { FaultLog } from '../fault-log.js';
+import { FaultLog } from '../process/fault-log.js';
 import { problemOf, ProblemException, type Problem } from './problem.js';
 
-const AWAY = 'The database cannot be asked at the moment. Try again later.';
+const AWAY = 'The database is not available at the moment. Try again later.';
 const PERHAPS =
-  'The connection to the database was lost while it stored this, so it may have been stored or not; look before you try again.';
+  'The connection to the database was lost while it stored this, so it may or may not have been stored; check before you try again.';
 const FULL =
   "The gateway's disk is nearly full, so nothing can be stored; reading goes on. Try again when its operator has made room.";
 
-/** Not the path: an address or a name may stand in it. */
+/** The route and not the path, which may contain an address or a name. */
 const routeOf = ({ route }: Request): string => (route as { path?: string } | undefined)?.path ?? 'no route';
 
-/** Seconds. Not the same for everybody: else all come back at once. */
+/** Seconds, at random, so that not all clients come back at once. */
 const retryAfter = (): number => 2 + Math.floor(Math.random() * 4);
 
-/** Every error leaves as problem+json. What we did not foresee is logged, and says nothing of the inside. */
+/** Sends every error as problem+json. An unexpected one is logged, and its response reveals no internals. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   readonly #faults = new FaultLog('Http');
@@ -43,9 +43,9 @@ export class ProblemFilter implements ExceptionFilter {
       if (status === 404) return problemOf(404, `There is no ${request.method} ${request.path}.`);
       return problemOf(status, exception.message);
     }
-    if (exception instanceof NoRoom) return problemOf(507, FULL);
+    if (exception instanceof DiskFull) return problemOf(507, FULL);
     if (exception instanceof QueryError && exception.code === FOREIGN_KEY_VIOLATION)
-      return problemOf(404, 'Something that this belongs to was deleted meanwhile.');
+      return problemOf(404, 'Something that this belongs to was deleted in the meantime.');
     if (isUnavailable(exception)) {
       this.#faults.failure(exception, 'asking the database');
       const isUnknown = exception instanceof QueryError && exception.outcome === 'unknown';

@@ -5,7 +5,7 @@ import { z } from 'zod';
 const fault = z.object({ path: z.string(), message: z.string() });
 export type Fault = z.infer<typeof fault>;
 
-/** RFC 9457; `errors` says what of the input was not valid. */
+/** RFC 9457. `errors` says what in the input was not valid. */
 export const problem = z.object({
   type: z.literal('about:blank'),
   title: z.string(),
@@ -25,7 +25,7 @@ export function problemOf(status: number, detail: string, errors?: readonly Faul
   };
 }
 
-/** Refuses a request: `detail` is a sentence that says what was wrong and, where it helps, what would be right. */
+/** Refuses a request. `detail` is a sentence that says what was wrong and, where it helps, what to do instead. */
 export class ProblemException extends HttpException {
   constructor(
     status: number,
@@ -37,7 +37,7 @@ export class ProblemException extends HttpException {
   }
 }
 
-/** Of the whole, where it says no place. */
+/** Without a path, the fault is the whole body's. */
 const sentenceOf = ({ path, message }: Fault): string =>
   path === '' ? `The body ${message}` : `${path}: ${message}`;
 
@@ -45,7 +45,7 @@ export const invalid = (errors: readonly Fault[]): ProblemException =>
   new ProblemException(400, errors.map(sentenceOf).join('; '), errors);
 export const unauthorized = (detail: string): ProblemException => new ProblemException(401, detail);
 export const forbidden = (detail: string): ProblemException => new ProblemException(403, detail);
-/** Also for what the caller may not see: the two must not differ. */
+/** Also for what the caller may not see: the two must look the same. */
 export const notFound = (what: string): ProblemException =>
   new ProblemException(404, `There is no such ${what}.`);
 export const conflict = (detail: string): ProblemException => new ProblemException(409, detail);

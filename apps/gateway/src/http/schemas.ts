@@ -1,14 +1,13 @@
 import { z } from 'zod';
-import { readInstant } from './instant.js';
-import { cleanJson, cleanText, cutText } from './text.js';
+import { readInstant } from '../parsing/instant.js';
+import { cleanJson, cleanText, cutText } from '../parsing/text.js';
 
 /*
- * Whatever comes from outside and may end in the database, or in a question to it, is read by one of these: text by
- * `line` (a person is told what is wrong with it) or `beginning` (a program is not), JSON by `jsonObject`, an id by
- * `uuid`.
+ * All input that may reach the database, or a query to it, is read by one of these: text by `line` (a person is told what
+ * is wrong with it) or `beginning` (a program is not), JSON by `jsonObject`, an id by `uuid`.
  */
 
-/** What a program sends: the beginning of it that fits. */
+/** Text that a program sends, cut to `most` characters. */
 export const beginning = (most: number) => z.string().transform((value) => cutText(value, most));
 
 /** A JSON object that a program sends. */
@@ -16,10 +15,10 @@ export const jsonObject = z
   .record(z.string(), z.unknown())
   .transform((value) => cleanJson(value) as Record<string, unknown>);
 
-/** Many programs write ids in capitals; here they are read once, and everything compares what the database has. */
+/** Many programs write ids in upper case. They are lowered here, once, so that everything can compare them. */
 export const uuid = z.uuid('must be a UUID').toLowerCase();
 
-/** What a person types: no NUL, no lone surrogates, no spaces around it. */
+/** Text that a person types, without NUL, lone surrogates and surrounding spaces. */
 export const line = (most: number) =>
   z
     .string()
@@ -27,34 +26,34 @@ export const line = (most: number) =>
     .refine((text) => text.length > 0, 'must not be empty')
     .refine((text) => text.length <= most, `must have at most ${most} characters`);
 
-/** What is looked for, and kept nowhere. */
+/** Text to search for, which is not stored. */
 export const lookedFor = (most: number) =>
   z
     .string()
     .max(most, `must have at most ${most} characters`)
     .transform((text) => cleanText(text).trim());
 
-/** An address as accounts have it: in lower case. */
+/** An e-mail address in lower case, as accounts have it. */
 export const emailAddress = z
   .string()
   .transform((text) => text.trim().toLowerCase())
   .pipe(z.email('must be an e-mail address').max(320, 'must have at most 320 characters'));
 
-/** An instant as it leaves: ISO 8601, UTC. */
+/** An instant in a response: ISO 8601, UTC. */
 export const instant = z
   .date()
   .transform((date) => date.toISOString())
   .pipe(z.iso.datetime());
 
-/** What ISO 8601 writes with four digits; PostgreSQL and JavaScript do not agree on what is beyond. */
+/** The last year of four digits, as ISO 8601 writes it; PostgreSQL and JavaScript disagree on later ones. */
 const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
-/** An instant from outside, after now. Without an offset it is UTC. */
+/** A future instant in a request. Without an offset it is UTC. */
 export const futureInstant = z
   .string()
   .meta({ format: 'date-time' })
   .transform((text, context) => {
-    // Many clients write the plus of an offset as it is, and in a query that is a space.
+    // Many clients do not encode the plus of an offset, and in a query that is a space.
     const instant = readInstant(text.replace(/ (?=\d\d(?::?\d\d)?$)/, '+'));
     if (instant !== undefined) return instant;
     context.addIssue('must be a date of ISO 8601, like 2030-01-31T09:00:00Z');
@@ -63,7 +62,7 @@ export const futureInstant = z
   .refine((date) => date.getTime() > Date.now(), 'must be in the future')
   .refine((date) => !(date.getTime() > LATEST), 'must be before the year 10000, UTC');
 
-/** A flag in a query. */
+/** A flag in a query; false if absent. */
 export const flag = z
   .enum(['true', 'false'], 'must be true or false')
   .default('false')
@@ -78,22 +77,3 @@ export const idsSchema = z.object({
     .transform((ids) => [...new Set(ids)])
     .refine((ids) => ids.length <= 100, 'must be at most 100'),
 });
-
-/**
- * A number of a list. One that is too small or too large counts as one that is not: clients that exist ask for a thousand
- * rows, and for page 0.
- */
-const clamped = (most: number, tooSmall: number, fallback: number) => {
-  const wanted = `must be a whole number, and counts as ${most} at most`;
-  return z.coerce
-    .number(wanted)
-    .refine(Number.isInteger, wanted)
-    .transform((given) => (given < 1 ? tooSmall : Math.min(given, most)))
-    .default(fallback);
-};
-
-const ROWS = 20;
-const MOST_ROWS = 100;
-/** `limit` and `page` of every list. */
-export const paging = z.object({ limit: clamped(MOST_ROWS, ROWS, ROWS), page: clamped(1_000_000, 1, 1) });
-export type Paging = z.output<typeof paging>;

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import type { RequestHandler } from 'express';
 import helmet from 'helmet';
 
-/** What the API answers is data: a browser that shows it as a page must run and load nothing. */
+/** API responses are data: a browser that shows one as a page must run and load nothing. */
 export const apiHeaders: RequestHandler = withPolicy({ defaultSrc: ["'none'"], sandbox: [] });
 
 /**
- * A page may run its own files and what its build wrote into it, known by hash: scripts of the page, and style
- * attributes in its scripts' templates. Nothing inline beside that, and no text as code. Read once: a page that was
- * built anew needs a restart.
+ * Lets a page run its own files and what its build wrote into it, identified by hash: inline scripts of the page, and
+ * style attributes in its scripts' templates. No other inline code, and no `eval`. The files are read once, so a new
+ * build needs a restart.
  */
 export function pageHeaders(folder: string): RequestHandler {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
@@ -21,7 +21,7 @@ export function pageHeaders(folder: string): RequestHandler {
   );
 }
 
-/** For pages of this origin that have these scripts and style attributes written into them. */
+/** The policy for pages of this origin with these inline scripts and style attributes. */
 export function policyFor(scripts: readonly string[] = [], styles: readonly string[] = []): RequestHandler {
   return withPolicy({
     defaultSrc: ["'none'"],
@@ -46,9 +46,9 @@ function withPolicy(directives: Directives): RequestHandler {
     },
     referrerPolicy: { policy: 'no-referrer' },
     frameguard: { action: 'deny' },
-    // Whether pages of other origins may read an answer is CORS' concern.
+    // CORS decides whether pages of other origins may read a response.
     crossOriginResourcePolicy: { policy: 'cross-origin' },
-    // For whoever speaks TLS for us to promise.
+    // That promise is for the proxy that terminates TLS.
     strictTransportSecurity: false,
   });
 }

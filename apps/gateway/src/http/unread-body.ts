@@ -1,21 +1,21 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 
-/** What is still taken of a body that nobody wants, so that its sender comes to read the answer. */
+/** Bytes of an unwanted body that are still taken, so that its sender gets to read the response. */
 const DISCARDED_BYTES = 64 * 1024;
-/** How long the sender has for that. */
+/** How long the sender has to read it. */
 const LINGER_MS = 1000;
 
-/** Requests whose body is on its way, and has not been read by us. */
+/** Requests whose body was not read yet. */
 const unread = new WeakSet<IncomingMessage>();
 
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
 /**
- * Lets a server answer before it has read a request's body, and without reading it. Such an answer closes the connection:
- * it is flushed, a bounded part of the body is discarded, then the socket is destroyed. To destroy it at once would be a
- * reset, with which many clients lose the answer; to read on would let anyone send for as long as they like.
- * `Expect: 100-continue` is answered by whoever reads the body, or with the final status.
+ * Lets a server respond without reading a request's body. Such a response closes the connection: it is flushed, a bounded
+ * part of the body is discarded, then the socket is destroyed. Destroying it at once would send a reset, and many clients
+ * would lose the response. Reading on would let anyone send for as long as they like. The reader of the body answers
+ * `Expect: 100-continue`; otherwise the final status does.
  */
 export function answerBeforeBody(server: Server): void {
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -29,12 +29,12 @@ export function answerBeforeBody(server: Server): void {
 
 const waitsForContinue = new WeakSet<IncomingMessage>();
 
-/** Tells a client that waits for it to send the body. */
+/** Sends `100 Continue` to a client that waits for it. */
 export function askForBody(request: IncomingMessage, response: ServerResponse): void {
   if (waitsForContinue.delete(request)) response.writeContinue();
 }
 
-/** The body is here: the connection may be used again. */
+/** The body was read: the connection may be used again. */
 export function bodyIsRead(request: IncomingMessage, response: ServerResponse): void {
   unread.delete(request);
   if (!response.headersSent) response.removeHeader('Connection');
@@ -50,11 +50,11 @@ function closeUnlessRead(request: IncomingMessage, response: ServerResponse): vo
   };
 }
 
-/** From here on, what Node does with the socket after the answer is done in our way. */
+/** Replaces how Node closes the socket after the response. */
 function linger(request: IncomingMessage): void {
   const { socket } = request;
   let left = DISCARDED_BYTES;
-  // Paused, it takes no more from the socket; the sender waits, and reads.
+  // Once paused, nothing more is taken from the socket, so the sender waits, and reads the response.
   const discard = (chunk: Buffer): void => {
     left -= chunk.length;
     if (left <= 0) request.pause();

@@ -9,10 +9,10 @@ const KINDS: Readonly<Record<string, string>> = {
   number: 'a number',
   object: 'an object',
   record: 'an object',
-  string: 'a text',
+  string: 'a string',
 };
 
-/** In the words of our own schemas, what is not there or of another kind; for messages of the protocol, too. */
+/** Words the faults of missing values and wrong types like those of our own schemas; for the protocol's messages, too. */
 z.config({
   customError: (issue) => {
     if (issue.code === 'invalid_format' && issue.format === 'datetime')
@@ -23,7 +23,7 @@ z.config({
   },
 });
 
-/** Reads every parameter with the schema that it names; a fault is a 400 that says where and what. */
+/** Reads every parameter with its schema. A fault is a 400 that says where and what. */
 export class ValidationPipe extends StandardSchemaValidationPipe {
   constructor() {
     super({

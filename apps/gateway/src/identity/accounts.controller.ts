@@ -1,16 +1,15 @@
-import { Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { asc, sql } from 'drizzle-orm';
-import type { Request, Response } from 'express';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
 import { Answers } from '../http/answers.js';
-import { readPage } from '../http/page.js';
-import { idSchema, instant, lookedFor, paging } from '../http/schemas.js';
+import { Page, paging } from '../http/page.js';
+import { idSchema, instant, lookedFor } from '../http/schemas.js';
 import { Accounts } from './accounts.js';
-import { Allow, CallingUser, type UserCaller } from './caller.js';
-import { toUserView, userView } from './users.controller.js';
+import { toUserView, userView } from './user-view.js';
 
 const listing = paging.extend({
   q: lookedFor(320)
@@ -20,7 +19,7 @@ const listing = paging.extend({
 const accountView = userView.extend({ created_utc: instant, locked_utc: instant.nullable() });
 const noSuchUser = { 404: 'There is no such user.' };
 
-/** Everyone's accounts, for administrators. */
+/** All accounts, for administrators. */
 @Controller('api/v2/users')
 @Allow('administrator')
 export class AccountsController {
@@ -30,31 +29,25 @@ export class AccountsController {
   ) {}
 
   @Get()
-  @Answers('All accounts, by address; q: a part of the address', { body: accountView, list: true })
-  async list(
-    @Query({ schema: listing }) query: z.output<typeof listing>,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
-  ) {
+  @Answers('All accounts, by address; `q`: a part of the address', { body: accountView, list: true })
+  async list(@Query({ schema: listing }) query: z.output<typeof listing>) {
     const found = this.database
       .select()
       .from(users)
       .where(query.q === undefined ? undefined : sql`strpos(${users.email}, ${query.q}) > 0`)
       .orderBy(asc(users.email))
       .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map(
-      (row): z.input<typeof accountView> => ({
-        ...toUserView(row),
-        created_utc: row.created,
-        locked_utc: row.locked,
-      }),
-    );
+    return (await Page.read(this.database, found, query)).map((row): z.input<typeof accountView> => ({
+      ...toUserView(row),
+      created_utc: row.created,
+      locked_utc: row.locked,
+    }));
   }
 
   @Post(':id/lock')
-  @Answers('Keeps an account from logging in; its sessions and their streams end at once', {
+  @Answers('Locks an account: it cannot log in, and its sessions and their streams end at once', {
     status: 204,
-    also: { ...noSuchUser, 409: "It is the caller's own." },
+    also: { ...noSuchUser, 409: "It is the caller's own account." },
   })
   async lock(
     @CallingUser() { userId }: UserCaller,
@@ -64,7 +57,7 @@ export class AccountsController {
   }
 
   @Delete(':id/lock')
-  @Answers('Lets an account log in again', { status: 204, also: noSuchUser })
+  @Answers('Unlocks an account, which can log in again', { status: 204, also: noSuchUser })
   async unlock(@Param({ schema: idSchema }) { id }: { id: string }): Promise<void> {
     await this.accounts.unlock(id);
   }

@@ -1,26 +1,27 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { and, asc, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import { hashToken, newToken } from '../access/tokens.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { invitations, passwordResets, users } from '../database/schema.js';
+import { passwordResets, users } from '../database/schema/accounts.js';
+import { invitations } from '../database/schema/organizations.js';
 import { Transactions } from '../database/transactions.js';
 import { conflict, forbidden, notFound, ProblemException } from '../http/problem.js';
 import { hashPassword } from './passwords.js';
 import { Sessions } from './sessions.js';
-import { hashToken, newToken } from './tokens.js';
 
 export type User = typeof users.$inferSelect;
 
 const RESET_MS = 60 * 60_000;
 
-/** A link that sets a new password. */
+/** A link with which a user sets a new password. */
 export interface PasswordReset {
   readonly user: User;
   readonly secret: string;
   readonly expires: Date;
 }
 
-/** What changes an account: its password, and whether it may log in. Whoever had its sessions loses them. */
+/** Changes accounts: their passwords, and whether they may log in. Each change ends sessions. */
 @Injectable()
 export class Accounts {
   constructor(
@@ -36,8 +37,8 @@ export class Accounts {
   }
 
   /**
-   * Sets another password in place of the one that `user` was read with, and ends all sessions but one. False if that is
-   * not its password any more.
+   * Replaces the password that `user` was read with, and ends all sessions but one. False if the password has changed
+   * since.
    */
   async changePassword(
     { id, passwordHash: before }: User,
@@ -58,7 +59,7 @@ export class Accounts {
     });
   }
 
-  /** A link's secret, in place of the one that the account had before. */
+  /** Makes a link's secret, which replaces an earlier one of the account. */
   async offerReset(id: string, byId: string): Promise<PasswordReset> {
     const user = await this.existing(id);
     const secret = newToken();
@@ -71,7 +72,7 @@ export class Accounts {
     return { user, secret, expires };
   }
 
-  /** Whose password a link sets. @throws ProblemException 404 */
+  /** The user whose password a link sets. @throws ProblemException 404 */
   async ofReset(secret: string): Promise<User> {
     const [found] = await this.database
       .select({ user: users })
@@ -82,7 +83,7 @@ export class Accounts {
     return found.user;
   }
 
-  /** Sets a password by a link, once, and ends all sessions. @throws ProblemException 404 */
+  /** Sets a password by a link, which works once, and ends all sessions. @throws ProblemException 404 */
   async reset(secret: string, password: string): Promise<void> {
     const passwordHash = await hashPassword(password);
     await this.transactions.run(async (transaction, publish) => {
@@ -93,11 +94,11 @@ export class Accounts {
     });
   }
 
-  /** Keeps an account from logging in, and ends its sessions and the links that it was given. `byId` is the administrator who asks. */
+  /** Locks an account: it cannot log in, and its sessions and links end. `byId`: the administrator who locks it. */
   async lock(id: string, byId: string): Promise<void> {
     if (id === byId) throw conflict('You cannot lock your own account; another administrator can.');
     await this.transactions.run(async (transaction, publish) => {
-      // All administrators, in one order: two who lock each other at once must not both succeed.
+      // Locks the rows of all administrators, in one order: two who lock each other at once must not both succeed.
       const rows = await transaction
         .select()
         .from(users)
@@ -110,7 +111,7 @@ export class Accounts {
       if (user === undefined) throw notFound('user');
       if (user.locked === null)
         await transaction.update(users).set({ locked: new Date() }).where(eq(users.id, id));
-      // Nor do links open anything that it was given: whoever used the account may have kept them.
+      // Links that the account was given or made end, too: whoever used the account may have kept them.
       await transaction
         .delete(passwordResets)
         .where(or(eq(passwordResets.userId, id), eq(passwordResets.offeredBy, id)));
@@ -135,5 +136,5 @@ const isOpen = (secret: string) =>
 const noSuchReset = (): ProblemException =>
   new ProblemException(
     404,
-    'The link is unknown, was used, or has ended; ask an administrator for a new one.',
+    'The link is unknown, was used, or has expired; ask an administrator for a new one.',
   );

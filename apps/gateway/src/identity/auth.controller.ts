@@ -1,24 +1,21 @@
 import { Body, Controller, Get, Headers, Inject, Ip, Post, Res } from '@nestjs/common';
-import { ChangeType } from '@crossfade/protocol/catalog';
 import { eq } from 'drizzle-orm';
 import type { Response } from 'express';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { tokens, users } from '../database/schema.js';
-import { Transactions } from '../database/transactions.js';
-import { networkOf } from '../http/address.js';
-import { Answers, noRoom } from '../http/answers.js';
-import { conflict, ProblemException, unauthorized } from '../http/problem.js';
+import { users } from '../database/schema/accounts.js';
+import { Answers, diskFull } from '../http/answers.js';
+import { ProblemException, unauthorized } from '../http/problem.js';
 import { emailAddress, line, lookedFor } from '../http/schemas.js';
-import { FailedLogins } from '../http/throttle.js';
-import { Invitations } from '../organizations/invitations.js';
-import { SETTINGS, type Settings } from '../settings.js';
-import { Allow, CallingUser, type UserCaller } from './caller.js';
+import { networkOf } from '../parsing/address.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
+import { FailedLogins } from './failed-logins.js';
 import { PasswordChoices } from './password-choices.js';
-import { hashPassword, verifyNobody, verifyPassword } from './passwords.js';
+import { verifyNobody, verifyPassword } from './passwords.js';
 import { Sessions } from './sessions.js';
-import { tokenChanged } from './token-changed.js';
+import { SignUp } from './sign-up.js';
 
 const credentials = z.object({ email: lookedFor(320), password: z.string().max(1000) });
 const newAccount = z.object({
@@ -34,16 +31,15 @@ export class AuthController {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
     @Inject(SETTINGS) private readonly settings: Settings,
-    private readonly transactions: Transactions,
     private readonly sessions: Sessions,
-    private readonly invitations: Invitations,
+    private readonly signUps: SignUp,
     private readonly failedLogins: FailedLogins,
     private readonly passwordChoices: PasswordChoices,
   ) {}
 
   @Post('login')
   @Allow('anyone')
-  @Answers('Begins a session of 30 days', {
+  @Answers('Logs in, with a session of 30 days', {
     body: session,
     also: { 401: 'The address or the password is wrong, or the account is locked.' },
   })
@@ -58,7 +54,7 @@ export class AuthController {
     const [found] = await this.database.select().from(users).where(eq(users.email, account));
     const right =
       found === undefined ? await verifyNobody(password) : await verifyPassword(found.passwordHash, password);
-    // A locked account looks like a wrong password, after the same work: only its owner and administrators may know.
+    // A locked account looks like a wrong password, and takes as long: only its owner and administrators may know.
     const mayLogIn = found !== undefined && right && found.locked === null;
     const token = mayLogIn ? await this.sessions.begin(found, userAgent) : undefined;
     if (token === undefined) throw unauthorized('The e-mail address or the password is wrong.');
@@ -68,12 +64,12 @@ export class AuthController {
 
   @Post('signup')
   @Allow('anyone')
-  @Answers('Makes an account and begins its first session; with an invitation, accepts it', {
+  @Answers('Makes an account and begins its first session; accepts an invitation, if there is one', {
     status: 201,
     body: session,
     also: {
       404: 'Sign-up is switched off (`ENABLE_SIGNUP`), or there is no such invitation.',
-      409: 'The address has an account, or the organization has no place for another member.',
+      409: 'The address has an account, or the organization has too many members.',
     },
   })
   async signUp(
@@ -86,23 +82,12 @@ export class AuthController {
     if (!this.settings.ENABLE_SIGNUP)
       throw new ProblemException(404, 'Sign-up is switched off here; ask an administrator for an account.');
     await this.passwordChoices.check({ password, about: [email, fullName] }, address, response);
-    const passwordHash = await hashPassword(password);
-    return this.transactions.run(async (transaction, publish) => {
-      const [made] = await transaction
-        .insert(users)
-        .values({ email, fullName, passwordHash })
-        .onConflictDoNothing()
-        .returning();
-      if (made === undefined) throw conflict('This address has an account; log in.');
-      if (invitation !== undefined)
-        await this.invitations.acceptWith(transaction, publish, made.id, invitation);
-      return { token: await this.sessions.beginFor(transaction, publish, made.id, userAgent) };
-    });
+    return { token: await this.signUps.create({ email, fullName, password, invitation }, userAgent) };
   }
 
   @Get('logout')
   @Allow('user')
-  @Answers('Ends the session whose token calls', { status: 204, also: noRoom })
+  @Answers("Ends the caller's session", { status: 204, also: diskFull })
   logoutByGet(
     @CallingUser() caller: UserCaller,
     @Res({ passthrough: true }) response: Response,
@@ -112,15 +97,12 @@ export class AuthController {
 
   @Post('logout')
   @Allow('user')
-  @Answers('Ends the session whose token calls', { status: 204 })
+  @Answers("Ends the caller's session", { status: 204 })
   async logout(
     @CallingUser() { tokenId }: UserCaller,
     @Res({ passthrough: true }) response: Response,
   ): Promise<void> {
     response.setHeader('Cache-Control', 'no-store');
-    await this.transactions.run(async (transaction, publish) => {
-      const [row] = await transaction.delete(tokens).where(eq(tokens.id, tokenId)).returning();
-      if (row !== undefined) publish(tokenChanged(row, ChangeType.Removed));
-    });
+    await this.sessions.endOne(tokenId);
   }
 }

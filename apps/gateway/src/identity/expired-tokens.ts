@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol/catalog';
 import { lte } from 'drizzle-orm';
-import { invitations, passwordResets, tokens } from '../database/schema.js';
+import { passwordResets } from '../database/schema/accounts.js';
+import { invitations } from '../database/schema/organizations.js';
+import { tokens } from '../database/schema/tokens.js';
 import { Transactions } from '../database/transactions.js';
 import { tokenChanged } from './token-changed.js';
 
 /**
- * An expired token opens nothing from its very second; here it also goes away, and its streams with it. Likewise
- * invitations, and links that set a password.
+ * Removes expired tokens, which ends their streams; also expired invitations and password links. An expired token opens
+ * nothing from the moment it expires, removed or not.
  */
 @Injectable()
 export class ExpiredTokens {

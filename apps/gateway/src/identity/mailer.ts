@@ -1,22 +1,22 @@
 import { pathToFileURL } from 'node:url';
 import { isAbsolute, resolve } from 'node:path';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { StartupError } from '../startup-error.js';
+import { StartupError } from '../process/startup-error.js';
 
-/** Something that someone should hear of by mail. */
+/** A mail to send. */
 export interface Mail {
   readonly about: 'invitation' | 'password-reset';
-  /** An address as accounts have it: in lower case. */
+  /** An e-mail address in lower case. */
   readonly to: string;
-  /** Holds a secret: whoever has it can do what the mail is about. */
+  /** Contains a secret: whoever has the link can use it. */
   readonly link: string;
-  /** When the link ends. */
+  /** When the link expires. */
   readonly expires: Date;
 }
 
 /**
- * The port for mail. A program brings its own: the setting `MAILER` names a module whose default export is one. `signal`
- * says when to give up. What it throws is logged without what the mail holds.
+ * The port for mail. The setting `MAILER` names a module whose default export is a mailer. `signal` aborts at the
+ * deadline. An error is logged without the contents of the mail.
  */
 export interface Mailer {
   send(mail: Mail, signal: AbortSignal): Promise<void>;
@@ -26,10 +26,10 @@ export interface Mailer {
 export const MAILER = Symbol('MAILER');
 
 const DEADLINE_MS = 10_000;
-/** Mails on their way at once; a transport that hangs must not gather more. */
+/** Mails that are being sent at once, so that a transport that hangs does not gather more. */
 const MOST_AT_ONCE = 100;
 
-/** The mailer that a module exports. `name`: a path, from the working directory on, or a package's name. @throws StartupError */
+/** The mailer that a module exports. `name`: a path relative to the working directory, or a package name. @throws StartupError */
 export async function openMailer(name: string | undefined): Promise<Mailer | undefined> {
   if (name === undefined) return undefined;
   const isPath = isAbsolute(name) || name.startsWith('.');
@@ -47,7 +47,7 @@ export async function openMailer(name: string | undefined): Promise<Mailer | und
   return mailer as Mailer;
 }
 
-/** Hands mails to the mailer, if there is one. Nobody waits for them, and none is sent twice. */
+/** Passes mails to the mailer, if there is one. Nothing waits for them, and none is sent twice. */
 @Injectable()
 export class OutgoingMail {
   readonly #logger = new Logger('Mail');
@@ -58,11 +58,11 @@ export class OutgoingMail {
   send(mail: Mail): void {
     if (this.mailer === undefined) return;
     if (this.#sending >= MOST_AT_ONCE)
-      return this.#logger.warn(`A mail was dropped: too many are on their way.`);
+      return this.#logger.warn('A mail was dropped: too many are being sent.');
     this.#sending += 1;
     this.#attempt(this.mailer, mail)
       .catch((error: unknown) => {
-        // What it says may quote the address, or the link.
+        // Its message may quote the address or the link.
         const kind = error instanceof Error ? error.name : typeof error;
         this.#logger.warn(`A mail about ${mail.about} could not be sent (${kind}).`);
       })

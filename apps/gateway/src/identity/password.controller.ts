@@ -1,14 +1,14 @@
 import { Body, Controller, Header, Inject, Ip, Param, Post, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { z } from 'zod';
-import { networkOf } from '../http/address.js';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import { Answers } from '../http/answers.js';
 import { ProblemException } from '../http/problem.js';
 import { idSchema, instant } from '../http/schemas.js';
-import { FailedLogins } from '../http/throttle.js';
-import { SETTINGS, type Settings } from '../settings.js';
+import { networkOf } from '../parsing/address.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
 import { Accounts } from './accounts.js';
-import { Allow, CallingUser, type UserCaller } from './caller.js';
+import { FailedLogins } from './failed-logins.js';
 import { linkTo } from './link.js';
 import { OutgoingMail } from './mailer.js';
 import { PasswordChoices } from './password-choices.js';
@@ -18,11 +18,11 @@ const password = z.string().max(1000);
 const change = z.object({ current_password: password, new_password: password });
 const reset = z.object({ secret: z.string().max(200), password });
 const resetView = z.object({
-  link: z.string().meta({ description: 'Shown this once; only its fragment is secret.' }),
+  link: z.string().meta({ description: 'Shown only this once; only its fragment is secret.' }),
   expires_utc: instant,
 });
 
-/** Passwords after the first one. */
+/** Changes and resets of passwords. */
 @Controller('api/v2')
 export class PasswordController {
   constructor(
@@ -35,7 +35,7 @@ export class PasswordController {
 
   @Post('users/me/password')
   @Allow('user')
-  @Answers("Changes the caller's password; all other sessions end, and their streams", { status: 204 })
+  @Answers("Changes the caller's password; all other sessions and their streams end", { status: 204 })
   async change(
     @CallingUser() { userId, tokenId }: UserCaller,
     @Body({ schema: change }) { current_password, new_password }: z.output<typeof change>,
@@ -46,7 +46,7 @@ export class PasswordController {
       { path: 'current_password', message: 'is not your password' },
     ]);
     const user = await this.accounts.existing(userId);
-    // A session that someone else got hold of must not be a way to try passwords.
+    // A stolen session must not be a way to guess the password.
     const attempt = await this.failedLogins.begin(networkOf(address), user.email, response);
     if (!(await verifyPassword(user.passwordHash, current_password))) throw wrong;
     await attempt.succeeded();
@@ -58,7 +58,7 @@ export class PasswordController {
   @Post('users/:id/password-reset')
   @Allow('administrator')
   @Header('Cache-Control', 'no-store')
-  @Answers('Makes a link that sets a new password, once and within an hour; an older link ends', {
+  @Answers('Makes a link that sets a new password, once and within an hour; an older link expires', {
     status: 201,
     body: resetView,
     also: { 404: 'There is no such user.' },
@@ -75,16 +75,16 @@ export class PasswordController {
 
   @Post('auth/reset-password')
   @Allow('anyone')
-  @Answers('Sets a password by such a link; all sessions end, and their streams', {
+  @Answers('Sets a password by such a link; all sessions and their streams end', {
     status: 204,
-    also: { 404: 'The link is unknown, was used, or has ended.' },
+    also: { 404: 'The link is unknown, was used, or has expired.' },
   })
   async reset(
     @Body({ schema: reset }) { secret, password }: z.output<typeof reset>,
     @Ip() address: string,
     @Res({ passthrough: true }) response: Response,
   ): Promise<void> {
-    // First of all: who has no link makes us neither read a password nor hash it.
+    // First, so that a caller without a link causes no password check and no hash.
     const { email, fullName } = await this.accounts.ofReset(secret);
     await this.passwordChoices.check({ password, about: [email, fullName] }, address, response);
     await this.accounts.reset(secret, password);

@@ -8,7 +8,7 @@ export const verifyPassword = (passwordHash: string, password: string): Promise<
 
 let nobody: Promise<string> | undefined;
 
-/** Takes as long as a real check, so that an unknown address cannot be told from a wrong password. */
+/** Takes as long as a real check, so that an unknown address looks like a wrong password. */
 export async function verifyNobody(password: string): Promise<false> {
   nobody ??= hashPassword('nobody has this password');
   await verifyPassword(await nobody, password);
@@ -18,16 +18,16 @@ export async function verifyNobody(password: string): Promise<false> {
 const FEWEST = 8;
 const MOST = 200;
 /**
- * Characters that are estimated: the time grows faster than the length, and whoever cannot guess the beginning cannot
- * guess the whole.
+ * Characters whose strength is estimated: the time grows faster than the length, and a beginning that cannot be guessed
+ * is enough.
  */
 const ESTIMATED = 64;
-/** Of zxcvbn's scale from 0 to 4: below it, a password falls to a list of common ones within hours. */
+/** On zxcvbn's scale from 0 to 4. A password below it is guessed within hours. */
 const LEAST_SCORE = 2;
 
 /**
- * What is wrong with a password that someone chooses; undefined: nothing. Length and how hard it is to guess count,
- * not which characters it has (NIST SP 800-63B). `about`: words that say who it is for.
+ * What is wrong with a chosen password; undefined if nothing. Its length and how hard it is to guess count, not which
+ * kinds of characters it has (NIST SP 800-63B). `about`: words about the user.
  */
 export async function weaknessOf(password: string, about: readonly string[]): Promise<string | undefined> {
   if (password.length < FEWEST) return `must have at least ${FEWEST} characters`;
@@ -38,7 +38,7 @@ export async function weaknessOf(password: string, about: readonly string[]): Pr
     : undefined;
 }
 
-/** Each is looked for at every place of the password. */
+/** Each word is searched for at every position of the password. */
 const MOST_WORDS = 20;
 
 const wordsOf = (about: readonly string[]): string[] =>
@@ -55,7 +55,7 @@ const wordsOf = (about: readonly string[]): string[] =>
 
 let guesser: ReturnType<typeof openGuesser> | undefined;
 
-/** Its lists take some megabytes: only a gateway that lets people choose passwords reads them. */
+/** The word lists take some megabytes, so they are loaded at the first choice of a password. */
 async function openGuesser() {
   const [{ ZxcvbnFactory }, { dictionary, adjacencyGraphs }] = await Promise.all([
     import('@zxcvbn-ts/core'),

@@ -1,19 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol/catalog';
 import { and, desc, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
+import { hashToken, newToken } from '../access/tokens.js';
 import type { Transaction } from '../database/database.js';
-import { tokens, users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
+import { tokens } from '../database/schema/tokens.js';
 import { Transactions, type Publish } from '../database/transactions.js';
-import { cutText } from '../http/text.js';
-import { SETTINGS, type Settings } from '../settings.js';
+import { cutText } from '../parsing/text.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
 import { tokenChanged } from './token-changed.js';
-import { hashToken, newToken } from './tokens.js';
 
 const SESSION_DAYS = 30;
-/** Characters that are kept of what a browser says it is. */
+/** Characters of the `User-Agent` that are stored. */
 const MOST_USER_AGENT = 500;
 
-/** The login tokens of people: how they begin, and how they end together with their streams. */
+/** Sessions are the login tokens of users. A session that ends closes its streams. */
 @Injectable()
 export class Sessions {
   constructor(
@@ -22,15 +23,15 @@ export class Sessions {
   ) {}
 
   /**
-   * A new session of an account whose password was found to be right. Undefined if that is no longer so: the password
-   * was changed meanwhile, or the account locked.
+   * Begins a session of an account whose password was verified. Undefined if the password was changed or the account
+   * locked since.
    */
   begin(
     { id, passwordHash }: Pick<typeof users.$inferSelect, 'id' | 'passwordHash'>,
     userAgent: string | undefined,
   ): Promise<string | undefined> {
     return this.transactions.run(async (transaction, publish) => {
-      // Locked, so that what ends all sessions of an account ends this one too, or comes first.
+      // The row lock: whatever ends all sessions of the account either comes first, or ends this one too.
       const [user] = await transaction
         .select({ id: users.id })
         .from(users)
@@ -40,7 +41,7 @@ export class Sessions {
     });
   }
 
-  /** The same, where the transaction has the account's row locked. At the limit, those end that were used longest ago. */
+  /** The same, in a transaction that has the account's row locked. At the limit, the sessions used longest ago end. */
   async beginFor(
     transaction: Transaction,
     publish: Publish,
@@ -67,7 +68,15 @@ export class Sessions {
     return token;
   }
 
-  /** Ends all sessions of an account, perhaps but one. Their streams end when the transaction is committed. */
+  /** Ends one session, and its streams. */
+  async endOne(id: string): Promise<void> {
+    await this.transactions.run(async (transaction, publish) => {
+      const [ended] = await transaction.delete(tokens).where(eq(tokens.id, id)).returning();
+      if (ended !== undefined) publish(tokenChanged(ended, ChangeType.Removed));
+    });
+  }
+
+  /** Ends all sessions of an account, perhaps except one. Their streams end once the transaction is committed. */
   async end(transaction: Transaction, publish: Publish, userId: string, exceptId?: string): Promise<void> {
     const ended = await transaction
       .delete(tokens)

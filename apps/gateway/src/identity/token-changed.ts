@@ -1,8 +1,8 @@
 import type { ChangeType } from '@crossfade/protocol/catalog';
-import type { tokens } from '../database/schema.js';
+import type { tokens } from '../database/schema/tokens.js';
 import type { Publish } from '../database/transactions.js';
 
-/** Tells that a token came or went: a login token's user only, else its organization. */
+/** The message that a token was added or removed: for the user of a login token, else for the token's organization. */
 export function tokenChanged(
   { id, userId, organizationId, projectId }: typeof tokens.$inferSelect,
   change: ChangeType,

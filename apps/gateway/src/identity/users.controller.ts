@@ -1,23 +1,18 @@
-import { Controller, Get, Inject, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { and, desc, eq } from 'drizzle-orm';
-import type { Request, Response } from 'express';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
+import { notExpired } from '../access/tokens.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { tokens, users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
+import { tokens } from '../database/schema/tokens.js';
 import { Answers } from '../http/answers.js';
-import { readPage } from '../http/page.js';
+import { Page, paging, type Paging } from '../http/page.js';
 import { notFound } from '../http/problem.js';
-import { instant, paging, type Paging } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from './caller.js';
-import { notExpired } from './tokens.js';
+import { instant } from '../http/schemas.js';
+import { toUserView, userView } from './user-view.js';
 
-export const userView = z.object({
-  id: z.uuid(),
-  email_address: z.string(),
-  full_name: z.string(),
-  roles: z.array(z.string()),
-});
 const meView = userView.extend({ organization_ids: z.array(z.uuid()).readonly() });
 const sessionView = z.object({
   id: z.uuid(),
@@ -43,36 +38,20 @@ export class UsersController {
 
   @Get('tokens')
   @Answers("The caller's sessions, newest first", { body: sessionView, list: true })
-  async sessions(
-    @CallingUser() { userId, tokenId }: UserCaller,
-    @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
-  ) {
+  async sessions(@CallingUser() { userId, tokenId }: UserCaller, @Query({ schema: paging }) query: Paging) {
     const found = this.database
       .select()
       .from(tokens)
       .where(and(eq(tokens.userId, userId), eq(tokens.kind, 'login'), notExpired))
       .orderBy(desc(tokens.created), tokens.id)
       .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map(
-      (row): z.input<typeof sessionView> => ({
-        id: row.id,
-        created_utc: row.created,
-        last_used_utc: row.lastUsed,
-        expires_utc: row.expires,
-        user_agent: row.userAgent,
-        is_current: row.id === tokenId,
-      }),
-    );
+    return (await Page.read(this.database, found, query)).map((row): z.input<typeof sessionView> => ({
+      id: row.id,
+      created_utc: row.created,
+      last_used_utc: row.lastUsed,
+      expires_utc: row.expires,
+      user_agent: row.userAgent,
+      is_current: row.id === tokenId,
+    }));
   }
-}
-
-export function toUserView({
-  id,
-  email,
-  fullName,
-  roles,
-}: typeof users.$inferSelect): z.input<typeof userView> {
-  return { id, email_address: email, full_name: fullName, roles };
 }

@@ -1,15 +1,14 @@
-import { Body, Controller, Delete, Get, Header, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import type { Request, Response } from 'express';
+import { Body, Controller, Delete, Get, Header, Inject, Param, Post, Query } from '@nestjs/common';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
 import { Answers } from '../http/answers.js';
-import { readPage } from '../http/page.js';
-import { emailAddress, idSchema, instant, paging, uuid, type Paging } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
+import { Page, paging, type Paging } from '../http/page.js';
+import { emailAddress, idSchema, instant, uuid } from '../http/schemas.js';
 import { linkTo } from '../identity/link.js';
 import { OutgoingMail } from '../identity/mailer.js';
-import { SETTINGS, type Settings } from '../settings.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
 import { Invitations, type Invitation } from './invitations.js';
 import { Organizations, type Organization } from './organizations.js';
 
@@ -32,16 +31,16 @@ const sentView = z.object({
   expires_utc: instant,
 });
 const newView = sentView.extend({
-  link: z.string().meta({ description: 'Shown this once; whoever has it can accept.' }),
+  link: z.string().meta({ description: 'Shown only this once; whoever has it can accept.' }),
 });
 const joinedView = z.object({ organization_id: z.uuid(), organization_name: z.string() });
 
 const foreign = { 404: 'There is no such organization for the caller.' };
-const noPlace = {
+const atLimit = {
   409: 'The account is in too many organizations, or the organization has too many members.',
 };
 
-/** Invitations: for members who invite, and for those who are invited. */
+/** Invitations, for members who invite and for the invited. */
 @Controller('api/v2')
 @Allow('user')
 export class InvitationsController {
@@ -55,7 +54,7 @@ export class InvitationsController {
 
   @Post('organizations/:id/users/:email')
   @Header('Cache-Control', 'no-store')
-  @Answers('Invites an address, whether it has an account or not; an older invitation of it ends', {
+  @Answers('Invites an address, whether it has an account or not; replaces an older invitation', {
     status: 202,
     body: newView,
     also: { ...foreign, 409: 'The organization has too many open invitations.' },
@@ -81,18 +80,16 @@ export class InvitationsController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
     this.organizations.requireMember(caller, id);
     const found = this.invitations.ofOrganization(id);
-    return (await readPage(this.database, found, query, request, response)).map(toSentView);
+    return (await Page.read(this.database, found, query)).map(toSentView);
   }
 
   @Delete('organizations/:id/invitations/:invitation_id')
-  @Answers('Withdraws an invitation; its link ends', {
+  @Answers('Withdraws an invitation; its link stops working', {
     status: 204,
-    also: { 404: 'There is no such organization for the caller, or no such invitation of it.' },
+    also: { 404: 'There is no such organization for the caller, or it has no such invitation.' },
   })
   async withdraw(
     @CallingUser() caller: UserCaller,
@@ -103,36 +100,29 @@ export class InvitationsController {
   }
 
   @Get('users/me/invitations')
-  @Answers("The invitations of the caller's account, newest first", { body: receivedView, list: true })
-  async received(
-    @CallingUser() { userId }: UserCaller,
-    @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
-  ) {
+  @Answers("The invitations for the caller's account, newest first", { body: receivedView, list: true })
+  async received(@CallingUser() { userId }: UserCaller, @Query({ schema: paging }) query: Paging) {
     const found = this.invitations.ofAccount(userId);
-    return (await readPage(this.database, found, query, request, response)).map(
-      (row): z.input<typeof receivedView> => ({
-        ...toOfferView(row),
-        id: row.invitation.id,
-        organization_id: row.invitation.organizationId,
-      }),
-    );
+    return (await Page.read(this.database, found, query)).map((row): z.input<typeof receivedView> => ({
+      ...toOfferView(row),
+      id: row.invitation.id,
+      organization_id: row.invitation.organizationId,
+    }));
   }
 
   @Post('users/me/invitations/:id/accept')
-  @Answers("Accepts an invitation of the caller's account", {
+  @Answers("Accepts an invitation for the caller's account", {
     body: joinedView,
-    also: { 404: 'There is no such invitation of the account.', ...noPlace },
+    also: { 404: 'There is no such invitation for the account.', ...atLimit },
   })
   async accept(@CallingUser() { userId }: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }) {
     return toJoinedView(await this.invitations.accept(userId, id));
   }
 
   @Delete('users/me/invitations/:id')
-  @Answers('Declines an invitation; those who invited are not told', {
+  @Answers('Declines an invitation; the inviter is not told', {
     status: 204,
-    also: { 404: 'There is no such invitation of the account.' },
+    also: { 404: 'There is no such invitation for the account.' },
   })
   async decline(
     @CallingUser() { userId }: UserCaller,
@@ -145,7 +135,7 @@ export class InvitationsController {
   @Allow('anyone')
   @Answers("What an invitation's link is for", {
     body: offerView,
-    also: { 404: 'The invitation is unknown, was accepted or withdrawn, or has ended.' },
+    also: { 404: 'The invitation is unknown, was accepted or withdrawn, or has expired.' },
   })
   async read(@Body({ schema: bySecret }) { secret }: z.output<typeof bySecret>) {
     return toOfferView(await this.invitations.ofSecret(secret));
@@ -154,7 +144,7 @@ export class InvitationsController {
   @Post('invitations/accept')
   @Answers('Accepts an invitation by its link', {
     body: joinedView,
-    also: { 404: 'The invitation is unknown, was accepted or withdrawn, or has ended.', ...noPlace },
+    also: { 404: 'The invitation is unknown, was accepted or withdrawn, or has expired.', ...atLimit },
   })
   async acceptBySecret(
     @CallingUser() { userId }: UserCaller,

@@ -1,20 +1,22 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { and, asc, desc, eq, gt, isNull, lte, notExists, or, sql, type SQL } from 'drizzle-orm';
+import { hashToken, newToken } from '../access/tokens.js';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { invitations, memberships, organizations, users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
+import { invitations, memberships, organizations } from '../database/schema/organizations.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { notFound, ProblemException } from '../http/problem.js';
-import { hashToken, newToken } from '../identity/tokens.js';
-import { SETTINGS, type Settings } from '../settings.js';
+import type { InvitationAcceptor } from '../identity/sign-up.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
+import { enforceLimit } from './enforce-limit.js';
 import { Organizations, type Organization } from './organizations.js';
-import { requireRoom } from './room.js';
 
 const DAYS = 7;
 
 type Row = typeof invitations.$inferSelect;
 
-/** An invitation, with the names that people know its organization and its inviter by. */
+/** An invitation, with the names of its organization and its inviter. */
 export interface Invitation {
   readonly invitation: Row;
   readonly organizationName: string;
@@ -22,12 +24,12 @@ export interface Invitation {
 }
 
 /**
- * Nobody becomes a member without having said so. An invitation is for the account that has its address when it is made,
- * and for whoever has its link. Whether the address has an account, or is a member's, changes nothing of what members
- * see, nor of the work that is done.
+ * Nobody becomes a member without accepting an invitation. An invitation is for the account that has its address when it
+ * is made, and for whoever has its link. What members see, and how long it takes, does not depend on whether the address
+ * has an account or is a member's.
  */
 @Injectable()
-export class Invitations {
+export class Invitations implements InvitationAcceptor {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
     @Inject(SETTINGS) private readonly settings: Settings,
@@ -35,7 +37,7 @@ export class Invitations {
     private readonly organizations: Organizations,
   ) {}
 
-  /** Invites an address, in place of the invitation that it has; that one's link ends. `secret` is known here only. */
+  /** Invites an address, and replaces its earlier invitation, whose link stops working. `secret` is not stored. */
   invite(organizationId: string, email: string, byId: string): Promise<Invitation & { secret: string }> {
     const secret = newToken();
     return this.transactions.run(async (transaction) => {
@@ -48,7 +50,7 @@ export class Invitations {
             or(eq(invitations.email, email), lte(invitations.expires, sql`now()`)),
           ),
         );
-      await requireRoom(
+      await enforceLimit(
         transaction.$count(invitations, eq(invitations.organizationId, organizationId)),
         this.settings.MAX_INVITATIONS_PER_ORGANIZATION,
         (most) => `An organization may have ${most} open invitations; withdraw one first.`,
@@ -75,12 +77,12 @@ export class Invitations {
     });
   }
 
-  /** The open ones of an organization, newest first. Those that were declined are open to whoever has the link. */
+  /** A query for the open invitations of an organization, newest first. A declined one stays open to whoever has its link. */
   ofOrganization(organizationId: string) {
     return this.#those(eq(invitations.organizationId, organizationId));
   }
 
-  /** Those that an account may accept in its app, newest first. */
+  /** A query for the invitations that an account may accept in the app, newest first. */
   ofAccount(accountId: string) {
     const own = this.database
       .select({ one: sql`1` })
@@ -91,7 +93,7 @@ export class Invitations {
     return this.#those(and(isShownTo(accountId), notExists(own)));
   }
 
-  /** What a link is for. @throws ProblemException 404 */
+  /** The invitation of a link. @throws ProblemException 404 */
   async ofSecret(secret: string): Promise<Invitation> {
     const [found] = await this.#those(eq(invitations.hash, hashToken(secret))).limit(1);
     if (found === undefined) throw linkEnded();
@@ -106,7 +108,7 @@ export class Invitations {
     if (withdrawn.length === 0) throw notFound('invitation');
   }
 
-  /** By the account that had the address when the invitation was made. @throws ProblemException 404 */
+  /** Accepts as the account that had the address when the invitation was made. @throws ProblemException 404 */
   accept(accountId: string, id: string): Promise<Organization> {
     return this.transactions.run(async (transaction, publish) => {
       const which = and(eq(invitations.id, id), isShownTo(accountId));
@@ -116,14 +118,14 @@ export class Invitations {
     });
   }
 
-  /** By whoever has the link. @throws ProblemException 404 */
+  /** Accepts with the secret of the link. @throws ProblemException 404 */
   acceptBySecret(accountId: string, secret: string): Promise<Organization> {
     return this.transactions.run((transaction, publish) =>
       this.acceptWith(transaction, publish, accountId, secret),
     );
   }
 
-  /** The same, in a transaction that does more. */
+  /** The same, in the caller's transaction. */
   async acceptWith(
     transaction: Transaction,
     publish: Publish,
@@ -137,8 +139,8 @@ export class Invitations {
   }
 
   /**
-   * The account is not shown it any more. Members see no change, and the link stays good: an invitation that went away
-   * would tell that somebody was there to decline it. @throws ProblemException 404
+   * Hides the invitation from the account. Members see no change, and the link stays valid: an invitation that
+   * disappeared would reveal that the address has an account. @throws ProblemException 404
    */
   async decline(accountId: string, id: string): Promise<void> {
     const declined = await this.database
@@ -185,5 +187,5 @@ const isShownTo = (accountId: string) =>
 const linkEnded = (): ProblemException =>
   new ProblemException(
     404,
-    'The invitation is unknown, was accepted or withdrawn, or has ended; ask for another.',
+    'The invitation is unknown, was accepted or withdrawn, or has expired; ask for another.',
   );

@@ -1,7 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type StartedApp } from '../app.spec-kit.js';
-import { users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
 import { Sessions } from '../identity/sessions.js';
 
 const MEMBER = 'member@crossfade.test';

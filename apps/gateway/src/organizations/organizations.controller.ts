@@ -1,17 +1,17 @@
-import { Body, Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { asc, eq } from 'drizzle-orm';
-import type { Request, Response } from 'express';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { memberships, organizations, users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
+import { memberships, organizations, planIds } from '../database/schema/organizations.js';
 import { Answers } from '../http/answers.js';
-import { readPage } from '../http/page.js';
-import { emailAddress, idSchema, instant, line, paging, type Paging } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
-import { toUserView, userView } from '../identity/users.controller.js';
+import { Page, paging, type Paging } from '../http/page.js';
+import { emailAddress, idSchema, instant, line } from '../http/schemas.js';
+import { toUserView, userView } from '../identity/user-view.js';
 import { Organizations, type Organization } from './organizations.js';
-import { planIds, plans } from './plans.js';
+import { plans } from './plans.js';
 import { UsageMeter, type PeriodUsage } from './usage.js';
 
 const newOrganization = z.object({ name: line(100) });
@@ -20,8 +20,8 @@ const planChoice = z.object({ planId: z.enum(planIds, `must be one of ${planIds.
 
 const periodUsageView = z.object({
   total: z.int(),
-  limit: z.int().nullable().meta({ description: 'null: any number' }),
-  dropped: z.int().meta({ description: 'events that the plan had no room for' }),
+  limit: z.int().nullable().meta({ description: 'null: no limit' }),
+  dropped: z.int().meta({ description: 'events dropped because the plan was used up' }),
 });
 const organizationView = z.object({
   id: z.uuid(),
@@ -51,12 +51,7 @@ export class OrganizationsController {
 
   @Get()
   @Answers("The caller's organizations, by name", { body: organizationView, list: true })
-  async list(
-    @CallingUser() { userId }: UserCaller,
-    @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
-  ) {
+  async list(@CallingUser() { userId }: UserCaller, @Query({ schema: paging }) query: Paging) {
     const found = this.database
       .select({ organization: organizations })
       .from(organizations)
@@ -64,11 +59,8 @@ export class OrganizationsController {
       .where(eq(memberships.userId, userId))
       .orderBy(asc(organizations.name), organizations.id)
       .$dynamic();
-    return this.#view(
-      (await readPage(this.database, found, query, request, response)).map(
-        ({ organization }) => organization,
-      ),
-    );
+    const page = await Page.read(this.database, found, query);
+    return page.with(await this.#view(page.rows.map(({ organization }) => organization)));
   }
 
   @Post()
@@ -102,7 +94,7 @@ export class OrganizationsController {
   }
 
   @Post(':id/change-plan')
-  @Answers('Changes the plan; what was refused under the old one is forgiven', {
+  @Answers('Changes the plan; the organization no longer counts as over its limit', {
     body: organizationView,
     also: foreign,
   })
@@ -121,8 +113,6 @@ export class OrganizationsController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
     this.organizations.requireMember(caller, id);
     const found = this.database
@@ -132,16 +122,14 @@ export class OrganizationsController {
       .where(eq(memberships.organizationId, id))
       .orderBy(asc(users.email))
       .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map(({ user }) =>
-      toUserView(user),
-    );
+    return (await Page.read(this.database, found, query)).map(({ user }) => toUserView(user));
   }
 
   @Delete(':id/users/:email')
-  @Answers('Removes a member, perhaps the caller', {
+  @Answers('Removes a member, who may be the caller', {
     status: 204,
     also: {
-      404: 'There is no such organization for the caller, or no such member.',
+      404: 'There is no such organization for the caller, or it has no such member.',
       409: 'It is the last member.',
     },
   })

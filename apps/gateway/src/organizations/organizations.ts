@@ -1,21 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol/catalog';
 import { and, eq, ne, or } from 'drizzle-orm';
+import type { UserCaller } from '../access/caller.js';
 import type { Database, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { invitations, memberships, organizations, projects, users } from '../database/schema.js';
+import { users } from '../database/schema/accounts.js';
+import { invitations, memberships, organizations, type PlanId } from '../database/schema/organizations.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { conflict, notFound } from '../http/problem.js';
-import type { UserCaller } from '../identity/caller.js';
-import { SETTINGS, type Settings } from '../settings.js';
-import type { PlanId } from './plans.js';
-import { requireRoom } from './room.js';
+import { SETTINGS, type Settings } from '../process/settings.js';
+import { enforceLimit } from './enforce-limit.js';
 import { UsageMeter } from './usage.js';
 
 export type Organization = typeof organizations.$inferSelect;
-export type Project = typeof projects.$inferSelect;
 
-/** Organizations, their members and projects. What the caller may not see does not exist for it. */
+/** Organizations and their members. A foreign organization does not exist for the caller. */
 @Injectable()
 export class Organizations {
   constructor(
@@ -31,19 +30,12 @@ export class Organizations {
     return found;
   }
 
-  /** Says that there is no such organization to whoever is no member of it. */
+  /** @throws ProblemException 404 if the caller is not a member */
   requireMember(caller: UserCaller, id: string): void {
     if (!caller.organizationIds.includes(id)) throw notFound('organization');
   }
 
-  async project(caller: UserCaller, id: string): Promise<Project> {
-    const [found] = await this.database.select().from(projects).where(eq(projects.id, id));
-    if (found === undefined || !caller.organizationIds.includes(found.organizationId))
-      throw notFound('project');
-    return found;
-  }
-
-  /** Says so if the plan is another one than before. */
+  /** Changes the plan, and publishes `PlanChanged` if it is another one. */
   changePlan(id: string, planId: PlanId): Promise<Organization> {
     return this.transactions.run(async (transaction, publish) => {
       const before = await this.lock(transaction, id);
@@ -59,7 +51,7 @@ export class Organizations {
   create(userId: string, name: string, planId: PlanId = 'free'): Promise<Organization> {
     return this.transactions.run(async (transaction, publish) => {
       await lockAccount(transaction, userId);
-      await this.#requireRoomOf(transaction, userId);
+      await this.#enforceLimitOf(transaction, userId);
       const [made] = await transaction.insert(organizations).values({ name, planId }).returning();
       if (made === undefined) throw new Error('an insert returned no row');
       await transaction.insert(memberships).values({ organizationId: made.id, userId });
@@ -72,50 +64,32 @@ export class Organizations {
     });
   }
 
-  createProject(organizationId: string, name: string): Promise<Project> {
-    return this.transactions.run(async (transaction, publish) => {
-      await this.lock(transaction, organizationId);
-      await requireRoom(
-        transaction.$count(projects, eq(projects.organizationId, organizationId)),
-        this.settings.MAX_PROJECTS_PER_ORGANIZATION,
-        (most) => `An organization may have ${most} projects; delete one first.`,
-      );
-      const [made] = await transaction.insert(projects).values({ organizationId, name }).returning();
-      if (made === undefined) throw new Error('an insert returned no row');
-      publish({
-        type: 'ProjectChanged',
-        message: entity('Project', made.id, organizationId, ChangeType.Added),
-      });
-      return made;
-    });
-  }
-
-  /** Locks the row for the transaction: whoever adds to an organization does so one after the other. */
+  /** Locks the row for the transaction, so that additions to an organization happen one after another. */
   async lock(transaction: Transaction, id: string): Promise<Organization> {
     const [found] = await transaction
       .select()
       .from(organizations)
       .where(eq(organizations.id, id))
-      // Not `update`: events that come in refer to the row meanwhile.
+      // Not `update`, which would block incoming events: they refer to the row.
       .for('no key update');
     if (found === undefined) throw notFound('organization');
     return found;
   }
 
-  /** Makes an account a member; nothing changes if it is one already. @throws ProblemException 409 at a limit */
+  /** Makes an account a member, unless it is one already. @throws ProblemException 409 at a limit */
   async join(
     transaction: Transaction,
     publish: Publish,
     organizationId: string,
     userId: string,
   ): Promise<Organization> {
-    // The account before the organization, so that no two wait for each other.
+    // The account is locked before the organization, so that no two transactions deadlock.
     await lockAccount(transaction, userId);
     const organization = await this.lock(transaction, organizationId);
     const isOne = and(eq(memberships.organizationId, organizationId), eq(memberships.userId, userId));
     if ((await transaction.$count(memberships, isOne)) > 0) return organization;
-    await this.#requireRoomOf(transaction, userId);
-    await requireRoom(
+    await this.#enforceLimitOf(transaction, userId);
+    await enforceLimit(
       transaction.$count(memberships, eq(memberships.organizationId, organizationId)),
       this.settings.MAX_MEMBERS_PER_ORGANIZATION,
       (most) => `An organization may have ${most} members; ask one of them to make room.`,
@@ -127,7 +101,7 @@ export class Organizations {
 
   removeMember(organizationId: string, email: string): Promise<void> {
     return this.transactions.run(async (transaction, publish) => {
-      // Locked, so that the last two members cannot both leave at once.
+      // The lock: the last two members cannot both leave at once.
       await this.lock(transaction, organizationId);
       const [member] = await transaction
         .select({ userId: users.id })
@@ -144,7 +118,7 @@ export class Organizations {
       await transaction
         .delete(memberships)
         .where(and(eq(memberships.organizationId, organizationId), eq(memberships.userId, member.userId)));
-      // No way back by an invitation: one that the member was given, or that was made before the removal.
+      // No way back by an invitation that the member was sent, or made before the removal.
       await transaction
         .delete(invitations)
         .where(
@@ -157,9 +131,9 @@ export class Organizations {
     });
   }
 
-  /** Refuses what would be one organization more than an account may have; its row is locked before. */
-  async #requireRoomOf(transaction: Transaction, userId: string): Promise<void> {
-    await requireRoom(
+  /** Refuses one organization more than an account may be in. The caller has locked the account's row. */
+  async #enforceLimitOf(transaction: Transaction, userId: string): Promise<void> {
+    await enforceLimit(
       transaction.$count(memberships, eq(memberships.userId, userId)),
       this.settings.MAX_ORGANIZATIONS_PER_ACCOUNT,
       (most) => `An account may be in ${most} organizations; leave one first.`,
@@ -170,7 +144,7 @@ export class Organizations {
 const lockAccount = (transaction: Transaction, id: string) =>
   transaction.select({ id: users.id }).from(users).where(eq(users.id, id)).for('no key update');
 
-/** The message of an entity of an organization. */
+/** The body of a message about an entity of an organization. */
 export function entity(type: string, id: string, organizationId: string, change: ChangeType) {
   return { type, id, organization_id: organizationId, change_type: change, data: {} };
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { endOf, planIds, plans, shareOf, startOf } from './plans.js';
+import { planIds } from '../database/schema/organizations.js';
+import { endOf, plans, shareOf, startOf } from './plans.js';
 
 describe('periods', () => {
   it('begin and end with the calendar, UTC', () => {

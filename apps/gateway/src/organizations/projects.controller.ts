@@ -1,18 +1,13 @@
-import { Body, Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { ChangeType } from '@crossfade/protocol/catalog';
-import { asc, eq, inArray, type SQL } from 'drizzle-orm';
-import type { Request, Response } from 'express';
+import { Body, Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { z } from 'zod';
+import { Allow, CallingUser, type UserCaller } from '../access/caller.js';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { memberships, projects, tokens } from '../database/schema.js';
-import { Transactions } from '../database/transactions.js';
 import { Answers } from '../http/answers.js';
-import { readPage } from '../http/page.js';
-import { idSchema, instant, line, paging, uuid, type Paging } from '../http/schemas.js';
-import { Allow, CallingUser, type UserCaller } from '../identity/caller.js';
-import { tokenChanged } from '../identity/token-changed.js';
-import { entity, Organizations, type Project } from './organizations.js';
+import { Page, paging, type Paging } from '../http/page.js';
+import { idSchema, instant, line, uuid } from '../http/schemas.js';
+import { Organizations } from './organizations.js';
+import { Projects, type Project } from './projects.js';
 
 const newProject = z.object({ organization_id: uuid, name: line(100) });
 
@@ -31,23 +26,14 @@ const foreignOrganization = { 404: 'There is no such organization for the caller
 export class ProjectsController {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
-    private readonly transactions: Transactions,
+    private readonly projects: Projects,
     private readonly organizations: Organizations,
   ) {}
 
   @Get('projects')
   @Answers("The projects of the caller's organizations, by name", { body: projectView, list: true })
-  list(
-    @CallingUser() { userId }: UserCaller,
-    @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
-  ) {
-    const own = this.database
-      .select({ id: memberships.organizationId })
-      .from(memberships)
-      .where(eq(memberships.userId, userId));
-    return this.#page(inArray(projects.organizationId, own), query, request, response);
+  async list(@CallingUser() { userId }: UserCaller, @Query({ schema: paging }) query: Paging) {
+    return (await Page.read(this.database, this.projects.ofUser(userId), query)).map(toProjectView);
   }
 
   @Get('organizations/:id/projects')
@@ -60,11 +46,9 @@ export class ProjectsController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
     @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
   ) {
     this.organizations.requireMember(caller, id);
-    return this.#page(eq(projects.organizationId, id), query, request, response);
+    return (await Page.read(this.database, this.projects.ofOrganization(id), query)).map(toProjectView);
   }
 
   @Post('projects')
@@ -78,13 +62,13 @@ export class ProjectsController {
     @Body({ schema: newProject }) body: z.output<typeof newProject>,
   ) {
     this.organizations.requireMember(caller, body.organization_id);
-    return toProjectView(await this.organizations.createProject(body.organization_id, body.name));
+    return toProjectView(await this.projects.create(body.organization_id, body.name));
   }
 
   @Get('projects/:id')
   @Answers('A project', { body: projectView, also: foreign })
   async one(@CallingUser() caller: UserCaller, @Param({ schema: idSchema }) { id }: { id: string }) {
-    return toProjectView(await this.organizations.project(caller, id));
+    return toProjectView(await this.projects.one(caller, id));
   }
 
   @Delete('projects/:id')
@@ -93,23 +77,7 @@ export class ProjectsController {
     @CallingUser() caller: UserCaller,
     @Param({ schema: idSchema }) { id }: { id: string },
   ): Promise<void> {
-    const { organizationId } = await this.organizations.project(caller, id);
-    await this.transactions.run(async (transaction, publish) => {
-      const revoked = await transaction.delete(tokens).where(eq(tokens.projectId, id)).returning();
-      await transaction.delete(projects).where(eq(projects.id, id));
-      for (const token of revoked) publish(tokenChanged(token, ChangeType.Removed));
-      publish({ type: 'ProjectChanged', message: entity('Project', id, organizationId, ChangeType.Removed) });
-    });
-  }
-
-  async #page(where: SQL, query: Paging, request: Request, response: Response) {
-    const found = this.database
-      .select()
-      .from(projects)
-      .where(where)
-      .orderBy(asc(projects.name), projects.id)
-      .$dynamic();
-    return (await readPage(this.database, found, query, request, response)).map(toProjectView);
+    await this.projects.remove(caller, id);
   }
 }
 

@@ -1,8 +1,9 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type StartedApp } from '../app.spec-kit.js';
-import { organizations, projects } from '../database/schema.js';
-import { Ingest, type IngestTarget } from '../events/ingest.js';
+import { organizations, projects } from '../database/schema/organizations.js';
+import { Ingest } from '../events/ingest.js';
+import type { IngestTarget } from '../events/store-events.js';
 import { UsageMeter } from './usage.js';
 
 describe('usage', () => {

@@ -2,29 +2,29 @@ import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, inArray, or, sql, type SQL } from 'drizzle-orm';
 import type { Database, Queries, Transaction } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { organizations, usage } from '../database/schema.js';
+import { organizations, usage, type PlanId } from '../database/schema/organizations.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { ProblemException, unauthorized } from '../http/problem.js';
-import { endOf, periods, plans, shareOf, startOf, type Period, type PlanId, type Share } from './plans.js';
+import { endOf, periods, plans, shareOf, startOf, type Period, type Share } from './plans.js';
 
-/** What an organization has sent in the current period. */
+/** The events of an organization in the current period. */
 export interface PeriodUsage {
   readonly total: number;
   readonly limit: number | null;
-  /** Events that the plan had no room for. */
+  /** Events that exceeded the plan. */
   readonly dropped: number;
   /** Events were dropped in this period, or more were sent than the plan allows. */
   readonly isOver: boolean;
 }
 export type Usage = Readonly<Record<Period, PeriodUsage>>;
 
-/** What becomes of a batch. */
+/** What became of a batch. */
 interface Outcome {
   readonly kept: number;
   readonly dropped: number;
 }
 
-/** The share was looked up before others took the room: it has to be looked up again. */
+/** Other batches used up the share after it was looked up, so it has to be looked up again. */
 export class ShareTaken extends Error {}
 
 /** Counts events by month and hour, exactly: the count and the events are committed together. */
@@ -36,8 +36,8 @@ export class UsageMeter {
   ) {}
 
   /**
-   * What the plan has room for of so many events, so that there is no work on those that do not fit. Others may be on
-   * their way, so the count at commit decides. @throws ProblemException 401 if the organization is gone
+   * How many of a batch's events the plan allows, so that no work is done on the others. Other batches may be stored at the
+   * same time, so the count at commit decides. @throws ProblemException 401 if the organization was deleted
    */
   async shareOf(organizationId: string, events: number, now: Date): Promise<Share> {
     const current = (await this.of([organizationId], now)).get(organizationId);
@@ -47,8 +47,9 @@ export class UsageMeter {
   }
 
   /**
-   * Counts events of a batch that is being stored, and tells the organization of those that are not. Last in its
-   * transaction, since organizations wait here for each other's commit. @throws ShareTaken, and then the transaction must fail
+   * Counts the events of a batch that is being stored, and tells the organization if some were dropped. Call it last in
+   * the transaction, because batches of an organization wait here for each other's commit. @throws ShareTaken, and then
+   * the transaction must fail
    */
   async count(
     transaction: Transaction,
@@ -66,7 +67,7 @@ export class UsageMeter {
     await this.#tell(transaction, publish, organizationId, over, now);
   }
 
-  /** Counts a batch of which nothing fits, tells the organization, and answers with the refusal. */
+  /** Counts a batch of which no event fits, tells the organization, and returns the refusal. */
   async refuse(
     organizationId: string,
     { planId, over }: Share,
@@ -81,11 +82,11 @@ export class UsageMeter {
     const limit = `The plan "${planId}" allows ${plans[planId][longest]} events ${longest === 'hour' ? 'an hour' : 'a month'}`;
     return new ProblemException(
       402,
-      `${limit}, which are used up; nothing of this batch was kept. Send again after ${endOf(longest, now).toISOString()}, or change the plan.`,
+      `${limit}, which are used up; no event of this batch was kept. Send it again after ${endOf(longest, now).toISOString()}, or change the plan.`,
     );
   }
 
-  /** Adds to both periods, if `fits` holds for both. Resolves with how many it held for. */
+  /** Adds to both periods where `fits` holds. Resolves with the number of periods for which it held. */
   async #add(
     transaction: Transaction,
     organizationId: string,
@@ -116,7 +117,7 @@ export class UsageMeter {
     return counted.length;
   }
 
-  /** Once in each period. */
+  /** Publishes `PlanOverage`, once in each period. */
   async #tell(
     transaction: Transaction,
     publish: Publish,
@@ -178,9 +179,9 @@ export class UsageMeter {
     );
   }
 
-  /** A new plan begins with nobody told. What was dropped stays counted. */
+  /** Resets the overage notices for a new plan. Dropped events stay counted. */
   async forgive(queries: Queries, organizationId: string, now: Date): Promise<void> {
-    // In the order in which they are counted, so that neither waits for the other.
+    // Locks rows in the order in which they are counted, so that the two do not deadlock.
     await queries
       .select()
       .from(usage)

@@ -1,12 +1,11 @@
-import { Controller, Delete, Get, Param, Query, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Param, Query } from '@nestjs/common';
 import { Connections, type OpenConnection } from '@crossfade/push';
-import type { Request, Response } from 'express';
 import { z } from 'zod';
+import { Allow } from '../access/caller.js';
 import { Answers } from '../http/answers.js';
-import { answerPage } from '../http/page.js';
+import { Page, paging, type Paging } from '../http/page.js';
 import { notFound } from '../http/problem.js';
-import { idSchema, instant, paging, type Paging } from '../http/schemas.js';
-import { Allow } from '../identity/caller.js';
+import { idSchema, instant } from '../http/schemas.js';
 
 const connectionView = z.object({
   id: z.uuid(),
@@ -25,18 +24,12 @@ export class ConnectionsController {
 
   @Get()
   @Answers('The open streams of this replica, newest first', { body: connectionView, list: true })
-  list(
-    @Query({ schema: paging }) query: Paging,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
-  ) {
-    const open = this.connections.list();
-    const rows = open.slice((query.page - 1) * query.limit);
-    return answerPage(rows, open.length, query, request, response).map(toConnectionView);
+  list(@Query({ schema: paging }) query: Paging) {
+    return Page.cut(this.connections.list(), query).map(toConnectionView);
   }
 
   @Delete(':id')
-  @Answers('Ends a stream; its client is told to open the next', {
+  @Answers('Ends a stream; its client is told to reconnect', {
     status: 204,
     also: { 404: 'There is no such stream on this replica.' },
   })

@@ -5,8 +5,8 @@ import { Answers } from '../http/answers.js';
 import { TakesBody } from '../http/body-limits.js';
 import { invalid, type Fault } from '../http/problem.js';
 import { uuid } from '../http/schemas.js';
-import { isTooDeep, MAX_DEPTH } from '../http/text.js';
-import { Allow, CallingService, type ServiceCaller } from '../identity/caller.js';
+import { isTooDeep, MAX_DEPTH } from '../parsing/text.js';
+import { Allow, CallingService, type ServiceCaller } from '../access/caller.js';
 import { ServiceMessages, type ServiceMessage } from './service-messages.js';
 
 const MOST = 100;
@@ -26,7 +26,7 @@ const messagesBody = {
   oneOf: [one, { type: 'array', items: one, minItems: 1, maxItems: MOST }],
 } as Extract<Parameters<typeof ApiBody>[0], { schema: unknown }>['schema'];
 
-/** Where other services publish. */
+/** Where services publish. */
 @Controller('api/v2/push/messages')
 export class MessagesController {
   constructor(private readonly messages: ServiceMessages) {}
@@ -38,10 +38,11 @@ export class MessagesController {
   @ApiHeader({
     name: 'Idempotency-Key',
     required: false,
-    description: 'Names the request for 24 hours: repeated, it is answered alike and publishes nothing.',
+    description:
+      'Identifies the request for 24 hours: a repeated request gets the same response and publishes nothing.',
     schema: { type: 'string', maxLength: 255 },
   })
-  @Answers('Publishes one message, or up to 100: all of them or none', {
+  @Answers('Publishes one message, or up to 100, all or none', {
     status: 202,
     body: idsView,
     also: { 409: 'The `Idempotency-Key` came with another body before.' },
@@ -60,7 +61,7 @@ export class MessagesController {
   }
 }
 
-/** Ids of ours, however they are written. What else an entity is known by stays as it is. */
+/** Normalizes UUIDs, which our ids are. Other ids stay as they are. */
 function readIds(message: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(message).map(([name, value]) => {

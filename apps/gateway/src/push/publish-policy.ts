@@ -1,6 +1,6 @@
 import type { Prepared } from '@crossfade/push';
 import { forbidden } from '../http/problem.js';
-import type { ServiceCaller } from '../identity/caller.js';
+import type { ServiceCaller } from '../access/caller.js';
 
 /**
  * What another service may publish: no message with an effect, which would change what connections may see; and with a

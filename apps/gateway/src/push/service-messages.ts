@@ -1,39 +1,37 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Envelope } from '@crossfade/protocol';
 import type { catalog } from '@crossfade/protocol/catalog';
 import { PushError, PushPublisher, type Prepared, type Publishable } from '@crossfade/push';
-import { and, eq, lt } from 'drizzle-orm';
-import type { Database, Transaction } from '../database/database.js';
+import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
-import { pushRequests } from '../database/schema.js';
 import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions } from '../database/transactions.js';
-import { conflict, invalid, unauthorized, type Fault } from '../http/problem.js';
-import type { ServiceCaller } from '../identity/caller.js';
+import { invalid, unauthorized, type Fault } from '../http/problem.js';
+import type { ServiceCaller } from '../access/caller.js';
+import { Idempotency } from './idempotency.js';
 import { refuseUnpublishable } from './publish-policy.js';
-import { faultsOfReach } from './reach.js';
+import { faultsOfRecipients } from './recipients.js';
 
-/** How long a request is remembered by its `Idempotency-Key`, milliseconds. */
-export const REMEMBERED_MS = 24 * 3_600_000;
-
-/** One message of a request, and what faults in it are called. */
+/** One message of a request, and its path in the request's faults. */
 export interface ServiceMessage {
   readonly path: string;
   readonly envelope: Envelope;
 }
 
-/** What other services publish. */
+/** Publishes the messages of services. */
 @Injectable()
 export class ServiceMessages {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
     private readonly transactions: Transactions,
     private readonly publisher: PushPublisher<typeof catalog>,
+    private readonly idempotency: Idempotency,
   ) {}
 
   /**
-   * Publishes all of them, or none; none if one of them would reach nobody. A repeated request with the same key publishes nothing and has the same answer.
+   * Publishes all messages or none: none if one of them would reach nobody. A repeated request with the same key publishes
+   * nothing, and gets the same ids.
    * @throws ProblemException 400, 403, or 409 for a key that came with another request
    */
   async publish(
@@ -44,22 +42,21 @@ export class ServiceMessages {
     const prepared = await this.#prepare(caller, messages);
     const ids = prepared.map(() => randomUUID());
     const published = this.transactions.run(async (transaction, publish) => {
-      const earlier = key === undefined ? undefined : await remember(transaction, caller, key, messages, ids);
+      const body = messages.map(({ envelope }) => envelope);
+      const earlier =
+        key === undefined
+          ? undefined
+          : await this.idempotency.remember(transaction, { tokenId: caller.tokenId, key, body, ids });
       if (earlier !== undefined) return earlier;
       prepared.forEach((one, index) => publish(one, ids[index]));
       return ids;
     });
     return published.catch((error: unknown) => {
-      // The request is remembered with its token, which went meanwhile.
+      // The request is remembered with its token, which was revoked meanwhile.
       if (error instanceof QueryError && error.code === FOREIGN_KEY_VIOLATION)
         throw unauthorized('The token was revoked.');
       throw error;
     });
-  }
-
-  /** Forgets requests that were made before that date. */
-  async prune(oldest: Date): Promise<void> {
-    await this.database.delete(pushRequests).where(lt(pushRequests.created, oldest));
   }
 
   async #prepare(caller: ServiceCaller, messages: readonly ServiceMessage[]): Promise<readonly Prepared[]> {
@@ -67,7 +64,7 @@ export class ServiceMessages {
     const prepared: { readonly path: string; readonly prepared: Prepared }[] = [];
     for (const { path, envelope } of messages) {
       try {
-        // The publisher reads it with the schema of its type, whatever it is.
+        // The publisher validates it with the schema of its type, whatever its type is.
         const one = this.publisher.prepare(envelope as Publishable<typeof catalog>);
         prepared.push({ path: at(path, 'message'), prepared: one });
       } catch (error) {
@@ -77,8 +74,8 @@ export class ServiceMessages {
     }
     if (faults.length > 0) throw invalid(faults);
     for (const one of prepared) refuseUnpublishable(caller, one.prepared);
-    // Last: whom a token may not tell, it does not learn of either.
-    const unheard = await faultsOfReach(this.database, prepared);
+    // Last, so that a token does not learn whether an audience exists that it may not publish to.
+    const unheard = await faultsOfRecipients(this.database, prepared);
     if (unheard.length > 0) throw invalid(unheard);
     return prepared.map((one) => one.prepared);
   }
@@ -90,37 +87,4 @@ function faultsOf({ code, message, issues }: PushError, path: string): readonly 
   return code === 'unknown_type' || issues.length === 0
     ? [{ path: at(path, code === 'unknown_type' ? 'type' : 'message'), message }]
     : issues.map((issue) => ({ path: at(path, 'message', issue.path), message: issue.message }));
-}
-
-/** Notes the request by its key; if it was made before, the ids that it was answered with. */
-async function remember(
-  transaction: Transaction,
-  { tokenId }: ServiceCaller,
-  key: string,
-  messages: readonly ServiceMessage[],
-  ids: readonly string[],
-): Promise<readonly string[] | undefined> {
-  const bodyHash = createHash('sha256')
-    .update(JSON.stringify(messages.map(({ envelope }) => envelope)))
-    .digest('hex');
-  const row = { bodyHash, ids: [...ids], created: new Date() };
-  // Another request with the key that is not committed yet is waited for here.
-  const noted = await transaction
-    .insert(pushRequests)
-    .values({ tokenId, key, ...row })
-    .onConflictDoUpdate({
-      target: [pushRequests.tokenId, pushRequests.key],
-      set: row,
-      setWhere: lt(pushRequests.created, new Date(Date.now() - REMEMBERED_MS)),
-    })
-    .returning({ key: pushRequests.key });
-  if (noted.length > 0) return undefined;
-  const [earlier] = await transaction
-    .select()
-    .from(pushRequests)
-    .where(and(eq(pushRequests.tokenId, tokenId), eq(pushRequests.key, key)));
-  if (earlier?.bodyHash !== bodyHash) {
-    throw conflict('The Idempotency-Key came with another body before; take a new key for a new request.');
-  }
-  return earlier.ids;
 }

@@ -1,7 +1,0 @@
-import { Module } from '@nestjs/common';
-import { GatewayAuthenticator } from '../push/authenticator.js';
-import { Tokens } from './tokens.js';
-
-/** Who is calling, for the API and for push. */
-@Module({ providers: [Tokens, GatewayAuthenticator], exports: [Tokens, GatewayAuthenticator] })
-export class IdentityModule {}

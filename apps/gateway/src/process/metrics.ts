@@ -1,0 +1,42 @@
+import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
+import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import type { Settings } from './settings.js';
+import { couldNotListen } from './startup-error.js';
+
+/** The program's metrics. Prometheus reads them from a listener of its own, which users cannot reach. */
+export interface Metrics {
+  readonly provider: MeterProvider;
+  /** Also closes the listener. Call it last, so that a drain can be watched. */
+  close(): Promise<void>;
+}
+
+/** @throws StartupError if nothing can listen on `METRICS_PORT` */
+export async function startMetrics({ METRICS_PORT, HOST }: Settings): Promise<Metrics> {
+  if (METRICS_PORT === 0) {
+    const provider = new MeterProvider();
+    return { provider, close: () => provider.shutdown() };
+  }
+  const exporter = new PrometheusExporter({
+    port: METRICS_PORT,
+    host: HOST,
+    preventServerStart: true,
+    withoutScopeInfo: true,
+    withoutTargetInfo: true,
+  });
+  const provider = new MeterProvider({ readers: [exporter] });
+  const runtime = new RuntimeNodeInstrumentation();
+  runtime.setMeterProvider(provider);
+  try {
+    await exporter.startServer();
+  } catch (error) {
+    throw couldNotListen(error, 'METRICS_PORT', METRICS_PORT, HOST);
+  }
+  return {
+    provider,
+    close: async () => {
+      runtime.disable();
+      await provider.shutdown();
+    },
+  };
+}
