@@ -1,7 +1,7 @@
 import { readControl, type Envelope } from '@crossfade/protocol';
 import { catalog, readMessage, type Message } from '@crossfade/protocol/catalog';
 import type { QueryKey } from '@tanstack/svelte-query';
-import { everything } from '../api/queries';
+import { everything } from '../queries';
 import { RecentIds } from './recent-ids';
 import { staleAfter } from './stale';
 import { next, type PushEvent, type PushState } from './state';

@@ -3,7 +3,7 @@ import { partialMatchKey } from '@tanstack/svelte-query';
 import { expect, it, vi } from 'vitest';
 
 vi.mock('../session.svelte', () => ({ session: {} }));
-const { queries } = await import('../api/queries');
+const { queries } = await import('../queries');
 const { staleAfter } = await import('./stale');
 
 /** What may be shown while a message comes. */

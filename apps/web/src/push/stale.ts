@@ -1,6 +1,6 @@
 import type { Message } from '@crossfade/protocol/catalog';
 import type { QueryKey } from '@tanstack/svelte-query';
-import { queries } from '../api/queries';
+import { queries } from '../queries';
 
 /** The keys of what a message makes stale. A message without an id is about all of its noun. */
 export function staleAfter({ type, message }: Message): readonly QueryKey[] {

@@ -31,6 +31,9 @@ class OptionsFactory {
 @Module({ providers: [OptionsFactory], exports: [OptionsFactory] })
 class OptionsModule {}
 
+@Module({})
+class RootModule {}
+
 let app: INestApplication | undefined;
 afterEach(async () => {
   await app?.close();
@@ -38,7 +41,7 @@ afterEach(async () => {
 });
 
 async function start(push: DynamicModule): Promise<number> {
-  app = await NestFactory.create({ module: class {}, imports: [push] }, { logger: false });
+  app = await NestFactory.create({ module: RootModule, imports: [push] }, { logger: false });
   app.useWebSocketAdapter(new PushWsAdapter(app));
   await app.listen(0, '127.0.0.1');
   return (app.getHttpServer().address() as AddressInfo).port;

@@ -1,9 +1,9 @@
 import { QueryClient } from '@tanstack/svelte-query';
 import { expect, it, vi } from 'vitest';
-import { Api } from './api';
+import { Api } from './api/api';
 
 const fetched: string[] = [];
-vi.mock('../session.svelte', () => ({ session: { api: new Api('a-token') } }));
+vi.mock('./session.svelte', () => ({ session: { api: new Api('a-token') } }));
 vi.stubGlobal('fetch', async (path: string) => {
   fetched.push(path);
   return Response.json([]);

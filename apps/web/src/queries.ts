@@ -1,5 +1,5 @@
 import { queryOptions, type CreateQueryOptions, type QueryKey } from '@tanstack/svelte-query';
-import { session } from '../session.svelte';
+import { session } from './session.svelte';
 import {
   account,
   event,
@@ -15,7 +15,7 @@ import {
   stack,
   user,
   type Organization,
-} from './schemas';
+} from './api/schemas';
 
 /**
  * The queries of one noun. A query's key is the noun's name and the arguments of its fetch, so it cannot lack one. `key`
