@@ -11,6 +11,12 @@ const framework = {
   message: 'Only libs/push/src/nest knows the framework.',
 };
 
+/** The protocol and the library know no messages: each program brings its own catalog. */
+const ownMessages = {
+  group: ['@crossfade/protocol/catalog', '**/catalog/*'],
+  message: "Crossfade's own messages are for the gateway and the apps.",
+};
+
 /** The two tags of every project: its type, and its side of the wire. */
 const depConstraints = [
   { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:lib'] },
@@ -103,9 +109,24 @@ export default ts.config(
     rules: { 'max-lines': ['error', { max: 300, skipBlankLines: false, skipComments: false }] },
   },
   {
+    files: ['libs/push/src/nest/**/*.ts'],
+    ignores: ['**/*.spec.ts', '**/*.spec-kit.ts'],
+    rules: { 'no-restricted-imports': ['error', { patterns: [ownMessages] }] },
+  },
+  {
     files: ['libs/push/src/**/*.ts'],
+    ignores: ['libs/push/src/nest/**', '**/*.spec.ts', '**/*.spec-kit.ts'],
+    rules: { 'no-restricted-imports': ['error', { patterns: [framework, ownMessages] }] },
+  },
+  {
+    files: ['libs/push/src/**/*.spec.ts', 'libs/push/src/**/*.spec-kit.ts'],
     ignores: ['libs/push/src/nest/**'],
     rules: { 'no-restricted-imports': ['error', { patterns: [framework] }] },
+  },
+  {
+    files: ['libs/protocol/src/**/*.ts'],
+    ignores: ['libs/protocol/src/catalog/**', '**/*.spec.ts'],
+    rules: { 'no-restricted-imports': ['error', { patterns: [ownMessages] }] },
   },
   // In the gateway, a folder imports only from those before it.
   ...gatewayFolders.map((folder, index) => ({

@@ -29,6 +29,11 @@ it.each([
   ['apps/gateway-e2e/src/wrong.ts', '../../gateway/src/process/settings.js', boundary],
   ['libs/push/src/wrong.ts', '@nestjs/common', 'no-restricted-imports'],
   ['libs/push/src/wrong.ts', 'rxjs', 'no-restricted-imports'],
+  ['libs/push/src/wrong.ts', '@crossfade/protocol/catalog', 'no-restricted-imports'],
+  ['libs/push/src/nest/wrong.ts', '@crossfade/protocol/catalog', 'no-restricted-imports'],
+  ['libs/protocol/src/wrong.ts', './catalog/index.js', 'no-restricted-imports'],
+  ['apps/gateway/src/database/wrong.ts', '../push/recipients.js', 'no-restricted-imports'],
+  ['apps/gateway/src/access/wrong.ts', '../identity/accounts.js', 'no-restricted-imports'],
 ])('%s may not import %s', async (file, imported, rule) => {
   expect(await lint(file, importing(imported))).toContain(rule);
 });
@@ -38,6 +43,8 @@ it.each([
   ['apps/gateway/src/right.ts', '@crossfade/push/nest'],
   ['apps/gateway-e2e/src/right.ts', '@crossfade/test-hosts'],
   ['libs/push/src/nest/right.ts', '@nestjs/common'],
+  ['libs/push/src/right.spec.ts', '@crossfade/protocol/catalog'],
+  ['apps/gateway/src/events/right.ts', '@crossfade/protocol/catalog'],
 ])('%s may import %s', async (file, imported) => {
   expect(await lint(file, importing(imported))).toEqual([]);
 });
@@ -48,7 +55,7 @@ const folderCircle = 'crossfade/no-folder-circles';
 const circles = [
   ['libs/push/src', 'deadline.ts', './loop.js', 'loop.ts'],
   ['libs/push/src', 'deadline.ts', './keep-alive.js', 'keep-alive.ts → loop.ts'],
-  ['apps/gateway/src', 'settings.ts', './main.js', 'main.ts'],
+  ['apps/gateway/src', 'housekeeping.ts', './main.js', 'main.ts'],
   ['apps/gateway/src', 'health.controller.ts', './main.js', 'main.ts → app.module.ts'],
   ['tools/test-hosts/src', 'child.ts', './gateway.ts', 'gateway.ts'],
   ['tools/test-hosts/src', 'child.ts', './first-start.ts', 'first-start.ts → gateway.ts'],

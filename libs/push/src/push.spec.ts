@@ -1,6 +1,5 @@
-import { organization, user, type Catalog } from '@crossfade/protocol';
+import { user } from '@crossfade/protocol';
 import { catalog } from '@crossfade/protocol/catalog';
-import { z } from 'zod';
 import { describe, expect, it } from 'vitest';
 import { request } from './admission.spec-kit.js';
 import type { Journal } from './journal.js';
@@ -68,19 +67,13 @@ describe('push without a framework', () => {
   });
 
   it('takes no message of a type that its catalog lacks, and says which it has', async () => {
-    const own = {
-      Greeting: {
-        schema: z.object({ text: z.string() }),
-        audience: () => [organization('o')],
-        delivery: 'critical',
-      },
-    } satisfies Catalog;
+    const own = { PlanChanged: catalog.PlanChanged, SystemNotification: catalog.SystemNotification };
     const { publisher } = createPush({ catalog: own, authenticator });
-    await publisher.publish({ type: 'Greeting', message: { text: 'hello' } });
+    await publisher.publish(announcement);
     const unknown = { type: 'StackChanged', message: {} } as never;
     await expect(publisher.publish(unknown)).rejects.toMatchObject({
       code: 'unknown_type',
-      message: '"StackChanged" is not a type of the catalog, which has Greeting',
+      message: '"StackChanged" is not a type of the catalog, which has PlanChanged, SystemNotification',
     });
   });
 
