@@ -219,7 +219,7 @@ describe('a client that cannot read a large message', () => {
       'critical',
       { type: 'SystemNotification', message: { date: '2026-01-01T00:00:00Z', message: LARGE } } as const,
     ],
-  ])('is led past it, told to fetch, and hears what comes after, if it is %s', async (what, message) => {
+  ])('is led past it, told to refetch, and gets what comes after, if it is %s', async (what, message) => {
     for (const knowsResync of [true, false]) {
       const { connect, publisher } = await make({ limit: 10 });
       const { transport } = await connect();
@@ -257,7 +257,7 @@ describe('a client that cannot read a large message', () => {
 });
 
 describe('budgets', () => {
-  it('answer a refused owner from memory until a place is free', async () => {
+  it('answer a refused owner from memory until a lease is released', async () => {
     const { connect, accounts } = await make({ limit: 1 });
     const first = await connect();
     expect((await connect()).admitted).toMatchObject({ refusal: { reason: 'limit' } });
@@ -305,7 +305,7 @@ describe('budgets', () => {
   });
 });
 
-describe('places', () => {
+describe('leases', () => {
   it('go back when the client leaves, at any moment', async () => {
     const { admission, streams, accounts, leases, hub, keepAlive } = await make();
     let open: () => void = () => undefined;
@@ -421,7 +421,7 @@ describe('places', () => {
     const gone = new AbortController();
     await admission.admit(request({ replaces }), gone.signal);
     gone.abort();
-    // Somebody who waits for a place must not get the one that goes back.
+    // Nobody else may get the lease that is handed back.
     const greedy = connect();
     await settled();
     expect((await greedy).admitted).toMatchObject({ refusal: { reason: 'limit' } });

@@ -88,7 +88,7 @@ describe('a stream whose rights nobody confirms', () => {
     expect(textsOf(next.transport)).toEqual(['waits']);
   });
 
-  it('ends even if the authenticator answers again before its turn to end has come', async () => {
+  it('ends even if the authenticator answers again before it has ended', async () => {
     const { connect, accounts, clock, reauthorization } = await started();
     const all = await Promise.all(Array.from({ length: 50 }, () => connect()));
     accounts.gate = never;

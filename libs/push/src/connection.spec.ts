@@ -175,7 +175,7 @@ describe('a connection', () => {
 
   it('hands the socket a bounded piece at a time', async () => {
     const { transport, publish } = open(64);
-    publish(...Array.from({ length: 9 }, (_, place) => logged(place + 1, { message: 'x'.repeat(30_000) })));
+    publish(...Array.from({ length: 9 }, (_, index) => logged(index + 1, { message: 'x'.repeat(30_000) })));
     await settled();
     expect(Math.max(...transport.written.map((written) => written.length))).toBe(3);
     expect(transport.frames).toHaveLength(9);
@@ -193,7 +193,7 @@ describe('a connection', () => {
     ]);
   });
 
-  it('says what waits and goodbye, then ends; and destroys a socket that does not take it', async () => {
+  it('writes what waits and its control message, then ends; and destroys a socket that does not take them', async () => {
     const { connection, transport, advance, ended, publish } = open();
     publish(frame(1));
     connection.close('revoked', 'gone');
@@ -245,7 +245,7 @@ describe('a connection', () => {
     expect(transport.ended).toBeUndefined();
   });
 
-  it('told to move, gives its place back at once, goes on hearing, and ends when its time is over', async () => {
+  it('told to move, releases its lease at once, is still delivered to, and ends when its time is over', async () => {
     const { connection, transport, ended, advance, publish } = open();
     connection.drain(500);
     connection.drain(500);
@@ -260,7 +260,7 @@ describe('a connection', () => {
     expect(ended).toEqual(['released', 'closed']);
   });
 
-  it('gives a sign of life with the head, but not while anything waits', async () => {
+  it('sends a keep-alive with the head, but not while anything waits', async () => {
     const { connection, transport, publish } = open();
     connection.keepAlive(new PositionFrame(at(7)));
     expect(connection.position).toBe('7');
@@ -275,7 +275,7 @@ describe('a connection', () => {
     expect(transport.keepAlives).toEqual(['7']);
   });
 
-  it('gives a stream that is behind no sign of life with a head that it has not reached', async () => {
+  it('sends a stream that is behind no keep-alive with a head that it has not reached', async () => {
     const { connection, transport, publish } = open(1);
     transport.writable = false;
     publish(...frames(1, 3));
@@ -292,7 +292,7 @@ describe('a connection', () => {
     expect(waited).toEqual([]);
     transport.writable = false;
     const large = { text: 'x'.repeat(70_000) };
-    publish(...[2, 3].map((place) => logged(place, { appendedAt: place, message: large })));
+    publish(...[2, 3].map((offset) => logged(offset, { appendedAt: offset, message: large })));
     await settled();
     // One write, and it is full again.
     transport.write = (frames) => {

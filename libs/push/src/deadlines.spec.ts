@@ -30,7 +30,7 @@ describe('a port that does not answer', () => {
     expect(leases.count()).toBe(1);
   });
 
-  it('refuses a stream whose rights cannot be read again, and gives its place back', async () => {
+  it('refuses a stream whose rights cannot be read again, and releases its lease', async () => {
     const { admission, streams, accounts, clock, leases, publisher } = await make();
     const gone = new AbortController();
     const admitted = await admission.admit(request(), gone.signal);
@@ -47,7 +47,7 @@ describe('a port that does not answer', () => {
     expect(leases.count()).toBe(0);
   });
 
-  it('gives back a place that a slow lease store gives when nobody waits for it any more', async () => {
+  it('releases a lease that a slow lease store grants when nobody waits for it any more', async () => {
     class SlowLeases extends MemoryLeaseStore {
       gate: Promise<void> = Promise.resolve();
       override async acquire(...asked: Parameters<MemoryLeaseStore['acquire']>): Promise<Acquired> {
@@ -68,7 +68,7 @@ describe('a port that does not answer', () => {
     expect(slow.count()).toBe(0);
   });
 
-  it('does not keep a stream from ending when its place cannot be given back', async () => {
+  it('does not keep a stream from ending when its lease cannot be released', async () => {
     class StuckLeases extends MemoryLeaseStore {
       override release(): Promise<void> {
         return never;
@@ -125,7 +125,7 @@ describe('a port that does not answer', () => {
     });
     await publisher.publish({ type: 'PlanOverage', message: { organization_id: 'p', is_hourly: false } });
     await settled();
-    // It is told to fetch first: nobody had asked what it joined meanwhile.
+    // It is told to refetch first: nobody had asked what it joined meanwhile.
     expect(transport?.types).toContain('Resync');
     await settled();
     expect(transport?.types.at(-1)).toBe('PlanOverage');

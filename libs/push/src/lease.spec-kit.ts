@@ -9,7 +9,7 @@ const acme = (limit: number): LeaseOwner => ({ owner: 'tenant:acme', limit });
 /** What every lease store does. */
 export function leaseStoreContract(name: string, make: () => LeaseStore): void {
   describe(`${name} is a lease store`, () => {
-    it('gives as many places as the limit, to each owner', async () => {
+    it('grants as many leases as the limit, to each owner', async () => {
       const store = make();
       expect(await store.acquire([ann(2)], 'c1')).toEqual({ outcome: 'acquired' });
       expect(await store.acquire([ann(2)], 'c2')).toEqual({ outcome: 'acquired' });
@@ -18,7 +18,7 @@ export function leaseStoreContract(name: string, make: () => LeaseStore): void {
       await store.close();
     });
 
-    it('frees a place once, however often it is released', async () => {
+    it('frees a lease once, however often it is released', async () => {
       const store = make();
       await store.acquire([ann(1)], 'c1');
       await store.release([ann(1)], 'c1');
@@ -28,7 +28,7 @@ export function leaseStoreContract(name: string, make: () => LeaseStore): void {
       await store.close();
     });
 
-    it('takes a place of both owners or of none, and says whose are taken', async () => {
+    it('acquires a lease of both owners or of none, and says whose limit is reached', async () => {
       const store = make();
       expect((await store.acquire([ann(2), acme(2)], 'c1')).outcome).toBe('acquired');
       expect((await store.acquire([ben(2), acme(2)], 'c2')).outcome).toBe('acquired');
@@ -41,7 +41,7 @@ export function leaseStoreContract(name: string, make: () => LeaseStore): void {
       await store.close();
     });
 
-    it('hands a place over at the limit, and only a place of the same owners', async () => {
+    it('hands a lease over at the limit, and only a lease of the same owners', async () => {
       const store = make();
       await store.acquire([ann(1)], 'c1');
       expect((await store.acquire([ben(1)], 'c2', 'c1')).outcome).toBe('acquired');
@@ -52,7 +52,7 @@ export function leaseStoreContract(name: string, make: () => LeaseStore): void {
       await store.close();
     });
 
-    it('hands places of two owners over together, and never from one of them alone', async () => {
+    it('hands leases of two owners over together, and never from one of them alone', async () => {
       const store = make();
       await store.acquire([ann(1), acme(1)], 'c1');
       expect(await store.acquire([ben(1), acme(1)], 'c2', 'c1')).toEqual({
@@ -66,7 +66,7 @@ export function leaseStoreContract(name: string, make: () => LeaseStore): void {
       await store.close();
     });
 
-    it('never gives more places than the limit to those who ask at once', async () => {
+    it('never grants more leases than the limit, however many are asked for at once', async () => {
       const store = make();
       const answers = await Promise.all(
         Array.from({ length: 50 }, (_, index) =>

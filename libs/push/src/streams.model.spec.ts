@@ -420,7 +420,7 @@ class World implements Authenticator {
     if (frame.envelope?.type === 'Resync') {
       const { criticals, reason } = frame.envelope.message as { criticals: string; reason: string };
       if (who.isOld && transport.frames.indexOf(frame) !== 1)
-        throw new Error(`${who.token}, an old client, was told to fetch in the middle of its stream`);
+        throw new Error(`${who.token}, an old client, was told to refetch in the middle of its stream`);
       who.isResyncing = !who.isOld;
       if (criticals === 'truncated') who.isTruncated = true;
       if (reason === 'too_large') this.tooLarge += 1;

@@ -292,16 +292,16 @@ it(
       const stays = accounts.stays.get(user) ?? [];
       accounts.stays.set(user, stays);
       const last = stays.at(-1);
-      const isLeaving = last !== undefined && last.to === undefined;
+      const quits = last !== undefined && last.to === undefined;
       // Committed, then published.
-      if (isLeaving) last.to = 2n ** 100n;
+      if (quits) last.to = 2n ** 100n;
       else stays.push({ from: Date.now(), to: undefined });
-      const change = isLeaving ? ChangeType.Removed : ChangeType.Added;
+      const change = quits ? ChangeType.Removed : ChangeType.Added;
       await publisher.publish({
         type: 'UserMembershipChanged',
         message: { change_type: change, user_id: user, organization_id: MOVING },
       });
-      if (isLeaving) last.to = [...world.published.values()].at(-1)?.offset ?? 0n;
+      if (quits) last.to = [...world.published.values()].at(-1)?.offset ?? 0n;
     };
 
     const some = (act: (client: Client) => void): void => {
@@ -381,7 +381,7 @@ it(
       `Chaos of ${SECONDS} s: ${world.published.size} messages, ${sum(({ messages }) => messages)} deliveries, ` +
         `${sum(({ streams }) => streams)} streams, ${sum(({ resyncs }) => resyncs)} resyncs, ` +
         `${sum(({ repeats }) => repeats)} repeats, behind in ${behind} looks, ` +
-        `${partsOf(app).metrics.totals.closed.stale} ends in place of a Resync; ` +
+        `${partsOf(app).metrics.totals.closed.stale} ends instead of a Resync; ` +
         `lost: ${missing.length}; without the right: ${faults.length}`,
     );
     expect(faults.slice(0, 20)).toEqual([]);

@@ -14,7 +14,7 @@ import { PUSH } from './tokens.js';
 
 export const PATH = '/api/v2/push';
 
-/** Both ways of the route: with the interceptor that writes frames, and with one in its place that does nothing. */
+/** Both ways of the route: with the interceptor that writes frames, and with one instead that does nothing. */
 export const interceptors: readonly (readonly [string, NestInterceptor | undefined])[] = [
   ['with the frame-writing interceptor', undefined],
   ['without it', { intercept: (_context, next) => next.handle() }],

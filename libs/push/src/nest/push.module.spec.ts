@@ -177,7 +177,7 @@ describe.each(interceptors)('the push module on real sockets, %s', (_title, inte
     for (const stream of streams) stream.stop();
   });
 
-  it('answers HEAD, and gives the place back', async () => {
+  it('answers HEAD, and releases the lease', async () => {
     const response = await fetch(`http://127.0.0.1:${port}${PATH}`, {
       method: 'HEAD',
       headers: { Authorization: 'Bearer t' },
@@ -322,7 +322,7 @@ describe.each(interceptors)('the push module on real sockets, %s', (_title, inte
     expect(closing).toBeUndefined();
     expect(Date.now() - begun).toBeLessThan(5000);
     expect(code).toBe(1012);
-    // A sign of life may have come after it.
+    // A keep-alive may have come after it.
     expect(heard.filter((text) => text.includes('"type"')).at(-1)).toContain('"Reconnect"');
     await expect.poll(() => stream.events().at(-1)?.data).toContain('"Reconnect"');
   });

@@ -152,7 +152,7 @@ describe.each([
   });
 });
 
-it('never leaves a socket without a listener for errors: while it is asked about, refused, said goodbye to', async () => {
+it('never leaves a socket without a listener for errors: while it is asked about, refused, or closed', async () => {
   let answer: (outcome: 'authenticated' | 'unauthorized') => void = () => undefined;
   const module = await Test.createTestingModule({
     imports: [
