@@ -88,7 +88,7 @@ export class Admission {
       this.parts.runtime.onError(error, 'admitting a stream');
       outcome = this.#remember(request, this.unidentified());
     }
-    if (outcome.outcome === 'refused') this.count(request, outcome);
+    if (outcome.outcome === 'refused') this.countRefusal(request, outcome);
     return outcome;
   }
 
@@ -123,7 +123,7 @@ export class Admission {
     return this.#retryLater.unavailable('The server cannot check who you are just now.');
   }
 
-  count({ transport, client }: ConnectRequest, { refusal }: Refused): void {
+  countRefusal({ transport, client }: ConnectRequest, { refusal }: Refused): void {
     this.parts.runtime.metrics.refused(transport, client, refusal.reason);
   }
 

@@ -7,13 +7,11 @@ import type { WriteQueue } from './write-queue.js';
 /**
  * How a stream gets its records.
  *
- *                  resume, or full queue
- *           live ------------------------> behind <----+
- *            ^                               |         | has read the critical records
- *            +------- has caught up ---------+         | up to `until`
- *                                            |         |
- *                                            +---> resyncing
- *                                    the window no longer holds what was missed
+ *     live ──queue full──▶ behind ──▶ live: it has caught up
+ *                          │    ▲
+ *       the window dropped │    │ it has read the critical
+ *       what it missed     ▼    │ records up to `until`
+ *                        resyncing
  *
  * - `live`: the hub delivers them.
  * - `behind`: it reads on from `read`, in the window, until it has caught up.

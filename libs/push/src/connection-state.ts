@@ -1,13 +1,14 @@
 /**
  * The life of a connection:
  *
- *              drain              close
- *     open ------------> draining --------> closing
- *      |  |    suspend       | suspend        ^  |
- *      |  +-------------> suspended ----------+  |
- *      |       close             close        |  | disconnect
- *      +--------------------------------------+  v
- *                                              closed <---- (disconnect, from any state)
+ *     open ──drain──▶ draining
+ *      │ │                │
+ *      │ └──suspend──▶ suspended
+ *      │                  │
+ *      └──close──────▶ closing ──disconnect──▶ closed
+ *
+ * A draining connection may be suspended, too. `close` leads to `closing` from each of the three, and `disconnect` to
+ * `closed` from anywhere.
  *
  * - `open`: it is handed what is for it.
  * - `draining`: its client was told to open the next stream. It goes on until the client has, or its time is over.

@@ -85,7 +85,7 @@ export class Streams {
     const outcome = await this.#openWhenCurrent(admitted, transport, signal);
     if (outcome.outcome === 'refused') {
       await lease.release();
-      this.parts.admission.count(request, outcome);
+      this.parts.admission.countRefusal(request, outcome);
     }
     return outcome;
   }
