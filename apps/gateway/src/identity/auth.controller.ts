@@ -64,7 +64,7 @@ export class AuthController {
 
   @Post('signup')
   @Allow('anyone')
-  @Answers('Makes an account and begins its first session; accepts an invitation, if there is one', {
+  @Answers('Creates an account and begins its first session; accepts an invitation, if there is one', {
     status: 201,
     body: session,
     also: {

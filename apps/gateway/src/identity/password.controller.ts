@@ -58,7 +58,7 @@ export class PasswordController {
   @Post('users/:id/password-reset')
   @Allow('administrator')
   @Header('Cache-Control', 'no-store')
-  @Answers('Makes a link that sets a new password, once and within an hour; an older link expires', {
+  @Answers('Creates a link that sets a new password, once and within an hour; an older link expires', {
     status: 201,
     body: resetView,
     also: { 404: 'There is no such user.' },

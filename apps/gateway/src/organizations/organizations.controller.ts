@@ -64,7 +64,7 @@ export class OrganizationsController {
   }
 
   @Post()
-  @Answers('Makes an organization with the caller as its first member', {
+  @Answers('Creates an organization with the caller as its first member', {
     status: 201,
     body: organizationView,
     also: { 409: 'The account is in too many organizations.' },

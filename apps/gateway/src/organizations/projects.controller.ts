@@ -52,7 +52,7 @@ export class ProjectsController {
   }
 
   @Post('projects')
-  @Answers('Makes a project', {
+  @Answers('Creates a project', {
     status: 201,
     body: projectView,
     also: { ...foreignOrganization, 409: 'The organization has too many projects.' },

@@ -62,7 +62,7 @@ export class TokensController {
 
   @Post('projects/:id/tokens')
   @Allow('user')
-  @Answers('Makes an ingest token of a project', {
+  @Answers('Creates an ingest token of a project', {
     status: 201,
     body: newTokenView,
     also: { 404: 'There is no such project for the caller.', 409: 'The project has too many tokens.' },
@@ -93,7 +93,7 @@ export class TokensController {
 
   @Post('tokens')
   @Allow('administrator')
-  @Answers('Makes a token with which a service publishes: to one organization, or to all', {
+  @Answers('Creates a token with which a service publishes: to one organization, or to all', {
     status: 201,
     body: newTokenView,
     also: { 404: 'There is no such organization.', 409: 'There are too many tokens of services.' },
