@@ -11,7 +11,7 @@ import type { ResolvedPushOptions } from './options.js';
 import { isAllowedOrigin, isOwnOrigin } from './origin.js';
 import { ownerOf, type OwnerId, type Principal } from './principal.js';
 import { RetryLater, refused, type Refused } from './refusal.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 
 /** A principal as the authenticator gave it. */
 export interface Identified {
@@ -45,7 +45,7 @@ export interface AdmissionParts {
   readonly delivery: Delivery;
   readonly leases: Leases;
   readonly budgets: Budgets;
-  readonly runtime: Runtime;
+  readonly environment: Environment;
 }
 
 /**
@@ -60,7 +60,7 @@ export class Admission {
     private readonly options: ResolvedPushOptions,
     private readonly parts: AdmissionParts,
   ) {
-    this.#retryLater = new RetryLater(parts.runtime);
+    this.#retryLater = new RetryLater(parts.environment);
   }
 
   /** From now on, every new stream is refused as unavailable. */
@@ -85,7 +85,7 @@ export class Admission {
         (await this.parts.budgets.queued(() => this.#identifyAndAcquire(request, signal))) ??
         this.#retryLater.unavailable('Too many streams are being opened just now.');
     } catch (error) {
-      this.parts.runtime.onError(error, 'admitting a stream');
+      this.parts.environment.onError(error, 'admitting a stream');
       outcome = this.#remember(request, this.unidentified());
     }
     if (outcome.outcome === 'refused') this.countRefusal(request, outcome);
@@ -101,7 +101,7 @@ export class Admission {
       const detail = 'Send a token: "Authorization: Bearer TOKEN", or ?access_token=TOKEN.';
       return refused({ reason: 'unauthorized', detail });
     }
-    const { clock } = this.parts.runtime;
+    const { clock } = this.parts.environment;
     const position = this.parts.delivery.window.head;
     const confirmedAt = tenthsOf(clock);
     const asked = this.options.authenticator.authenticate(credential);
@@ -124,7 +124,7 @@ export class Admission {
   }
 
   countRefusal({ transport, client }: ConnectRequest, { refusal }: Refused): void {
-    this.parts.runtime.metrics.refused(transport, client, refusal.reason);
+    this.parts.environment.metrics.refused(transport, client, refusal.reason);
   }
 
   /** What needs nobody's answer. */

@@ -3,7 +3,14 @@ import { QUEUE_CHARACTERS } from './backpressure.js';
 import { Connection } from './connection.js';
 import { PositionFrame, type LoggedFrame } from './frame.js';
 import { PushMetrics } from './metrics.js';
-import { ScriptedTransport, at, connectionParts, logged, settled, testRuntime } from './scripted.spec-kit.js';
+import {
+  ScriptedTransport,
+  at,
+  connectionParts,
+  logged,
+  settled,
+  testEnvironment,
+} from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 function open(capacity = 3, types?: ReadonlySet<string>, knowsResync = true) {
@@ -14,7 +21,7 @@ function open(capacity = 3, types?: ReadonlySet<string>, knowsResync = true) {
   const waited: (number | undefined)[] = [];
   const { init, parts, window } = connectionParts({
     transport,
-    runtime: testRuntime({
+    environment: testEnvironment({
       clock,
       metrics: Object.assign(new PushMetrics(), {
         waited: (appendedAt: number | undefined) => waited.push(appendedAt),

@@ -12,7 +12,7 @@ import type { EndReason, StreamTally } from './metrics.js';
 import type { Principal } from './principal.js';
 import { resyncMessage } from './resync.js';
 import type { ResyncReason } from './resume.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 import type { CatchUpScheduler, FlushScheduler } from './schedulers.js';
 import type { Transport, TransportEvents } from './transport.js';
 import { WriteQueue, type QueueLimits } from './write-queue.js';
@@ -31,7 +31,7 @@ export interface ConnectionParts {
   readonly history: History;
   readonly flushes: FlushScheduler;
   readonly catchUp: CatchUpScheduler;
-  readonly runtime: Runtime;
+  readonly environment: Environment;
   /** Called once for each connection: its lease counts no more. */
   readonly releaseLease: (connection: Connection) => void;
   /** Called once for each connection, before anything else of its end: remove it from the hub. */
@@ -87,7 +87,7 @@ export class Connection implements TransportEvents {
     this.transport = init.transport;
     this.client = init.client;
     this.organizationIds = new Set(organizationIds);
-    this.openedAt = parts.runtime.clock.now();
+    this.openedAt = parts.environment.clock.now();
     this.confirmedAt = init.confirmedAt;
     this.#types = init.types;
     this.#knowsResync = init.knowsResync;
@@ -165,10 +165,10 @@ export class Connection implements TransportEvents {
   resync(reason: ResyncReason, isKnown = true): void {
     if (!isOpen(this.#state)) return;
     this.#tally.resyncs[reason] += 1;
-    const { history, runtime } = this.#parts;
+    const { history, environment } = this.#parts;
     const { reading, isComplete } = readCriticals(this.#queue, history, audiencesOf(this.principal));
     this.#reading = reading;
-    this.control(resyncMessage(reason, isComplete && isKnown, runtime.random));
+    this.control(resyncMessage(reason, isComplete && isKnown, environment.random));
   }
 
   /** Writes a keep-alive, if nothing waits. `head`, the log's, moves a live stream on. */
@@ -201,7 +201,7 @@ export class Connection implements TransportEvents {
     if (!this.#enter('drain')) return;
     this.control({ type: 'Reconnect', message: { delay_ms: delayMs } });
     this.#releaseLease();
-    this.#parts.runtime.clock.after(delayMs + CLOSE_TIMEOUT_MS, () => this.close('draining'));
+    this.#parts.environment.clock.after(delayMs + CLOSE_TIMEOUT_MS, () => this.close('draining'));
   }
 
   /** Hands it nothing more: what waits and what comes is for the next stream, which begins where this one was. */
@@ -225,7 +225,7 @@ export class Connection implements TransportEvents {
       if (last.length > 0) this.#hand(last);
     }
     this.transport.end(reason);
-    this.#parts.runtime.clock.after(CLOSE_TIMEOUT_MS, () => {
+    this.#parts.environment.clock.after(CLOSE_TIMEOUT_MS, () => {
       if (this.#state === 'closing') this.transport.destroy();
     });
   }
@@ -265,7 +265,7 @@ export class Connection implements TransportEvents {
     for (const frame of frames) {
       if (!(frame instanceof LoggedFrame)) continue;
       this.#tally.delivered += 1;
-      if (hasWaited) this.#parts.runtime.metrics.waited(frame.record.appendedAt);
+      if (hasWaited) this.#parts.environment.metrics.waited(frame.record.appendedAt);
     }
     this.transport.write(frames);
   }

@@ -3,7 +3,7 @@ import { LoggedFrame } from './frame.js';
 import type { Hub } from './hub.js';
 import type { LogRecord, MessageLog, Position } from './log.js';
 import { Loop } from './loop.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 import { Window, type WindowLimits } from './window.js';
 
 /** How often critical records that are too old are dropped. */
@@ -32,9 +32,9 @@ export class Delivery {
     private readonly hub: Hub,
     private readonly effects: Effects,
     private readonly limits: DeliveryLimits,
-    private readonly runtime: Runtime,
+    private readonly environment: Environment,
   ) {
-    const { clock, onError } = runtime;
+    const { clock, onError } = environment;
     this.expiry = new Loop(
       { name: 'expiry', intervalMs: EXPIRE_MS, deadlineMs: EXPIRE_MS, clock, onError },
       () => this.window.expire(clock.now()),
@@ -45,7 +45,7 @@ export class Delivery {
     const start = await this.log.open();
     this.#head = start.head;
     this.#window = Window.of(this.limits.window, start);
-    this.window.expire(this.runtime.clock.now());
+    this.window.expire(this.environment.clock.now());
     this.expiry.start();
     this.log.follow((record) => this.#read(record));
   }
@@ -75,7 +75,7 @@ export class Delivery {
       this.#handOver(frame);
     } catch (error) {
       // One bad record must not end the reading of the log.
-      this.runtime.onError(error, `handing over a ${record.type}`);
+      this.environment.onError(error, `handing over a ${record.type}`);
     }
     const pause = this.#pause();
     if (pause !== undefined) await pause;
@@ -90,7 +90,7 @@ export class Delivery {
   #handOver(frame: LoggedFrame): void {
     this.#head = frame.position;
     for (const connection of this.hub.of(frame.audience)) connection.deliver(frame);
-    this.runtime.metrics.handedOver(frame.record.appendedAt);
+    this.environment.metrics.handedOver(frame.record.appendedAt);
   }
 
   /** No socket writes before this turn ends, so a burst would fill the queues of clients that are not slow at all. */

@@ -4,7 +4,7 @@ import type { Admission } from './admission.js';
 import { Connection } from './connection.js';
 import { Drain, waves } from './drain.js';
 import { Hub } from './hub.js';
-import { ScriptedTransport, connectionParts, settled, testRuntime } from './scripted.spec-kit.js';
+import { ScriptedTransport, connectionParts, settled, testEnvironment } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 describe('waves', () => {
@@ -32,7 +32,7 @@ describe('a drain', () => {
       const { init, parts } = connectionParts({
         id: String(index),
         transport,
-        runtime: testRuntime({ clock }),
+        environment: testEnvironment({ clock }),
         releaseLease: ({ id }) => released.push(id),
         onClose: (connection) => hub.remove(connection),
       });
@@ -44,7 +44,7 @@ describe('a drain', () => {
       admission as unknown as Admission,
       hub,
       drainSeconds,
-      testRuntime({ clock, random: Math.random }),
+      testEnvironment({ clock, random: Math.random }),
     );
     const pass = async (milliseconds: number) => {
       for (let passed = 0; passed < milliseconds; passed += 50) {

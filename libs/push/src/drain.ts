@@ -1,7 +1,7 @@
 import type { Admission } from './admission.js';
 import type { Connection } from './connection.js';
 import type { Hub } from './hub.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 
 /** Between two waves, milliseconds. */
 const WAVE_MS = 100;
@@ -31,7 +31,7 @@ export class Drain {
     private readonly admission: Admission,
     private readonly hub: Hub,
     private readonly drainSeconds: number,
-    private readonly runtime: Runtime,
+    private readonly environment: Environment,
   ) {}
 
   /** Streams that are still open. */
@@ -49,7 +49,7 @@ export class Drain {
     let told = 0;
     for (const size of waves(streams.length, this.drainSeconds * 1000)) {
       for (const connection of streams.slice(told, told + size)) {
-        connection.drain(Math.round(this.runtime.random() * DELAY_MS));
+        connection.drain(Math.round(this.environment.random() * DELAY_MS));
       }
       told += size;
       this.#progress(streams.length, told);
@@ -65,7 +65,7 @@ export class Drain {
   #progress(all: number, told: number): void {
     const here = this.hub.size;
     const waiting = Math.min(here, all - told);
-    Object.assign(this.runtime.metrics.drain, {
+    Object.assign(this.environment.metrics.drain, {
       waiting,
       told: here - waiting,
       gone: Math.max(0, all - here),
@@ -75,7 +75,7 @@ export class Drain {
   /** In random order, so that one owner's streams, which were opened together, do not all move at once. */
   #shuffled(connections: Connection[]): Connection[] {
     for (let last = connections.length - 1; last > 0; last -= 1) {
-      const other = Math.floor(this.runtime.random() * (last + 1));
+      const other = Math.floor(this.environment.random() * (last + 1));
       const [a, b] = [connections[last], connections[other]];
       if (a !== undefined && b !== undefined) [connections[last], connections[other]] = [b, a];
     }
@@ -83,6 +83,6 @@ export class Drain {
   }
 
   #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => this.runtime.clock.after(milliseconds, resolve));
+    return new Promise((resolve) => this.environment.clock.after(milliseconds, resolve));
   }
 }

@@ -6,7 +6,8 @@ import { withDeadline } from './deadline.js';
 import type { Hub } from './hub.js';
 import type { LogRecord, Position } from './log.js';
 import type { Principal, Reauthorize } from './principal.js';
-import type { Runtime } from './runtime.js';
+import { revoke, revokeToken } from './revocation.js';
+import type { Environment } from './environment.js';
 import type { Window } from './window.js';
 
 /** How long a membership waits for the authenticator. Everything behind it in the log waits as well. */
@@ -58,7 +59,7 @@ export class Effects {
     private readonly hub: Hub,
     /** Undefined: nobody can be asked, and a membership is what its record says. */
     private readonly reauthorize: Reauthorize | undefined,
-    private readonly runtime: Runtime,
+    private readonly environment: Environment,
   ) {}
 
   /** Applies a record's effect. If it returns a promise, the record must not be handed over before that resolves. */
@@ -68,9 +69,7 @@ export class Effects {
       case undefined:
         return;
       case 'revocation':
-        this.runtime.metrics.revocations += 1;
-        for (const connection of [...this.hub.ofToken(effect.token_id)]) revoke(connection);
-        return;
+        return revokeToken(effect.token_id, this.hub, this.environment);
       case 'membership':
         return this.#applyMembership(effect);
       case 'unknown':
@@ -95,11 +94,11 @@ export class Effects {
   }
 
   async #confirmMembership(connections: readonly Connection[], reauthorize: Reauthorize): Promise<void> {
-    const isPaused = this.runtime.clock.elapsed() - this.#unansweredAt < PAUSE_MS;
+    const isPaused = this.environment.clock.elapsed() - this.#unansweredAt < PAUSE_MS;
     try {
       if (!isPaused) return await this.#confirm(connections, reauthorize);
     } catch (error) {
-      this.runtime.onError(error, 'confirming a membership; the next reauthorization grants it');
+      this.environment.onError(error, 'confirming a membership; the next reauthorization grants it');
     }
     // Nothing is granted, so nobody hears what is not for them. Once it is granted, their clients refetch.
     for (const connection of connections) connection.refetchWhenConfirmed();
@@ -112,7 +111,10 @@ export class Effects {
     try {
       if (this.reauthorize !== undefined) return await this.#confirm(connections, this.reauthorize);
     } catch (error) {
-      this.runtime.onError(error, 'asking about an unknown effect; the connections concerned must come back');
+      this.environment.onError(
+        error,
+        'asking about an unknown effect; the connections concerned must come back',
+      );
     }
     for (const connection of connections) {
       connection.suspend();
@@ -125,7 +127,7 @@ export class Effects {
    * @throws what the authenticator throws, and DeadlineError
    */
   async #confirm(connections: readonly Connection[], reauthorize: Reauthorize): Promise<void> {
-    const { clock } = this.runtime;
+    const { clock } = this.environment;
     const askedAt = tenthsOf(clock);
     try {
       const asked = reauthorize(connections.map((connection) => connection.principal));
@@ -141,8 +143,4 @@ export class Effects {
       throw error;
     }
   }
-}
-
-function revoke(connection: Connection): void {
-  connection.close('revoked', 'The token was revoked.');
 }

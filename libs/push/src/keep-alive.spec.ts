@@ -3,7 +3,7 @@ import type { Connection } from './connection.js';
 import type { PositionFrame } from './frame.js';
 import { KeepAlive } from './keep-alive.js';
 import type { Position } from './log.js';
-import { at, testRuntime } from './scripted.spec-kit.js';
+import { at, testEnvironment } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 const TICKS = 60;
@@ -24,7 +24,7 @@ it('visits each connection once in an interval, spread over it', () => {
   const keepAlive = new KeepAlive(
     15,
     () => at(7),
-    testRuntime({ clock, random: () => (chance = (chance + 0.01) % 1) }),
+    testEnvironment({ clock, random: () => (chance = (chance + 0.01) % 1) }),
   );
   const all = Array.from({ length: 200 }, listener);
   for (const { connection } of all) keepAlive.add(connection);
@@ -43,7 +43,7 @@ it('visits each connection once in an interval, spread over it', () => {
 
 it('forgets a connection that has left, and stops when it is told to', () => {
   const clock = new VirtualClock();
-  const keepAlive = new KeepAlive(15, () => at(7), testRuntime({ clock }));
+  const keepAlive = new KeepAlive(15, () => at(7), testEnvironment({ clock }));
   const { connection, heads } = listener();
   keepAlive.add(connection);
   keepAlive.remove(connection);

@@ -2,7 +2,7 @@ import type { Connection } from './connection.js';
 import { PositionFrame } from './frame.js';
 import type { Position } from './log.js';
 import { Loop } from './loop.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 
 const SLOTS = 60;
 
@@ -17,9 +17,9 @@ export class KeepAlive {
     intervalSeconds: number,
     /** Where a stream stands that has nothing waiting. */
     private readonly head: () => Position,
-    private readonly runtime: Runtime,
+    private readonly environment: Environment,
   ) {
-    const { clock, onError } = runtime;
+    const { clock, onError } = environment;
     const intervalMs = (intervalSeconds * 1000) / SLOTS;
     this.loop = new Loop({ name: 'keep_alive', intervalMs, deadlineMs: intervalMs, clock, onError }, () =>
       this.tick(),
@@ -27,7 +27,7 @@ export class KeepAlive {
   }
 
   add(connection: Connection): void {
-    const slot = this.#slots[Math.floor(this.runtime.random() * SLOTS)];
+    const slot = this.#slots[Math.floor(this.environment.random() * SLOTS)];
     if (slot === undefined) return;
     slot.add(connection);
     this.#slotOf.set(connection, slot);

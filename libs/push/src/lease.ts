@@ -1,7 +1,7 @@
 import type { Budgets } from './budgets.js';
 import { CALL_MS, withDeadline } from './deadline.js';
 import { ownerOf, tenantOf, type OwnerId, type Principal } from './principal.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 
 export type ConnectionId = string;
 
@@ -49,7 +49,7 @@ interface Predecessor {
 export interface LeaseParts {
   readonly store: LeaseStore;
   readonly budgets: Pick<Budgets, 'forget'>;
-  readonly runtime: Pick<Runtime, 'clock' | 'onError'>;
+  readonly environment: Pick<Environment, 'clock' | 'onError'>;
   /** The open connection of that id. */
   readonly openConnection: (id: ConnectionId) => Predecessor | undefined;
 }
@@ -102,7 +102,7 @@ export class Leases {
       await this.#inTime(this.parts.store.release(owners, connectionId));
       for (const { owner } of owners) this.parts.budgets.forget(owner);
     } catch (error) {
-      this.parts.runtime.onError(error, 'releasing a lease');
+      this.parts.environment.onError(error, 'releasing a lease');
     }
   }
 
@@ -116,7 +116,7 @@ export class Leases {
       if (back.outcome === 'full') predecessor.close('lease_lost');
       else if (this.parts.openConnection(to) === undefined) await this.release(owners, to);
     } catch (error) {
-      this.parts.runtime.onError(error, 'handing a lease back');
+      this.parts.environment.onError(error, 'handing a lease back');
       predecessor.close('lease_lost');
     }
   }
@@ -130,7 +130,7 @@ export class Leases {
   }
 
   #inTime<T>(asked: Promise<T>): Promise<T> {
-    return withDeadline(this.parts.runtime.clock, CALL_MS, 'the lease store', asked);
+    return withDeadline(this.parts.environment.clock, CALL_MS, 'the lease store', asked);
   }
 }
 

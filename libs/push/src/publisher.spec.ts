@@ -4,7 +4,7 @@ import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { StampedMessage } from './log.js';
 import { MemoryMessageLog } from './memory/log.js';
 import { MAX_MESSAGE_BYTES, PushPublisher, type Publishable } from './publisher.js';
-import { settled, testRuntime } from './scripted.spec-kit.js';
+import { settled, testEnvironment } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 function make() {
@@ -14,8 +14,8 @@ function make() {
   const clock = new VirtualClock();
   const advance = (milliseconds: number): void => clock.advance(milliseconds);
   const failures: unknown[] = [];
-  const runtime = testRuntime({ clock, onError: (error) => failures.push(error) });
-  const publisher = new PushPublisher(log, catalog, MAX_MESSAGE_BYTES, runtime);
+  const environment = testEnvironment({ clock, onError: (error) => failures.push(error) });
+  const publisher = new PushPublisher(log, catalog, MAX_MESSAGE_BYTES, environment);
   return { publisher, appended, advance, log, failures };
 }
 
@@ -212,7 +212,7 @@ describe('the publisher', () => {
       log,
       { ThingChanged: careless },
       MAX_MESSAGE_BYTES,
-      testRuntime({ clock }),
+      testEnvironment({ clock }),
     );
     for (const organization_id of ['a', 'b', 'a', 'b', 'a', 'b'])
       await own2.publish({ type: 'ThingChanged', message: { ...stack, organization_id } });

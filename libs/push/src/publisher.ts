@@ -11,7 +11,7 @@ import {
 import { Conflation } from './conflation.js';
 import { PushError } from './errors.js';
 import type { MessageLog, StampedMessage } from './log.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 
 type MessageIn<C extends Catalog, Type extends keyof C> =
   C[Type] extends CatalogEntry<infer Message> ? Message : never;
@@ -55,7 +55,7 @@ export class PushPublisher<C extends Catalog = Catalog> {
     private readonly log: MessageLog,
     private readonly catalog: C,
     private readonly maxMessageBytes: number,
-    private readonly runtime: Pick<Runtime, 'clock' | 'metrics' | 'onError'>,
+    private readonly environment: Pick<Environment, 'clock' | 'metrics' | 'onError'>,
   ) {}
 
   /**
@@ -78,7 +78,7 @@ export class PushPublisher<C extends Catalog = Catalog> {
   /** Sends what was prepared. `recordId` names it where it was recorded. */
   async send({ entry, envelope, stamped }: Prepared, recordId?: string): Promise<void> {
     // Types without a row of their own are made up by those who publish, and count together.
-    const { metrics, clock } = this.runtime;
+    const { metrics, clock } = this.environment;
     const type = hasOwnEntry(envelope.type, this.catalog) ? envelope.type : 'other';
     metrics.published(type);
     if (entry.conflate === undefined) return this.#append(stamped, recordId);
@@ -186,7 +186,7 @@ export class PushPublisher<C extends Catalog = Catalog> {
     const conflated = this.#conflated.get(type);
     const next = conflated?.conflation.nextDue;
     if (conflated === undefined || conflated.cancel !== undefined || next === undefined) return;
-    const { clock, onError } = this.runtime;
+    const { clock, onError } = this.environment;
     conflated.cancel = clock.after(Math.max(0, next - clock.elapsed()), () => {
       conflated.cancel = undefined;
       const entry = this.#entryOf(type);

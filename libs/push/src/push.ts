@@ -1,7 +1,7 @@
 import type { Catalog } from '@crossfade/protocol';
 import { Admission } from './admission.js';
 import { Budgets } from './budgets.js';
-import { Confirmation } from './confirmation.js';
+import { Suspension } from './suspension.js';
 import { Connections } from './connections.js';
 import { Delivery } from './delivery.js';
 import { Drain } from './drain.js';
@@ -15,7 +15,7 @@ import { resolveOptions, type PushOptions } from './options.js';
 import { PushPublisher } from './publisher.js';
 import { Reauthorization } from './reauthorization.js';
 import { Report } from './report.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 import { CatchUpScheduler } from './schedulers.js';
 import { Streams } from './streams.js';
 import { VanishedPeers } from './vanished-peers.js';
@@ -77,24 +77,24 @@ function wire(options: PushOptions) {
   const { clock, random, authenticator, keepAliveSeconds, stallSeconds, reauthorizeSeconds } = resolved;
   const metrics = new PushMetrics(resolved.meterProvider.getMeter('@crossfade/push'), () => clock.elapsed());
   const report = new Report(resolved.logger, metrics, clock);
-  const runtime: Runtime = { clock, random, metrics, onError: report.error };
+  const environment: Environment = { clock, random, metrics, onError: report.error };
   const { journal, log = new MemoryMessageLog({ clock, journal, onError: report.error }) } = resolved;
   const hub = new Hub();
   const reauthorize = authenticator.reauthorize?.bind(authenticator);
-  const effects = new Effects(hub, reauthorize, runtime);
+  const effects = new Effects(hub, reauthorize, environment);
   const window = {
     capacity: resolved.windowCapacity,
     criticalCapacity: resolved.criticalCapacity,
     criticalRetentionMs: resolved.criticalRetentionSeconds * 1000,
   };
   const portion = Math.ceil(resolved.writeQueueCapacity / 2);
-  const delivery = new Delivery(log, hub, effects, { window, portion }, runtime);
-  const keepAlive = new KeepAlive(keepAliveSeconds, () => delivery.head, runtime);
+  const delivery = new Delivery(log, hub, effects, { window, portion }, environment);
+  const keepAlive = new KeepAlive(keepAliveSeconds, () => delivery.head, environment);
   const catchUp = new CatchUpScheduler();
   const budgets = new Budgets(resolved, clock);
   const openConnection = hub.get.bind(hub);
-  const leases = new Leases(resolved, { store: resolved.leases, budgets, runtime, openConnection });
-  const admission = new Admission(resolved, { hub, delivery, leases, budgets, runtime });
+  const leases = new Leases(resolved, { store: resolved.leases, budgets, environment, openConnection });
+  const admission = new Admission(resolved, { hub, delivery, leases, budgets, environment });
   const streams = new Streams(resolved, {
     log,
     hub,
@@ -103,11 +103,11 @@ function wire(options: PushOptions) {
     leases,
     keepAlive,
     catchUp,
-    runtime,
+    environment,
   });
-  const reauthorization = new Reauthorization(hub, reauthorize, reauthorizeSeconds, runtime);
-  const confirmation = new Confirmation(hub, resolved.unconfirmedSeconds, reauthorizeSeconds, runtime);
-  const vanishedPeers = new VanishedPeers(hub, stallSeconds, runtime);
+  const reauthorization = new Reauthorization(hub, reauthorize, reauthorizeSeconds, environment);
+  const suspension = new Suspension(hub, resolved.unconfirmedSeconds, reauthorizeSeconds, environment);
+  const vanishedPeers = new VanishedPeers(hub, stallSeconds, environment);
   return {
     resolved,
     metrics,
@@ -121,10 +121,10 @@ function wire(options: PushOptions) {
     admission,
     streams,
     reauthorization,
-    confirmation,
+    suspension,
     /** They run as long as there are streams. */
-    loops: [keepAlive, vanishedPeers, reauthorization, confirmation].map(({ loop }) => loop),
-    drain: new Drain(admission, hub, resolved.drainSeconds, runtime),
-    publisher: new PushPublisher(log, resolved.catalog, resolved.maxMessageBytes, runtime),
+    loops: [keepAlive, vanishedPeers, reauthorization, suspension].map(({ loop }) => loop),
+    drain: new Drain(admission, hub, resolved.drainSeconds, environment),
+    publisher: new PushPublisher(log, resolved.catalog, resolved.maxMessageBytes, environment),
   };
 }

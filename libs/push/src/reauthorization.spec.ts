@@ -3,7 +3,7 @@ import { Connection } from './connection.js';
 import { Hub } from './hub.js';
 import type { Principal } from './principal.js';
 import { Reauthorization } from './reauthorization.js';
-import { ScriptedTransport, connectionParts, settled, testRuntime } from './scripted.spec-kit.js';
+import { ScriptedTransport, connectionParts, settled, testEnvironment } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 function make(answer: (principals: readonly Principal[]) => Promise<(Principal | undefined)[]>) {
@@ -17,7 +17,7 @@ function make(answer: (principals: readonly Principal[]) => Promise<(Principal |
     return answer(principals);
   };
   const onError = (_error: unknown, doing: string): void => void errors.push(doing);
-  const ticks = new Reauthorization(hub, reauthorize, 30, testRuntime({ clock, onError }));
+  const ticks = new Reauthorization(hub, reauthorize, 30, testEnvironment({ clock, onError }));
   const add = (id = 'c', more: Partial<Principal> = {}) => {
     const transport = new ScriptedTransport();
     const principal = { ...connectionParts().init.principal, ...more };

@@ -5,7 +5,7 @@ import type { Hub } from './hub.js';
 import { Loop } from './loop.js';
 import type { Reauthorized } from './metrics.js';
 import type { Principal, Reauthorize } from './principal.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 
 /** Connections that one call asks about. */
 const BATCH = 500;
@@ -13,7 +13,7 @@ const BATCH = 500;
 /**
  * Closes connections whose credential has expired, and asks the authenticator about all others, every interval. So a
  * change that no message told of is noticed within the interval and the time of a round, as long as the authenticator
- * answers. Streams that it does not answer about in time stay as they are, until `Confirmation` ends them.
+ * answers. Streams that it does not answer about in time stay as they are, until `Suspension` ends them.
  */
 export class Reauthorization {
   readonly loop: Loop;
@@ -23,9 +23,9 @@ export class Reauthorization {
     /** Undefined: nobody can be asked, and only expired credentials end. */
     private readonly reauthorize: Reauthorize | undefined,
     intervalSeconds: number,
-    private readonly runtime: Runtime,
+    private readonly environment: Environment,
   ) {
-    const { clock, onError } = runtime;
+    const { clock, onError } = environment;
     const intervalMs = intervalSeconds * 1000;
     const deadlineMs = Math.max(intervalMs / 2, CALL_MS);
     this.loop = new Loop({ name: 'reauthorization', intervalMs, deadlineMs, clock, onError }, (signal) =>
@@ -46,7 +46,7 @@ export class Reauthorization {
       try {
         await this.#ask(batch, this.reauthorize);
       } catch (error) {
-        this.runtime.metrics.reauthorized.failed += batch.length;
+        this.environment.metrics.reauthorized.failed += batch.length;
         errors.push(error);
       }
     }
@@ -55,18 +55,18 @@ export class Reauthorization {
 
   /** Closes connections whose credential has expired, and returns the others. */
   #closeExpired(): Connection[] {
-    const now = this.runtime.clock.now();
+    const now = this.environment.clock.now();
     return [...this.hub.all()].filter((connection) => {
       const { expiresAt = Infinity } = connection.principal;
       if (expiresAt > now) return true;
       connection.close('unauthorized', 'The token has expired.');
-      this.runtime.metrics.reauthorized.ended += 1;
+      this.environment.metrics.reauthorized.ended += 1;
       return false;
     });
   }
 
   async #ask(connections: readonly Connection[], reauthorize: Reauthorize): Promise<void> {
-    const { clock, metrics } = this.runtime;
+    const { clock, metrics } = this.environment;
     const revisions = connections.map(({ revision }) => revision);
     const askedAt = tenthsOf(clock);
     const asked = reauthorize(connections.map(({ principal }) => principal));

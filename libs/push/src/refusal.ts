@@ -1,5 +1,5 @@
 import type { RefusalReason } from '@crossfade/protocol';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 
 /** Why a request for a stream is not admitted. The protocol's table says which status or close code that is. */
 export interface Refusal {
@@ -23,7 +23,7 @@ export const refused = (refusal: Refusal): Refused => ({ outcome: 'refused', ref
 
 /** Makes refusals after which clients come back, each at a moment of its own. */
 export class RetryLater {
-  constructor(private readonly runtime: Pick<Runtime, 'random'>) {}
+  constructor(private readonly environment: Pick<Environment, 'random'>) {}
 
   /** A limit is reached for another `milliseconds`. */
   limit(detail: string, milliseconds = RETRY_MS): Refused {
@@ -37,12 +37,12 @@ export class RetryLater {
   /** A refusal that was remembered: each of an owner's tabs gets its own time, though all are refused for one reason. */
   again(refusal: Refusal): Refused {
     const { retryAfterMs = 0 } = refusal;
-    const spread = this.runtime.random() * RETRY_MS;
+    const spread = this.environment.random() * RETRY_MS;
     return refused({ ...refusal, retryAfterMs: Math.round(retryAfterMs + spread) });
   }
 
   /** Between a time and its double, so that clients that were refused together do not come back together. */
   #jittered(milliseconds: number): number {
-    return Math.round(milliseconds * (1 + this.runtime.random()));
+    return Math.round(milliseconds * (1 + this.environment.random()));
   }
 }

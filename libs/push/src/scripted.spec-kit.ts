@@ -5,7 +5,7 @@ import { QUEUE_CHARACTERS } from './backpressure.js';
 import type { ConnectionInit, ConnectionParts } from './connection.js';
 import type { LogRecord, Position } from './log.js';
 import { PushMetrics, StreamTally } from './metrics.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 import { CatchUpScheduler, FlushScheduler } from './schedulers.js';
 import { Window } from './window.js';
@@ -87,7 +87,9 @@ export function logged(offset: number, over: Partial<LogRecord> = {}): LoggedFra
 }
 
 /** On a virtual clock, with the least chance, and with errors in a list. */
-export function testRuntime(over: Partial<Runtime> = {}): Runtime & { readonly errors: string[] } {
+export function testEnvironment(
+  over: Partial<Environment> = {},
+): Environment & { readonly errors: string[] } {
   const errors: string[] = [];
   return {
     clock: new VirtualClock(),
@@ -126,7 +128,7 @@ export function connectionParts(over: Partial<ConnectionInit & ConnectionParts> 
     },
     catchUp: new CatchUpScheduler(),
     flushes: new FlushScheduler(),
-    runtime: testRuntime(),
+    environment: testEnvironment(),
     releaseLease: () => undefined,
     onClose: () => undefined,
     ...over,

@@ -153,7 +153,7 @@ class World implements Authenticator {
   readonly delivery = this.push.parts.delivery;
   readonly keepAlive = this.push.parts.keepAlive;
   readonly catchUp = this.push.parts.catchUp;
-  readonly loops = [this.push.parts.reauthorization.loop, this.push.parts.confirmation.loop];
+  readonly loops = [this.push.parts.reauthorization.loop, this.push.parts.suspension.loop];
   /** Whether the authenticator cannot be asked, and when it was last asked about a token and answered. */
   isOut = false;
   unconfirmed = 0;

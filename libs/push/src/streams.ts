@@ -20,7 +20,7 @@ import { PoisonMessages } from './poison-messages.js';
 import { ownerOf, type Principal } from './principal.js';
 import { RetryLater, type Refused } from './refusal.js';
 import { resume, type Start } from './resume.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 import { FlushScheduler, type CatchUpScheduler } from './schedulers.js';
 import type { Transport } from './transport.js';
 
@@ -41,7 +41,7 @@ export interface StreamsParts {
   readonly leases: Leases;
   readonly keepAlive: KeepAlive;
   readonly catchUp: CatchUpScheduler;
-  readonly runtime: Runtime;
+  readonly environment: Environment;
 }
 
 /** Opens and ends every connection. */
@@ -55,15 +55,15 @@ export class Streams {
     private readonly options: ResolvedPushOptions,
     private readonly parts: StreamsParts,
   ) {
-    const { hub, keepAlive, delivery, catchUp, leases, runtime } = parts;
-    this.#retryLater = new RetryLater(runtime);
+    const { hub, keepAlive, delivery, catchUp, leases, environment } = parts;
+    this.#retryLater = new RetryLater(environment);
     this.#poison = new PoisonMessages((id) => hub.get(id) !== undefined);
     this.#shared = {
       limits: { messages: options.writeQueueCapacity, characters: QUEUE_CHARACTERS },
       history: delivery,
       flushes: new FlushScheduler(),
       catchUp,
-      runtime,
+      environment,
       releaseLease: (connection) => void leases.releaseOf(connection),
       onClose: (connection) => {
         hub.remove(connection);
@@ -116,7 +116,7 @@ export class Streams {
     try {
       return await this.parts.admission.identify(request);
     } catch (error) {
-      this.parts.runtime.onError(error, 'reading a principal again');
+      this.parts.environment.onError(error, 'reading a principal again');
       return this.parts.admission.unidentified();
     }
   }
@@ -126,11 +126,11 @@ export class Streams {
     { principal, confirmedAt }: Identified,
     transport: Transport,
   ): Connection {
-    const { hub, keepAlive, runtime } = this.parts;
+    const { hub, keepAlive, environment } = this.parts;
     const { client, types, knowsResync, replaces } = request;
     const id = lease.connectionId;
     const start = this.#start(id, principal, request);
-    const tally = runtime.metrics.streamsOf(request.transport, client);
+    const tally = environment.metrics.streamsOf(request.transport, client);
     tally.opened += 1;
     tally.resumes[start.resumed] += 1;
     const { position } = start;

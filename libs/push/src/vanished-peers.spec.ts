@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Connection } from './connection.js';
 import { Hub } from './hub.js';
 import { VanishedPeers, endpoint } from './vanished-peers.js';
-import { ScriptedTransport, connectionParts, testRuntime } from './scripted.spec-kit.js';
+import { ScriptedTransport, connectionParts, testEnvironment } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 describe('an endpoint', () => {
@@ -38,7 +38,7 @@ describe('peers', () => {
     hub.add(new Connection(init, parts));
     let outstanding: number | undefined;
     const key = '0100007F:0001 0100007F:0002';
-    const peers = new VanishedPeers(hub, 30, testRuntime({ clock }), () =>
+    const peers = new VanishedPeers(hub, 30, testEnvironment({ clock }), () =>
       Promise.resolve(new Map(outstanding === undefined ? [] : [[key, outstanding]])),
     );
     const look = async (bytes: number | undefined, seconds = 10) => {

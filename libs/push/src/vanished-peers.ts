@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Connection } from './connection.js';
 import type { Hub } from './hub.js';
 import { Loop } from './loop.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 
 /** How often it looks in one stall time. */
 const LOOKS = 3;
@@ -25,10 +25,10 @@ export class VanishedPeers {
   constructor(
     private readonly hub: Hub,
     private readonly stallSeconds: number,
-    private readonly runtime: Runtime,
+    private readonly environment: Environment,
     private readonly read: () => Promise<ReadonlyMap<string, number> | undefined> = unacknowledged,
   ) {
-    const { clock, onError } = runtime;
+    const { clock, onError } = environment;
     const intervalMs = (stallSeconds * 1000) / LOOKS;
     this.loop = new Loop({ name: 'peers', intervalMs, deadlineMs: READ_MS, clock, onError }, async () => {
       if (!(await this.look())) this.loop.stop();
@@ -40,7 +40,7 @@ export class VanishedPeers {
     if (this.hub.size === 0) return true;
     const table = await this.read();
     if (table === undefined) return false;
-    const now = this.runtime.clock.elapsed();
+    const now = this.environment.clock.elapsed();
     for (const connection of [...this.hub.all()]) {
       const { socket } = connection.transport;
       const outstanding = socket === null ? undefined : table.get(keyOf(socket));

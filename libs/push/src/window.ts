@@ -1,5 +1,5 @@
 import type { AudienceKey } from './audience.js';
-import { AudienceLists } from './audience-lists.js';
+import { Retention } from './retention.js';
 import { LoggedFrame } from './frame.js';
 import type { LogRecord, LogStart, Offset, Position } from './log.js';
 
@@ -19,8 +19,8 @@ const EFFECTS = 1000;
  * retained apart, far longer. Pure: its owner brings the time.
  */
 export class Window {
-  readonly #invalidations: AudienceLists<LoggedFrame>;
-  readonly #criticals: AudienceLists<LoggedFrame>;
+  readonly #invalidations: Retention<LoggedFrame>;
+  readonly #criticals: Retention<LoggedFrame>;
   /** Records with an effect, in order. */
   readonly #effects: LogRecord[] = [];
   /** The last one of these that was dropped, or where reading began. */
@@ -35,8 +35,8 @@ export class Window {
   ) {
     this.#head = start;
     this.#effectFloor = start.offset;
-    this.#invalidations = new AudienceLists(limits.capacity, start);
-    this.#criticals = new AudienceLists(limits.criticalCapacity, criticalFloor);
+    this.#invalidations = new Retention(limits.capacity, start);
+    this.#criticals = new Retention(limits.criticalCapacity, criticalFloor);
   }
 
   static of(limits: WindowLimits, { head, criticals, criticalFloor }: LogStart): Window {

@@ -5,7 +5,7 @@ import { listenForDisconnect, putDecision, readConnectRequest } from './read-req
 import { listenForPipe } from './frame-writing.interceptor.js';
 import { raw } from './raw.js';
 import { RefusalException } from './refusal-response.js';
-import { PUSH } from './tokens.js';
+import { PUSH } from './injection-tokens.js';
 
 /** Refuses an SSE stream before any of its headers are out. */
 @Injectable()

@@ -10,7 +10,7 @@ import { FrameWritingInterceptor } from './frame-writing.interceptor.js';
 import type { Push } from '../push.js';
 import { PushModule } from './push.module.js';
 import { PushWsAdapter } from './push-ws.adapter.js';
-import { PUSH } from './tokens.js';
+import { PUSH } from './injection-tokens.js';
 
 export const PATH = '/api/v2/push';
 

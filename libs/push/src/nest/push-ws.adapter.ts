@@ -13,7 +13,7 @@ import { Door, enter } from './door.js';
 import { answerOn, answerWith, problemAnswer, type HttpAnswer } from './http-answer.js';
 import { toHttp } from './refusal-response.js';
 import { asksForWebSocket, pathOf, plainPath } from './request-target.js';
-import { PUSH, PUSH_ENDPOINT } from './tokens.js';
+import { PUSH, PUSH_ENDPOINT } from './injection-tokens.js';
 import { Upgrades, requireNode } from './upgrades.js';
 
 type Options = NonNullable<Parameters<WsAdapter['create']>[1]>;

@@ -23,7 +23,7 @@ import { takeDecision } from './read-request.js';
 import { FrameWritingInterceptor, takeOvers } from './frame-writing.interceptor.js';
 import { raw } from './raw.js';
 import { RefusalException, RefusalFilter } from './refusal-response.js';
-import { PUSH } from './tokens.js';
+import { PUSH } from './injection-tokens.js';
 
 /** The controller, at a path. */
 export function pushControllerAt(path: string): Type<PushRoutes> {

@@ -7,7 +7,7 @@ import type { Refusal } from '../refusal.js';
 import type { InboundWebSocket } from '../transports/inbound.js';
 import { WebSocketTransport } from '../transports/websocket.js';
 import { takeDecision } from './read-request.js';
-import { PUSH } from './tokens.js';
+import { PUSH } from './injection-tokens.js';
 
 /** How long a refused client has to take the close frame. */
 const CLOSE_TIMEOUT_MS = 1000;

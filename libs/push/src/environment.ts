@@ -2,7 +2,7 @@ import type { Clock } from './clock.js';
 import type { PushMetrics } from './metrics.js';
 
 /** What every part of the library gets from outside. */
-export interface Runtime {
+export interface Environment {
   readonly clock: Clock;
   /** From 0 to 1, as `Math.random`. */
   readonly random: () => number;

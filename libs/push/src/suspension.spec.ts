@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { make, request } from './admission.spec-kit.js';
-import { Confirmation } from './confirmation.js';
+import { Suspension } from './suspension.js';
 import { LoggedFrame } from './frame.js';
 import { Hub } from './hub.js';
 import { Connection } from './connection.js';
-import { ScriptedTransport, connectionParts, settled, testRuntime } from './scripted.spec-kit.js';
+import { ScriptedTransport, connectionParts, settled, testEnvironment } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 const never = new Promise<never>(() => undefined);
@@ -18,7 +18,7 @@ const textsOf = (transport: ScriptedTransport | undefined): string[] =>
 
 async function started(options: Parameters<typeof make>[0] = {}) {
   const made = await make({ limit: 1000, ...options });
-  for (const { loop } of [made.reauthorization, made.confirmation, made.keepAlive]) loop.start();
+  for (const { loop } of [made.reauthorization, made.suspension, made.keepAlive]) loop.start();
   return made;
 }
 
@@ -164,7 +164,7 @@ describe('a stream whose rights nobody confirms', () => {
           const hub = new Hub();
           const clock = new VirtualClock();
           const random = () => chances.next().value as number;
-          const confirmation = new Confirmation(hub, spread * times, spread, testRuntime({ clock, random }));
+          const suspension = new Suspension(hub, spread * times, spread, testEnvironment({ clock, random }));
           for (let id = 0; id < streams; id += 1) {
             const { init, parts } = connectionParts({
               id: String(id),
@@ -173,7 +173,7 @@ describe('a stream whose rights nobody confirms', () => {
             });
             hub.add(new Connection(init, parts));
           }
-          confirmation.loop.start();
+          suspension.loop.start();
           clock.advance(spread * times * 1000 - 1);
           expect(hub.size).toBe(streams);
           clock.advance(spread * 1000 + 1001);

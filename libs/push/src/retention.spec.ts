@@ -1,7 +1,7 @@
 import type { Audience } from '@crossfade/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AudienceLists, type Retained } from './audience-lists.js';
+import { Retention, type Retained } from './retention.js';
 import { at } from './scripted.spec-kit.js';
 
 interface Item extends Retained {
@@ -19,7 +19,7 @@ const item = (audience: readonly Audience[], weight = 1): Item => ({
   audience,
   weight,
 });
-const held = (lists: AudienceLists<Item>, key: string): Item[] =>
+const held = (lists: Retention<Item>, key: string): Item[] =>
   lists.after(0n, [key]).flatMap(({ items, next: first }) => items.slice(first));
 const weigh = (items: readonly Item[]) => items.reduce((sum, { weight }) => sum + weight, 0);
 /** The newest of them, as long as they weigh no more than that together. */
@@ -56,7 +56,7 @@ describe('lists by audience', () => {
   it('keep each promise about what goes, whatever comes', () => {
     fc.assert(
       fc.property(fc.array(pushed, { maxLength: 40, size: 'max' }), (steps) => {
-        const lists = new AudienceLists<Item>(CAPACITY, at(0), { everyone: EVERYONES, each: EACH });
+        const lists = new Retention<Item>(CAPACITY, at(0), { everyone: EVERYONES, each: EACH });
         const all = new Map<string, Item[]>();
         const keys = () => [...all.keys()];
         for (const { audience: to, weight, times } of steps) {
@@ -113,7 +113,7 @@ describe('lists by audience', () => {
   });
 
   it('keep what is for everyone, and the newest of each, when one fills all the room', () => {
-    const lists = new AudienceLists<Item>(1000, at(0));
+    const lists = new Retention<Item>(1000, at(0));
     const notices = Array.from({ length: 250 }, () => item([everyone]));
     const quiet = Array.from({ length: 7 }, () => item([organization('quiet')]));
     for (const one of [...notices, ...quiet]) lists.push(one);
@@ -125,7 +125,7 @@ describe('lists by audience', () => {
   });
 
   it('keep what is for everyone through any number of new audiences, and say so truly', () => {
-    const lists = new AudienceLists<Item>(1000, at(0));
+    const lists = new Retention<Item>(1000, at(0));
     const notices = Array.from({ length: 250 }, () => item([everyone]));
     for (const one of notices) lists.push(one);
     const first = item([organization('old')]);
@@ -142,7 +142,7 @@ describe('lists by audience', () => {
   });
 
   it('take from a heavy audience before they take from many light ones', () => {
-    const lists = new AudienceLists<Item>(1000, at(0));
+    const lists = new Retention<Item>(1000, at(0));
     for (let time = 0; time < 1000; time += 1) lists.push(item([organization('loud')]));
     for (let id = 0; id < 900; id += 1) lists.push(item([organization(id)]));
     for (let id = 0; id < 900; id += 1) expect(held(lists, `organization:${id}`)).toHaveLength(1);
@@ -150,7 +150,7 @@ describe('lists by audience', () => {
   });
 
   it('hold little beside what is kept, however many audiences come and go', () => {
-    const lists = new AudienceLists<Item>(100, at(0));
+    const lists = new Retention<Item>(100, at(0));
     lists.push(item([organization('quiet')]));
     for (let id = 0; id < 50_000; id += 1) lists.push(item([organization('loud')]));
     for (let id = 0; id < 50_000; id += 1) lists.push(item([organization(id)]));
@@ -161,7 +161,7 @@ describe('lists by audience', () => {
 
   it('take as long for a push whether many are held or few', () => {
     const timeOf = (capacity: number): number => {
-      const lists = new AudienceLists<Item>(capacity, at(0));
+      const lists = new Retention<Item>(capacity, at(0));
       const items = Array.from({ length: 60_000 }, (_, index) =>
         item([organization(index % 3 === 0 ? 'loud' : index % (capacity / 2))]),
       );

@@ -1,7 +1,7 @@
 import { tenthsOf } from './clock.js';
 import type { Hub } from './hub.js';
 import { Loop } from './loop.js';
-import type { Runtime } from './runtime.js';
+import type { Environment } from './environment.js';
 
 /** How often it looks, milliseconds, and at least how often in the time over which ends are spread. */
 const LOOK_MS = 1000;
@@ -12,7 +12,7 @@ const LOOKS = 10;
  * look that finds it, and closed at a random later one within the spread, so that clients do not come back all at once.
  * Its position stays where it was, so the next stream misses nothing.
  */
-export class Confirmation {
+export class Suspension {
   readonly loop: Loop;
 
   /** `unconfirmedSeconds`: 0 is never. */
@@ -20,9 +20,9 @@ export class Confirmation {
     private readonly hub: Hub,
     private readonly unconfirmedSeconds: number,
     private readonly spreadSeconds: number,
-    private readonly runtime: Runtime,
+    private readonly environment: Environment,
   ) {
-    const { clock, onError } = runtime;
+    const { clock, onError } = environment;
     const intervalMs = this.#lookMs;
     this.loop = new Loop({ name: 'confirmation', intervalMs, deadlineMs: intervalMs, clock, onError }, () =>
       this.look(),
@@ -31,13 +31,13 @@ export class Confirmation {
 
   look(): void {
     if (this.unconfirmedSeconds === 0) return;
-    const latest = tenthsOf(this.runtime.clock) - this.unconfirmedSeconds * 10;
+    const latest = tenthsOf(this.environment.clock) - this.unconfirmedSeconds * 10;
     for (const connection of [...this.hub.all()]) {
       const late = latest - connection.confirmedAt;
       if (late < 0) continue;
       connection.suspend();
       const left = Math.ceil((this.spreadSeconds * 1000 - late * 100) / this.#lookMs);
-      if (this.runtime.random() * left < 1) connection.close('unconfirmed');
+      if (this.environment.random() * left < 1) connection.close('unconfirmed');
     }
   }
 

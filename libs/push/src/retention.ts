@@ -35,7 +35,7 @@ interface Reserves {
 const FORGOTTEN = 4;
 
 /**
- * Lists of records by audience, which share one capacity. Each has its floor: the last record that was dropped from it.
+ * Retains records in lists by audience, which share one capacity. Each has its floor: the last record that was dropped from it.
  * When the capacity is exceeded, an old record is dropped:
  * - Records for everyone have a quarter of the capacity. Only newer records for everyone push them out of it.
  * - Each other audience has a small share, for its newest records. While any list has more than its share, the one that
@@ -44,7 +44,7 @@ const FORGOTTEN = 4;
  *   apart.
  * Pure. Each step takes a constant time, amortized.
  */
-export class AudienceLists<Item extends Retained> {
+export class Retention<Item extends Retained> {
   readonly #lists = new Map<AudienceKey, List<Item>>();
   /** Lists that have more than their share, by how much. */
   readonly #byExcess = new Map<number, Set<List<Item>>>();
