@@ -167,6 +167,11 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
       `unconfirmedSeconds must be 0 or at least twice reauthorizeSeconds (${reauthorizeSeconds}), not ${unconfirmedSeconds}`,
     );
   }
+  if (unconfirmedSeconds !== 0 && resolved.authenticator.reauthorize === undefined) {
+    throw new RangeError(
+      `unconfirmedSeconds must be 0 or left out where the authenticator has no reauthorize, not ${unconfirmedSeconds}`,
+    );
+  }
   if (!(resolved.drainSeconds >= 0)) {
     throw new RangeError(`drainSeconds must not be less than 0, but it is ${resolved.drainSeconds}`);
   }

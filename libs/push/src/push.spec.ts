@@ -124,6 +124,15 @@ describe('credentials that nobody can be asked about', () => {
     await push.close();
   });
 
+  it('cannot be confirmed, so no time may be set after which an unconfirmed stream ends', () => {
+    expect(() => make({ authenticator: expiring(1), unconfirmedSeconds: 120 })).toThrow(
+      new RangeError(
+        'unconfirmedSeconds must be 0 or left out where the authenticator has no reauthorize, not 120',
+      ),
+    );
+    expect(() => make({ authenticator: expiring(1), unconfirmedSeconds: 0 })).not.toThrow();
+  });
+
   it('join and leave organizations as messages say, and end when they are revoked', async () => {
     const { push, connect } = make({ authenticator: expiring(3_600_000) });
     await push.start();
