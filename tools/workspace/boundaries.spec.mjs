@@ -54,7 +54,7 @@ const folderCircle = 'crossfade/no-folder-circles';
 
 const circles = [
   ['libs/push/src', 'deadline.ts', './loop.js', 'loop.ts'],
-  ['libs/push/src', 'deadline.ts', './keep-alive.js', 'keep-alive.ts → loop.ts'],
+  ['libs/push/src', 'deadline.ts', './suspension.js', 'suspension.ts → loop.ts'],
   ['apps/gateway/src', 'housekeeping.ts', './main.js', 'main.ts'],
   ['apps/gateway/src', 'health.controller.ts', './main.js', 'main.ts → app.module.ts'],
   ['tools/test-hosts/src', 'child.ts', './gateway.ts', 'gateway.ts'],

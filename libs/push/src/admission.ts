@@ -4,6 +4,7 @@ import { tenthsOf, type Tenths } from './clock.js';
 import type { ConnectRequest } from './connect-request.js';
 import { CALL_MS, withDeadline } from './deadline.js';
 import type { Delivery } from './delivery.js';
+import type { Environment } from './environment.js';
 import type { Hub } from './hub.js';
 import type { Lease, LeaseOwner, Leases } from './lease.js';
 import type { Position } from './log.js';
@@ -11,7 +12,6 @@ import type { ResolvedPushOptions } from './options.js';
 import { isAllowedOrigin, isOwnOrigin } from './origin.js';
 import { ownerOf, type OwnerId, type Principal } from './principal.js';
 import { RetryLater, refused, type Refused } from './refusal.js';
-import type { Environment } from './environment.js';
 
 /** A principal as the authenticator gave it. */
 export interface Identified {

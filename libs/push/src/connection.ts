@@ -5,23 +5,19 @@ import { fallBehind, LIVE, readCriticals, readOn, type History, type Reading } f
 import type { Tenths } from './clock.js';
 import type { ConnectRequest } from './connect-request.js';
 import { isHere, isOpen, next, type ConnectionEvent, type ConnectionState } from './connection-state.js';
+import { CLOSE_TIMEOUT_MS } from './deadline.js';
+import type { Environment } from './environment.js';
 import { KeepAliveFrame, LoggedFrame, type Frame, type PositionFrame } from './frame.js';
 import type { ConnectionId } from './lease.js';
 import type { Cursor, Position } from './log.js';
 import type { EndReason, StreamTally } from './metrics.js';
 import type { Principal } from './principal.js';
-import { resyncMessage } from './resync.js';
 import type { ResyncReason } from './resume.js';
-import type { Environment } from './environment.js';
+import { resyncMessage } from './resync.js';
 import type { CatchUpScheduler, FlushScheduler } from './schedulers.js';
 import type { Transport, TransportEvents } from './transport.js';
 import { WriteQueue, type QueueLimits } from './write-queue.js';
 
-/**
- * How long a socket has to take the last frames before it is destroyed; and how long a client has to come back after
- * `Reconnect` and its delay.
- */
-const CLOSE_TIMEOUT_MS = 1000;
 const keepAliveFrame = new KeepAliveFrame();
 
 /** What all connections share. */

@@ -3,6 +3,9 @@ import type { Clock } from './clock.js';
 /** How long one call to a port may take: the authenticator, the lease store. */
 export const CALL_MS = 5000;
 
+/** How long a peer has to take the last bytes before its socket is destroyed, milliseconds. */
+export const CLOSE_TIMEOUT_MS = 1000;
+
 /** A call to the outside did not answer in time. */
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError';

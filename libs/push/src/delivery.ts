@@ -1,9 +1,9 @@
 import type { Effects } from './effects.js';
+import type { Environment } from './environment.js';
 import { LoggedFrame } from './frame.js';
 import type { Hub } from './hub.js';
 import type { LogRecord, MessageLog, Position } from './log.js';
 import { Loop } from './loop.js';
-import type { Environment } from './environment.js';
 import { Window, type WindowLimits } from './window.js';
 
 /** How often critical records that are too old are dropped. */

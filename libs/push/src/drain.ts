@@ -1,7 +1,7 @@
 import type { Admission } from './admission.js';
 import type { Connection } from './connection.js';
-import type { Hub } from './hub.js';
 import type { Environment } from './environment.js';
+import type { Hub } from './hub.js';
 
 /** Between two waves, milliseconds. */
 const WAVE_MS = 100;

@@ -3,11 +3,11 @@ import { isAmong } from './audience.js';
 import { tenthsOf } from './clock.js';
 import type { Connection } from './connection.js';
 import { withDeadline } from './deadline.js';
+import type { Environment } from './environment.js';
 import type { Hub } from './hub.js';
 import type { LogRecord, Position } from './log.js';
 import type { Principal, Reauthorize } from './principal.js';
 import { revoke, revokeToken } from './revocation.js';
-import type { Environment } from './environment.js';
 import type { Window } from './window.js';
 
 /** How long a membership waits for the authenticator. Everything behind it in the log waits as well. */

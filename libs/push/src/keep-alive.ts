@@ -1,8 +1,8 @@
 import type { Connection } from './connection.js';
+import type { Environment } from './environment.js';
 import { PositionFrame } from './frame.js';
 import type { Position } from './log.js';
 import { Loop } from './loop.js';
-import type { Environment } from './environment.js';
 
 const SLOTS = 60;
 

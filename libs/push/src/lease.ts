@@ -1,7 +1,7 @@
 import type { Budgets } from './budgets.js';
 import { CALL_MS, withDeadline } from './deadline.js';
-import { ownerOf, tenantOf, type OwnerId, type Principal } from './principal.js';
 import type { Environment } from './environment.js';
+import { ownerOf, tenantOf, type OwnerId, type Principal } from './principal.js';
 
 export type ConnectionId = string;
 

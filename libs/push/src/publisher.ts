@@ -9,9 +9,9 @@ import {
   type Conflation as ConflationRule,
 } from '@crossfade/protocol';
 import { Conflation } from './conflation.js';
+import type { Environment } from './environment.js';
 import { PushError } from './errors.js';
 import type { MessageLog, StampedMessage } from './log.js';
-import type { Environment } from './environment.js';
 
 type MessageIn<C extends Catalog, Type extends keyof C> =
   C[Type] extends CatalogEntry<infer Message> ? Message : never;

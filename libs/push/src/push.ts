@@ -1,11 +1,11 @@
 import type { Catalog } from '@crossfade/protocol';
 import { Admission } from './admission.js';
 import { Budgets } from './budgets.js';
-import { Suspension } from './suspension.js';
 import { Connections } from './connections.js';
 import { Delivery } from './delivery.js';
 import { Drain } from './drain.js';
 import { Effects } from './effects.js';
+import type { Environment } from './environment.js';
 import { Hub } from './hub.js';
 import { KeepAlive } from './keep-alive.js';
 import { Leases } from './lease.js';
@@ -15,9 +15,9 @@ import { resolveOptions, type PushOptions } from './options.js';
 import { PushPublisher } from './publisher.js';
 import { Reauthorization } from './reauthorization.js';
 import { Report } from './report.js';
-import type { Environment } from './environment.js';
 import { CatchUpScheduler } from './schedulers.js';
 import { Streams } from './streams.js';
+import { Suspension } from './suspension.js';
 import { VanishedPeers } from './vanished-peers.js';
 
 /** Real-time push, without a framework: what goes in, who is connected, and its start and end. */

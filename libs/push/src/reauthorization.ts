@@ -1,11 +1,11 @@
 import { tenthsOf, type Tenths } from './clock.js';
 import type { Connection } from './connection.js';
 import { CALL_MS, withDeadline } from './deadline.js';
+import type { Environment } from './environment.js';
 import type { Hub } from './hub.js';
 import { Loop } from './loop.js';
 import type { Reauthorized } from './metrics.js';
 import type { Principal, Reauthorize } from './principal.js';
-import type { Environment } from './environment.js';
 
 /** Connections that one call asks about. */
 const BATCH = 500;

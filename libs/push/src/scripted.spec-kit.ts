@@ -1,13 +1,13 @@
 import type { Audience, CloseReason } from '@crossfade/protocol';
-import type { Transport, TransportEvents } from './transport.js';
-import { LoggedFrame, type Frame } from './frame.js';
 import { QUEUE_CHARACTERS } from './backpressure.js';
 import type { ConnectionInit, ConnectionParts } from './connection.js';
+import type { Environment } from './environment.js';
+import { LoggedFrame, type Frame } from './frame.js';
 import type { LogRecord, Position } from './log.js';
 import { PushMetrics, StreamTally } from './metrics.js';
-import type { Environment } from './environment.js';
-import { VirtualClock } from './testing/virtual-clock.js';
 import { CatchUpScheduler, FlushScheduler } from './schedulers.js';
+import { VirtualClock } from './testing/virtual-clock.js';
+import type { Transport, TransportEvents } from './transport.js';
 import { Window } from './window.js';
 
 /** A socket whose willingness to take bytes is set by hand. */

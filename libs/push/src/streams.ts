@@ -1,5 +1,3 @@
-import { audiencesOf } from './audience.js';
-import { QUEUE_CHARACTERS } from './backpressure.js';
 import {
   disconnected,
   type Admission,
@@ -7,10 +5,13 @@ import {
   type Disconnected,
   type Identified,
 } from './admission.js';
+import { audiencesOf } from './audience.js';
+import { QUEUE_CHARACTERS } from './backpressure.js';
 import type { ConnectRequest } from './connect-request.js';
 import { Connection, type ConnectionParts } from './connection.js';
 import type { Delivery } from './delivery.js';
 import { isCurrent } from './effects.js';
+import type { Environment } from './environment.js';
 import type { Hub } from './hub.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { Leases } from './lease.js';
@@ -20,7 +21,6 @@ import { PoisonMessages } from './poison-messages.js';
 import { ownerOf, type Principal } from './principal.js';
 import { RetryLater, type Refused } from './refusal.js';
 import { resume, type Start } from './resume.js';
-import type { Environment } from './environment.js';
 import { FlushScheduler, type CatchUpScheduler } from './schedulers.js';
 import type { Transport } from './transport.js';
 

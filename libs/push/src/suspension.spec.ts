@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { make, request } from './admission.spec-kit.js';
-import { Suspension } from './suspension.js';
+import { Connection } from './connection.js';
 import { LoggedFrame } from './frame.js';
 import { Hub } from './hub.js';
-import { Connection } from './connection.js';
 import { ScriptedTransport, connectionParts, settled, testEnvironment } from './scripted.spec-kit.js';
+import { Suspension } from './suspension.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
 const never = new Promise<never>(() => undefined);

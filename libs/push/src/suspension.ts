@@ -1,7 +1,7 @@
 import { tenthsOf } from './clock.js';
+import type { Environment } from './environment.js';
 import type { Hub } from './hub.js';
 import { Loop } from './loop.js';
-import type { Environment } from './environment.js';
 
 /** How often it looks, milliseconds, and at least how often in the time over which ends are spread. */
 const LOOK_MS = 1000;

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { Connection } from './connection.js';
+import type { Environment } from './environment.js';
 import type { Hub } from './hub.js';
 import { Loop } from './loop.js';
-import type { Environment } from './environment.js';
 
 /** How often it looks in one stall time. */
 const LOOKS = 3;

@@ -1,7 +1,7 @@
 import type { AudienceKey } from './audience.js';
-import { Retention } from './retention.js';
 import { LoggedFrame } from './frame.js';
 import type { LogRecord, LogStart, Offset, Position } from './log.js';
+import { Retention } from './retention.js';
 
 export interface WindowLimits {
   /** Records that are retained for resume, of all audiences together. A large one counts as several. */

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { Push } from '../push.js';
-import { listenForDisconnect, putDecision, readConnectRequest } from './read-request.js';
 import { listenForPipe } from './frame-writing.interceptor.js';
-import { raw } from './raw.js';
-import { RefusalException } from './refusal-response.js';
 import { PUSH } from './injection-tokens.js';
+import { raw } from './raw.js';
+import { listenForDisconnect, putDecision, readConnectRequest } from './read-request.js';
+import { RefusalException } from './refusal-response.js';
 
 /** Refuses an SSE stream before any of its headers are out. */
 @Injectable()

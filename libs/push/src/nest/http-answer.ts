@@ -1,5 +1,6 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { CLOSE_TIMEOUT_MS } from '../deadline.js';
 
 /** A whole answer over HTTP. */
 export interface HttpAnswer {
@@ -7,9 +8,6 @@ export interface HttpAnswer {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
-
-/** How long a refused peer has to take the answer, milliseconds. */
-const CLOSE_TIMEOUT_MS = 1000;
 
 /** RFC 9457 problem+json; `detail` is a sentence for the reader of the response. */
 export function problemAnswer(status: number, detail: string): HttpAnswer {

@@ -6,11 +6,11 @@ import { Test } from '@nestjs/testing';
 import { MemoryLeaseStore } from '../memory/lease-store.js';
 import type { PushOptions } from '../options.js';
 import { PushPublisher } from '../publisher.js';
-import { FrameWritingInterceptor } from './frame-writing.interceptor.js';
 import type { Push } from '../push.js';
-import { PushModule } from './push.module.js';
-import { PushWsAdapter } from './push-ws.adapter.js';
+import { FrameWritingInterceptor } from './frame-writing.interceptor.js';
 import { PUSH } from './injection-tokens.js';
+import { PushWsAdapter } from './push-ws.adapter.js';
+import { PushModule } from './push.module.js';
 
 export const PATH = '/api/v2/push';
 

@@ -8,12 +8,12 @@ import type { VerifyClientCallbackAsync, WebSocket, WebSocketServer } from 'ws';
 import type { Push } from '../push.js';
 import type { Refusal } from '../refusal.js';
 import { InboundWebSocket, inboundOptions, type InboundLimits } from '../transports/inbound.js';
-import { listenForDisconnect, offersSubprotocol, putDecision, readConnectRequest } from './read-request.js';
 import { Door, enter } from './door.js';
 import { answerOn, answerWith, problemAnswer, type HttpAnswer } from './http-answer.js';
+import { PUSH, PUSH_ENDPOINT } from './injection-tokens.js';
+import { listenForDisconnect, offersSubprotocol, putDecision, readConnectRequest } from './read-request.js';
 import { toHttp } from './refusal-response.js';
 import { asksForWebSocket, pathOf, plainPath } from './request-target.js';
-import { PUSH, PUSH_ENDPOINT } from './injection-tokens.js';
 import { Upgrades, requireNode } from './upgrades.js';
 
 type Options = NonNullable<Parameters<WsAdapter['create']>[1]>;

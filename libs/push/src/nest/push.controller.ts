@@ -16,14 +16,14 @@ import {
 import type { PushSettings } from '@crossfade/protocol';
 import { EMPTY, Observable, type Subscriber } from 'rxjs';
 import type { Push } from '../push.js';
-import { SseTransport, type SseOutput } from '../transports/sse.js';
 import { blockOf } from '../transports/sse-encoding.js';
+import { SseTransport, type SseOutput } from '../transports/sse.js';
 import { AdmissionGuard } from './admission.guard.js';
-import { takeDecision } from './read-request.js';
 import { FrameWritingInterceptor, takeOvers } from './frame-writing.interceptor.js';
-import { raw } from './raw.js';
-import { RefusalException, RefusalFilter } from './refusal-response.js';
 import { PUSH } from './injection-tokens.js';
+import { raw } from './raw.js';
+import { takeDecision } from './read-request.js';
+import { RefusalException, RefusalFilter } from './refusal-response.js';
 
 /** The controller, at a path. */
 export function pushControllerAt(path: string): Type<PushRoutes> {

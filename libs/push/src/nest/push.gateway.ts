@@ -2,15 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import { Inject, Logger, type Type } from '@nestjs/common';
 import { WebSocketGateway, type OnGatewayConnection } from '@nestjs/websockets';
 import { encodeRetryAfter, refusalTable } from '@crossfade/protocol';
+import { CLOSE_TIMEOUT_MS } from '../deadline.js';
 import type { Push } from '../push.js';
 import type { Refusal } from '../refusal.js';
 import type { InboundWebSocket } from '../transports/inbound.js';
 import { WebSocketTransport } from '../transports/websocket.js';
-import { takeDecision } from './read-request.js';
 import { PUSH } from './injection-tokens.js';
-
-/** How long a refused client has to take the close frame. */
-const CLOSE_TIMEOUT_MS = 1000;
+import { takeDecision } from './read-request.js';
 
 /** The gateway, at a path. */
 export function pushGatewayAt(path: string): Type<PushSockets> {

@@ -13,9 +13,9 @@ import type { PushOptions } from '../options.js';
 import { PushPublisher } from '../publisher.js';
 import { createPush, type Push } from '../push.js';
 import { AdmissionGuard } from './admission.guard.js';
+import { PUSH, PUSH_ENDPOINT } from './injection-tokens.js';
 import { pushControllerAt } from './push.controller.js';
 import { pushGatewayAt } from './push.gateway.js';
-import { PUSH, PUSH_ENDPOINT } from './injection-tokens.js';
 
 /** What is decided before the options are made, since decorators need it. */
 export interface PushModuleExtras {

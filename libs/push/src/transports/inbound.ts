@@ -1,6 +1,7 @@
 import { closeTable } from '@crossfade/protocol';
 import { WebSocket, type ServerOptions } from 'ws';
 import { tenthsOf, type Clock, type Tenths } from '../clock.js';
+import { CLOSE_TIMEOUT_MS } from '../deadline.js';
 import type { TransportEvents } from '../transport.js';
 
 export interface InboundLimits {
@@ -10,9 +11,6 @@ export interface InboundLimits {
   readonly perSecond: number;
   readonly clock: Clock;
 }
-
-/** How long a client has to take the close frame, milliseconds. */
-const CLOSE_TIMEOUT_MS = 1000;
 
 /** Options of ws that bound what a client sends below the level of messages. Today's clients send nothing but pings. */
 export const inboundOptions = {

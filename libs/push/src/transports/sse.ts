@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { CloseReason } from '@crossfade/protocol';
-import type { Transport, TransportEvents } from '../transport.js';
 import { watchForStall } from '../backpressure.js';
 import type { Frame } from '../frame.js';
+import type { Transport, TransportEvents } from '../transport.js';
 
 /** What takes a stream's frames: the route's Observable, or the socket itself. */
 export interface SseOutput {

@@ -1,9 +1,9 @@
 import { closeTable, type CloseReason } from '@crossfade/protocol';
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
-import type { Transport, TransportEvents } from '../transport.js';
-import type { Frame } from '../frame.js';
 import { watchForStall } from '../backpressure.js';
+import type { Frame } from '../frame.js';
+import type { Transport, TransportEvents } from '../transport.js';
 import type { InboundWebSocket } from './inbound.js';
 import { webSocketBytes } from './websocket-encoding.js';
 
