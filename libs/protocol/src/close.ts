@@ -23,7 +23,7 @@ export const closeTable = {
   stale: { control: undefined, webSocket: 1013, comeBack: true },
   /** The WebSocket client sent more than it may. */
   flooding: { control: undefined, webSocket: 1008, comeBack: false },
-  /** Its lease could not be handed back to it after a successor failed to open. */
+  /** Its lease counts no more: others took it while the replica was stopped, or handing it back failed. */
   lease_lost: { control: undefined, webSocket: 1011, comeBack: true },
   /** A record has an effect that this replica does not know, and the authenticator did not answer. */
   internal_error: { control: undefined, webSocket: 1011, comeBack: true },

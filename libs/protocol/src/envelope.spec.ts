@@ -23,7 +23,7 @@ describe('the envelope', () => {
         const data = encodeSseData(sent);
         expect(data).not.toMatch(/[\r\n]/);
         expect(decodeSseData(data)).toEqual(expected);
-        expect(decodeWebSocketFrame(encodeWebSocketFrame(id, sent))).toEqual({
+        expect(decodeWebSocketFrame(encodeWebSocketFrame(id, data))).toEqual({
           id: JSON.parse(JSON.stringify(id)),
           envelope: expected,
         });

@@ -23,9 +23,12 @@ export interface WebSocketFrame {
 /** The payload of the SSE `data` field. One line: JSON escapes every line break. */
 export const encodeSseData = ({ type, message }: Envelope): string => JSON.stringify({ type, message });
 
-/** One WebSocket text frame. Without an envelope it is a keep-alive: `{}`, or `{"id":…}`. */
-export const encodeWebSocketFrame = (id: string | undefined, carried?: Envelope): string =>
-  JSON.stringify({ id, type: carried?.type, message: carried?.message });
+/** One WebSocket text frame. `data`: as in SSE; without it, the frame is a keep-alive: `{}`, or `{"id":…}`. */
+export function encodeWebSocketFrame(id: string | undefined, data = '{}'): string {
+  if (id === undefined) return data;
+  const rest = data.slice(1);
+  return `{"id":${JSON.stringify(id)}${rest === '}' ? '' : ','}${rest}`;
+}
 
 /** Reads the SSE `data` field; undefined if it is no envelope. */
 export function decodeSseData(data: string): Envelope | undefined {
