@@ -6,8 +6,13 @@ const soak: ViteUserConfig = {
   ...base,
   test: {
     ...base.test,
-    // Not merged: these two only.
-    include: ['src/nest/chaos.spec.ts', 'src/streams.model.spec.ts'],
+    // Not merged: these only.
+    include: [
+      'src/nest/chaos.spec.ts',
+      'src/streams.model.spec.ts',
+      'src/redis/streams.model.spec.ts',
+      'src/redis/effects.spec.ts',
+    ],
     outputFile: { json: 'soak-results.json' },
     fileParallelism: false,
     env: {

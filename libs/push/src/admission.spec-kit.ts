@@ -34,9 +34,11 @@ class Accounts implements Authenticator {
   }
 
   #read(tokenId: string): Principal | undefined {
-    return this.isRevoked
-      ? undefined
-      : { userId: tokenId === 'foreign' ? 'x' : 'u', tokenId, organizationIds: new Set(this.organizations) };
+    if (this.isRevoked) return undefined;
+    // A token may say whose it is.
+    const [, owner] = /^of (\w+)$/.exec(tokenId) ?? [];
+    const userId = owner ?? (tokenId === 'foreign' ? 'x' : 'u');
+    return { userId, tokenId, organizationIds: new Set(this.organizations) };
   }
 }
 

@@ -1,7 +1,8 @@
 import { ChangeType } from '@crossfade/protocol/catalog';
 import { describe, expect, it } from 'vitest';
 import { make, request } from './admission.spec-kit.js';
-import { ScriptedTransport, settled } from './scripted.spec-kit.js';
+import { MemoryLeaseStore } from './memory/lease-store.js';
+import { envelopeOf, ScriptedTransport, settled } from './scripted.spec-kit.js';
 
 const membership = (change: ChangeType) =>
   ({
@@ -82,11 +83,9 @@ describe('admission', () => {
     const back = await connect({ cursor });
     await settled();
     const frames = back.transport?.frames ?? [];
-    expect(frames[0]).toMatchObject({
-      id: cursor,
-      envelope: { type: 'Connected', message: { resumed: 'resumed' } },
-    });
-    expect(frames.slice(1).map(({ envelope }) => (envelope?.message as { id: string }).id)).toEqual([
+    expect(frames[0]?.id).toBe(cursor);
+    expect(envelopeOf(frames[0])).toMatchObject({ type: 'Connected', message: { resumed: 'resumed' } });
+    expect(frames.slice(1).map((frame) => (envelopeOf(frame)?.message as { id: string }).id)).toEqual([
       '1',
       '3',
     ]);
@@ -110,16 +109,14 @@ describe('admission', () => {
     const just = await connect({ cursor });
     for (let turn = 0; turn < 40; turn += 1) await settled();
     expect(just.transport?.types).toHaveLength(501);
-    expect(just.transport?.frames[0]).toMatchObject({
-      id: cursor,
-      envelope: { message: { resumed: 'resumed' } },
-    });
+    expect(just.transport?.frames[0]?.id).toBe(cursor);
+    expect(envelopeOf(just.transport?.frames[0])?.message).toMatchObject({ resumed: 'resumed' });
     just.transport?.close();
     await miss(500, 501);
     const tooLate = await connect({ cursor });
     await settled();
     expect(tooLate.transport?.types).toEqual(['Connected', 'Resync']);
-    expect(tooLate.transport?.frames[1]?.envelope?.message).toMatchObject({
+    expect(envelopeOf(tooLate.transport?.frames[1])?.message).toMatchObject({
       reason: 'gap',
       criticals: 'complete',
     });
@@ -137,7 +134,7 @@ describe('admission', () => {
     for (let turn = 0; turn < 20; turn += 1) await settled();
     const back = await connect({ cursor });
     await settled();
-    expect(back.transport?.frames[0]?.envelope?.message).toMatchObject({ resumed: 'resumed' });
+    expect(envelopeOf(back.transport?.frames[0])?.message).toMatchObject({ resumed: 'resumed' });
   });
 
   it.each(['x', 'old\nid: 1', '', `aaaaaaaa.1-5`])(
@@ -149,7 +146,7 @@ describe('admission', () => {
       const head = (await connect()).transport;
       await settled();
       expect(new Set(transport?.frames.map(({ id }) => id))).toEqual(new Set([head?.frames[0]?.id]));
-      expect(transport?.frames[1]?.envelope?.message).toMatchObject({
+      expect(envelopeOf(transport?.frames[1])?.message).toMatchObject({
         reason: cursor.startsWith('aaaa') ? 'log_lost' : 'unknown_cursor',
         criticals: 'truncated',
       });
@@ -163,7 +160,7 @@ describe('admission', () => {
     await settled();
     expect(fresh.transport?.types).toEqual(['Connected']);
     expect(back.transport?.types).toEqual(['Connected', 'Resync']);
-    expect(back.transport?.frames[0]?.envelope?.message).toMatchObject({ resumed: 'gap' });
+    expect(envelopeOf(back.transport?.frames[0])?.message).toMatchObject({ resumed: 'gap' });
   });
 });
 
@@ -240,15 +237,15 @@ describe('a client that cannot read a large message', () => {
       for (let turn = 0; turn < 5; turn += 1) await settled();
       await publisher.publish(stackChanged);
       await settled();
-      const heard = led.transport?.frames.map(({ id, envelope }) => [id, envelope?.type]) ?? [];
+      const heard = led.transport?.frames.map((frame) => [frame.id, envelopeOf(frame)?.type]) ?? [];
       expect(heard.slice(0, 3)).toEqual([
         [large?.id, 'Connected'],
         [large?.id, 'Resync'],
         [after?.id, 'PlanOverage'],
       ]);
       expect(heard.at(-1)?.[1]).toBe('StackChanged');
-      expect(led.transport?.frames[0]?.envelope?.message).toMatchObject({ resumed: 'gap' });
-      expect(led.transport?.frames[1]?.envelope?.message).toMatchObject({
+      expect(envelopeOf(led.transport?.frames[0])?.message).toMatchObject({ resumed: 'gap' });
+      expect(envelopeOf(led.transport?.frames[1])?.message).toMatchObject({
         reason: 'too_large',
         criticals: what === 'critical' ? 'truncated' : 'complete',
       });
@@ -430,6 +427,62 @@ describe('leases', () => {
   });
 });
 
+describe('leases that a store shares with other replicas', () => {
+  it('are held by open streams and by those that are being opened, but not by those that move', async () => {
+    const { connect, admission, push, hub } = await make({ limit: 5 });
+    const first = await connect();
+    await connect();
+    const admitted = await admission.admit(request(), new AbortController().signal);
+    if (admitted.outcome !== 'admitted') throw new Error('should have been admitted');
+    const held = () => [...push.parts.leases.held()];
+    const owners = [{ owner: 'user:u', limit: 5 }];
+    const ids = [...[...hub.all()].map(({ id }) => id), admitted.lease.connectionId];
+    expect(held()).toEqual(ids.map((connection) => ({ connection, owners })));
+    if (first.opened?.outcome === 'opened') first.opened.connection.drain(0);
+    await admitted.lease.release();
+    expect(held().map(({ connection }) => connection)).toEqual([ids[1]]);
+  });
+
+  it('end a stream whose lease is lost, also one that is only being opened', async () => {
+    const { connect, admission, streams, leases, push, hub } = await make();
+    const { opened, transport } = await connect();
+    if (opened?.outcome !== 'opened') throw new Error('should have been opened');
+    const admitted = await admission.admit(request(), new AbortController().signal);
+    if (admitted.outcome !== 'admitted') throw new Error('should have been admitted');
+    push.parts.leases.lost(opened.connection.id, 'lease_lost');
+    push.parts.leases.lost(admitted.lease.connectionId, 'lease_lost');
+    expect(transport?.ended).toBe('lease_lost');
+    expect(await streams.open(admitted, new ScriptedTransport(), new AbortController().signal)).toMatchObject(
+      {
+        refusal: { reason: 'unavailable' },
+      },
+    );
+    expect([leases.count(), hub.indexed]).toEqual([0, 0]);
+  });
+
+  it('are taken over from another replica by a client that was refused for its limit, as often as it may open streams', async () => {
+    const leases = new MemoryLeaseStore();
+    const [one, two] = [
+      await make({ limit: 1, leases }),
+      await make({ limit: 1, leases, connectsPerMinute: 3 }),
+    ];
+    await one.connect();
+    const [replaces] = [...one.hub.all()].map(({ id }) => id);
+    expect((await two.connect()).admitted).toMatchObject({ refusal: { reason: 'limit' } });
+    expect((await two.connect({ replaces })).opened?.outcome).toBe('opened');
+    // Nobody has such a stream.
+    for (let times = 0; times < 3; times += 1) {
+      const { admitted } = await two.connect({ replaces: 'made up' });
+      expect(admitted).toMatchObject({ refusal: { reason: 'limit' } });
+    }
+    expect(two.accounts.asked).toBe(4);
+    expect((await two.connect({ replaces: 'made up' })).admitted).toMatchObject({
+      refusal: { reason: 'limit' },
+    });
+    expect(two.accounts.asked).toBe(4);
+  });
+});
+
 describe('rights that change while a stream is opened', () => {
   it('a token that was revoked meanwhile opens none', async () => {
     const { admission, streams, accounts, publisher, leases, hub } = await make();
@@ -574,55 +627,58 @@ describe('rights that change while a stream is open', () => {
     expect(transport?.types).toEqual(['Connected', 'UserMembershipChanged']);
   });
 
-  it('grants nothing and ends nothing if nobody confirms in time; the next reauthorization grants, and has the client fetch', async () => {
-    const { connect, accounts, publisher, reauthorization, clock, errors } = await make();
-    accounts.organizations.delete('o');
-    const { transport } = await connect();
-    accounts.organizations.add('o');
-    accounts.gate = new Promise(() => undefined);
-    await publisher.publish(membership(ChangeType.Added));
-    await publisher.publish(stackChanged);
-    await clock.advanceAsync(2000);
-    await settled();
-    expect(transport?.ended).toBeUndefined();
-    expect(errors).toHaveLength(1);
-    expect(transport?.types).toEqual(['Connected', 'UserMembershipChanged']);
-    accounts.gate = Promise.resolve();
-    await reauthorization.round();
-    await publisher.publish(stackChanged);
-    await settled();
-    await settled();
-    expect(transport?.types).toEqual(['Connected', 'UserMembershipChanged', 'Resync', 'StackChanged']);
-  });
+  it.each([ChangeType.Added, ChangeType.Removed])(
+    'ends its streams if nobody confirms in time, and the next ones begin before the change (%i)',
+    async (change) => {
+      const { connect, accounts, publisher, clock, errors, hub } = await make();
+      if (change === ChangeType.Added) accounts.organizations.delete('o');
+      const { transport } = await connect();
+      const other = await connect({ credential: 'foreign' });
+      await settled();
+      accounts.organizations.add('o');
+      accounts.gate = new Promise(() => undefined);
+      await publisher.publish(membership(change));
+      await publisher.publish(stackChanged);
+      await clock.advanceAsync(2000);
+      await settled();
+      expect([transport?.ended, transport?.types]).toEqual(['unconfirmed', ['Connected']]);
+      expect(errors).toHaveLength(1);
+      expect(other.transport?.ended).toBeUndefined();
+      expect(hub.size).toBe(1);
+      // Nobody is asked for a while, so the log does not wait once for each change.
+      accounts.gate = Promise.resolve();
+      const next = await connect({ cursor: transport?.frames[0]?.id });
+      await settled();
+      expect(next.transport?.types).toEqual(['Connected', 'UserMembershipChanged', 'StackChanged']);
+      await publisher.publish(membership(change));
+      await settled();
+      expect([next.transport?.ended, errors.length]).toEqual(['unconfirmed', 1]);
+    },
+  );
 
-  it.each([
-    ['by another message', ChangeType.Added],
-    ['by a reauthorization, after it has left again', ChangeType.Removed],
-  ])('has who joined fetch, too, when it turns out %s', async (_how, change) => {
-    const { connect, accounts, publisher, reauthorization, clock } = await make();
-    accounts.organizations.delete('o');
-    const { transport } = await connect();
-    accounts.organizations.add('o');
-    accounts.gate = new Promise(() => undefined);
-    await publisher.publish(membership(ChangeType.Added));
-    await publisher.publish(stackChanged);
-    await clock.advanceAsync(2000);
+  it('does not hear of its own change, and its position moves on', async () => {
+    const { connect, publisher, hub } = await make({ limit: 9 });
+    const own = await connect();
+    const [others, foreign] = [await connect({ credential: 't2' }), await connect({ credential: 'foreign' })];
+    const connection = own.transport === undefined ? '' : ([...hub.all()][0]?.id ?? '');
+    const publish = (owner: string) =>
+      publisher.send(publisher.prepare(stackChanged, { madeBy: { connection, owner } }));
+    await publish('user:u');
     await settled();
-    accounts.gate = Promise.resolve();
-    if (change === ChangeType.Removed) accounts.organizations.delete('o');
-    await clock.advanceAsync(10_000);
-    await publisher.publish(membership(change));
+    expect(own.transport?.types).toEqual(['Connected']);
+    for (const { transport } of [others, foreign])
+      expect(transport?.types).toEqual(['Connected', 'StackChanged']);
+    expect(hub.get(connection)?.position.cursor).toBe(others.transport?.frames[1]?.id);
+    // It is not the stream of the user who names it.
+    await publish('user:x');
     await settled();
-    if (change === ChangeType.Removed) await reauthorization.round();
+    expect(own.transport?.types).toEqual(['Connected', 'StackChanged']);
+    // Its next stream is another one.
+    own.transport?.close();
+    await publish('user:u');
+    const back = await connect({ cursor: own.transport?.frames[1]?.id });
     await settled();
-    expect(transport?.types.slice(1)).toEqual(
-      change === ChangeType.Added
-        ? ['UserMembershipChanged', 'Resync', 'UserMembershipChanged']
-        : ['UserMembershipChanged', 'UserMembershipChanged', 'Resync'],
-    );
-    await reauthorization.round();
-    await settled();
-    expect(transport?.types.filter((type) => type === 'Resync')).toHaveLength(1);
+    expect(back.transport?.types).toEqual(['Connected', 'StackChanged']);
   });
 
   it('a revoked token closes its streams and no others', async () => {
@@ -643,7 +699,7 @@ describe('rights that change while a stream is open', () => {
     accounts.isRevoked = true;
     await log.append({
       type: 'New',
-      message: {},
+      data: '{}',
       audience: [{ kind: 'user', id: 'u' }],
       delivery: 'critical',
       key: 'k',

@@ -144,9 +144,11 @@ export class Admission {
   async #refuseFromMemory({ credential, replaces, address }: ConnectRequest): Promise<Refused | undefined> {
     if (credential === undefined) return undefined;
     const { budgets, hub } = this.parts;
-    // A stream that takes over the lease of an open one needs none of its own.
-    const takesOver = replaces !== undefined && hub.get(replaces) !== undefined;
-    const refusal = takesOver ? undefined : budgets.refusalOf(credential);
+    // A stream that takes over the lease of an open one needs none of its own. If that one is not here, another replica may
+    // have it: only the lease store knows. Who makes one up is asked about as often as its owner may open streams.
+    const takesOver = replaces !== undefined;
+    const isHere = takesOver && hub.get(replaces) !== undefined;
+    const refusal = isHere ? undefined : budgets.refusalOf(credential, takesOver);
     if (refusal !== undefined) return this.#retryLater.again(refusal);
     const failedFor = await budgets.failuresOf(address);
     // A good credential has nothing to do with the bad ones from its address.

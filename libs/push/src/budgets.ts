@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Clock } from './clock.js';
 import { GoodCredentials } from './good-credentials.js';
+import type { Count, Limiter, MakeLimiter } from './limiter.js';
 import type { OwnerId } from './principal.js';
 import type { Refusal } from './refusal.js';
 
@@ -23,10 +23,10 @@ const WAIT_MS = 5000;
 /** Refusals that are remembered. The oldest is dropped first. */
 const REMEMBERED = 10_000;
 
-/** Keeps a crowd of new streams from reaching the database. Counts and remembers in this process. */
+/** Keeps a crowd of new streams from reaching the database. Counts where `limiter` does, and remembers in this process. */
 export class Budgets {
-  readonly #connects: RateLimiterMemory;
-  readonly #failures: RateLimiterMemory;
+  readonly #connects: Limiter;
+  readonly #failures: Limiter;
   /** These are asked about, whatever else is sent from their address. */
   readonly good: GoodCredentials;
   readonly #queue: ReturnType<typeof pLimit>;
@@ -34,11 +34,12 @@ export class Budgets {
   readonly #refused = new Map<string, { refusal: Refusal; until: number; owner: OwnerId | undefined }>();
 
   constructor(
-    private readonly limits: BudgetLimits,
+    private readonly limits: BudgetLimits & { readonly limiter: MakeLimiter },
     private readonly clock: Clock,
   ) {
-    this.#connects = new RateLimiterMemory({ points: limits.connectsPerMinute, duration: MINUTE_SECONDS });
-    this.#failures = new RateLimiterMemory({ points: limits.failuresPerMinute, duration: MINUTE_SECONDS });
+    const { limiter, connectsPerMinute, failuresPerMinute } = limits;
+    this.#connects = limiter('connects', connectsPerMinute, MINUTE_SECONDS);
+    this.#failures = limiter('failures', failuresPerMinute, MINUTE_SECONDS);
     this.good = new GoodCredentials(clock);
     this.#queue = pLimit(limits.admissionsAtOnce);
   }
@@ -52,28 +53,28 @@ export class Budgets {
 
   /** Counts a new stream of this owner. Returns the milliseconds to wait if it opened too many; undefined: go on. */
   async countConnect(owner: OwnerId): Promise<number | undefined> {
-    return consume(this.#connects, owner);
+    return waitOf(await this.#connects.count(owner));
   }
 
   /** Counts a bad credential from this address. */
   async countFailure(address: string): Promise<void> {
-    await consume(this.#failures, address);
+    await this.#failures.count(address);
   }
 
   /** Milliseconds to wait for an address that has sent too many bad credentials; undefined: it may try. */
   async failuresOf(address: string): Promise<number | undefined> {
-    const state = await this.#failures.get(address);
-    return state !== null && state.consumedPoints >= this.limits.failuresPerMinute
-      ? withinMinute(state)
-      : undefined;
+    return waitOf(await this.#failures.look(address));
   }
 
-  /** A refusal of this credential that still holds, with what is left of its time. */
-  refusalOf(credential: string): Refusal | undefined {
+  /**
+   * A refusal of this credential that still holds, with what is left of its time. `takesOver`: it asks to take a lease over,
+   * so no refusal for want of one holds.
+   */
+  refusalOf(credential: string, takesOver = false): Refusal | undefined {
     if (this.#refused.size === 0) return undefined;
     const key = hash(credential);
     const remembered = this.#refused.get(key);
-    if (remembered === undefined) return undefined;
+    if (remembered === undefined || (takesOver && remembered.owner !== undefined)) return undefined;
     const retryAfterMs = remembered.until - this.clock.elapsed();
     if (retryAfterMs > 0) return { ...remembered.refusal, retryAfterMs };
     this.#refused.delete(key);
@@ -98,22 +99,7 @@ export class Budgets {
   }
 }
 
-async function consume(limiter: RateLimiterMemory, key: string): Promise<number | undefined> {
-  try {
-    await limiter.consume(key);
-    return undefined;
-  } catch (refused) {
-    if (refused instanceof RateLimiterRes) return withinMinute(refused);
-    throw refused;
-  }
-}
-
-/**
- * The limiter ends a minute on time, but computes what is left of it from the wall clock: when that steps back, the rest is
- * too long.
- */
-const withinMinute = ({ msBeforeNext }: RateLimiterRes): number =>
-  Math.min(Math.max(msBeforeNext, 0), MINUTE_SECONDS * 1000);
+const waitOf = ({ fits, msBeforeNext }: Count): number | undefined => (fits ? undefined : msBeforeNext);
 
 /** Tokens are not kept in memory, not even refused ones. */
 const hash = (credential: string): string => createHash('sha256').update(credential).digest('base64url');

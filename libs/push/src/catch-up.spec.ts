@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LIVE, fallBehind, readCriticals, readOn, type History, type Reading } from './catch-up.js';
 import type { LoggedFrame } from './frame.js';
-import { at, logged } from './scripted.spec-kit.js';
+import { at, envelopeOf, logged } from './scripted.spec-kit.js';
 import { WriteQueue } from './write-queue.js';
 
 const ids = (frames: readonly { id: string | undefined }[]) => frames.map(({ id }) => id);
@@ -15,6 +15,7 @@ function source(frames: readonly LoggedFrame[], head: number, floor = 0, critica
     window: {
       covers: (offset) => offset >= BigInt(floor),
       coversCriticals: (offset) => offset >= BigInt(criticalFloor),
+      hasAllCriticals: (offset) => offset >= BigInt(criticalFloor),
       criticalFloor: () => at(criticalFloor),
       *after(offset, _audiences, only) {
         yield* frames.filter(
@@ -134,7 +135,7 @@ describe('a stream that fell behind', () => {
     // A stream that breaks here comes back with 5, and misses neither the rest nor that it has a gap.
     expect(behind.queue.position).toEqual(at(5));
     expect(behind.readOn(window, all)).toBe('more');
-    expect(behind.queue.take().map(({ id, envelope }) => [id, envelope?.type])).toEqual([
+    expect(behind.queue.take().map((frame) => [frame.id, envelopeOf(frame)?.type])).toEqual([
       ['6', 'Changed'],
       ['7', undefined],
     ]);

@@ -27,7 +27,7 @@ export const LIVE: Reading = { name: 'live' };
 
 /** Where a stream reads that is not live: the window, up to the last record that was handed over. */
 export interface History {
-  readonly window: Pick<Window, 'covers' | 'coversCriticals' | 'criticalFloor' | 'after'>;
+  readonly window: Pick<Window, 'covers' | 'coversCriticals' | 'hasAllCriticals' | 'criticalFloor' | 'after'>;
   readonly head: Position;
 }
 
@@ -49,9 +49,10 @@ export function readCriticals(
   { window, head }: History,
   audiences: readonly AudienceKey[],
 ): { readonly reading: Reading; readonly isComplete: boolean } {
-  const isComplete = window.coversCriticals(queue.position.offset, audiences);
+  const { offset } = queue.position;
+  const isComplete = window.hasAllCriticals(offset, audiences);
   queue.clear();
-  if (!isComplete) queue.moveTo(window.criticalFloor(audiences));
+  if (!window.coversCriticals(offset, audiences)) queue.moveTo(window.criticalFloor(audiences));
   return { reading: { name: 'resyncing', read: queue.position, until: head }, isComplete };
 }
 

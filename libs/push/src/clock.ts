@@ -8,6 +8,10 @@ export interface Clock {
   after(milliseconds: number, call: () => void): () => void;
 }
 
+/** Resolves after so many milliseconds. */
+export const pause = (clock: Clock, milliseconds: number): Promise<void> =>
+  new Promise((resolve) => void clock.after(milliseconds, resolve));
+
 /** A moment of `Clock.elapsed` in tenths of a second: a small integer for years, which costs a stream nothing. */
 export type Tenths = number;
 

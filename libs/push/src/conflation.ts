@@ -15,7 +15,8 @@ export class Conflation<Item> {
   /** `pass`: the item goes out now. `waiting`: at the end of its interval. `merged`: as part of an item that waits. */
   add(key: string, item: Item, now: number): 'pass' | 'waiting' | 'merged' {
     const open = this.#open.get(key);
-    if (open === undefined) {
+    if (open === undefined || (open.waiting === undefined && open.until <= now)) {
+      this.#open.delete(key);
       this.#open.set(key, { until: now + this.intervalMs, waiting: undefined });
       return 'pass';
     }

@@ -4,10 +4,11 @@ import { Connection } from './connection.js';
 import { PositionFrame, type LoggedFrame } from './frame.js';
 import { PushMetrics } from './metrics.js';
 import {
-  ScriptedTransport,
   at,
   connectionParts,
+  envelopeOf,
   logged,
+  ScriptedTransport,
   settled,
   testEnvironment,
 } from './scripted.spec-kit.js';
@@ -55,7 +56,7 @@ describe('a connection', () => {
     expect(transport.written).toEqual([]);
     await settled();
     expect(transport.written.map((written) => written.map(({ id }) => id))).toEqual([['1', '2']]);
-    expect(connection.position).toBe('2');
+    expect(connection.position.cursor).toBe('2');
   });
 
   it('writes nothing while the socket takes no bytes, and goes on when it does', async () => {
@@ -64,7 +65,7 @@ describe('a connection', () => {
     publish(frame(1));
     await settled();
     expect(transport.written).toEqual([]);
-    expect(connection.position).toBe('0');
+    expect(connection.position.cursor).toBe('0');
     transport.drain();
     expect(transport.types).toEqual(['T1']);
   });
@@ -98,12 +99,12 @@ describe('a connection', () => {
     publish(logged(1, { type: 'Critical', delivery: 'critical' }), ...frames(2, 200));
     transport.drain();
     for (let turn = 0; turn < 10; turn += 1) await settled();
-    expect(transport.written.flat().map(({ id, envelope }) => [id, envelope?.type])).toEqual([
+    expect(transport.written.flat().map((frame) => [frame.id, envelopeOf(frame)?.type])).toEqual([
       ['0', 'Resync'],
       ['1', 'Critical'],
       ['200', undefined],
     ]);
-    expect(transport.frames[0]?.envelope?.message).toMatchObject({
+    expect(envelopeOf(transport.frames[0])?.message).toMatchObject({
       reason: 'lagging',
       criticals: 'complete',
     });
@@ -121,10 +122,8 @@ describe('a connection', () => {
     transport.drain();
     for (let turn = 0; turn < 60; turn += 1) await settled();
     const [resync, ...rest] = transport.frames;
-    expect(resync).toMatchObject({
-      id: '50',
-      envelope: { message: { reason: 'lagging', criticals: 'truncated' } },
-    });
+    expect(resync?.id).toBe('50');
+    expect(envelopeOf(resync)?.message).toMatchObject({ reason: 'lagging', criticals: 'truncated' });
     expect(rest.map(({ id }) => id)).toEqual(frames(51, 150).map(({ cursor }) => cursor));
   });
 
@@ -136,15 +135,15 @@ describe('a connection', () => {
     for (let turn = 0; turn < 10; turn += 1) await settled();
     expect([transport.types, transport.ended, ended]).toEqual([[], 'stale', ['closed', 'released']]);
     // Its next stream begins where this one was.
-    expect(connection.position).toBe('0');
+    expect(connection.position.cursor).toBe('0');
   });
 
   it.each([
     ['has missed a membership', (connection: Connection) => connection.confirm(1, true)],
     [
-      'may have missed one, and somebody can say at last',
+      'has passed by what is for an organization that it has after all',
       (connection: Connection) => {
-        connection.refetchWhenConfirmed();
+        connection.refetchIfStillIn('o');
         connection.confirm(1);
       },
     ],
@@ -160,7 +159,7 @@ describe('a connection', () => {
       expect([transport.types, transport.ended]).toEqual(
         knowsResync ? [expect.arrayContaining(['T1', 'Resync']), undefined] : [['T1', 'T2'], 'stale'],
       );
-      expect(connection.position).toBe('2');
+      expect(connection.position.cursor).toBe('2');
     }
   });
 
@@ -182,7 +181,7 @@ describe('a connection', () => {
 
   it('hands the socket a bounded piece at a time', async () => {
     const { transport, publish } = open(64);
-    publish(...Array.from({ length: 9 }, (_, index) => logged(index + 1, { message: 'x'.repeat(30_000) })));
+    publish(...Array.from({ length: 9 }, (_, index) => logged(index + 1, { data: 'x'.repeat(30_000) })));
     await settled();
     expect(Math.max(...transport.written.map((written) => written.length))).toBe(3);
     expect(transport.frames).toHaveLength(9);
@@ -194,7 +193,7 @@ describe('a connection', () => {
     await settled();
     connection.resync('gap');
     await settled();
-    expect(transport.frames.map(({ id, envelope }) => [id, envelope?.type])).toEqual([
+    expect(transport.frames.map((frame) => [frame.id, envelopeOf(frame)?.type])).toEqual([
       ['2', 'T2'],
       ['2', 'Resync'],
     ]);
@@ -270,7 +269,7 @@ describe('a connection', () => {
   it('sends a keep-alive with the head, but not while anything waits', async () => {
     const { connection, transport, publish } = open();
     connection.keepAlive(new PositionFrame(at(7)));
-    expect(connection.position).toBe('7');
+    expect(connection.position.cursor).toBe('7');
     transport.writable = false;
     publish(frame(8));
     connection.keepAlive(new PositionFrame(at(9)));
@@ -289,7 +288,7 @@ describe('a connection', () => {
     transport.writable = true;
     connection.keepAlive(new PositionFrame(at(3)));
     expect(transport.keepAlives).toEqual([undefined]);
-    expect(connection.position).toBe('0');
+    expect(connection.position.cursor).toBe('0');
   });
 
   it('measures each record that waited for the socket once, when the socket takes it', async () => {
@@ -298,8 +297,8 @@ describe('a connection', () => {
     await settled();
     expect(waited).toEqual([]);
     transport.writable = false;
-    const large = { text: 'x'.repeat(70_000) };
-    publish(...[2, 3].map((offset) => logged(offset, { appendedAt: offset, message: large })));
+    const data = 'x'.repeat(70_000);
+    publish(...[2, 3].map((offset) => logged(offset, { appendedAt: offset, data })));
     await settled();
     // One write, and it is full again.
     transport.write = (frames) => {

@@ -3,14 +3,15 @@ import { audiencesOf } from './audience.js';
 import { enqueueOrFlush, WRITE_CHARACTERS } from './backpressure.js';
 import { fallBehind, LIVE, readCriticals, readOn, type History, type Reading } from './catch-up.js';
 import type { Tenths } from './clock.js';
-import type { ConnectRequest } from './connect-request.js';
+import type { ConnectionInit } from './connection-init.js';
 import { isHere, isOpen, next, type ConnectionEvent, type ConnectionState } from './connection-state.js';
 import { CLOSE_TIMEOUT_MS } from './deadline.js';
 import type { Environment } from './environment.js';
 import { KeepAliveFrame, LoggedFrame, type Frame, type PositionFrame } from './frame.js';
 import type { ConnectionId } from './lease.js';
-import type { Cursor, Position } from './log.js';
+import type { Position } from './log.js';
 import type { EndReason, StreamTally } from './metrics.js';
+import { isOwnChange } from './own-change.js';
 import type { Principal } from './principal.js';
 import type { ResyncReason } from './resume.js';
 import { resyncMessage } from './resync.js';
@@ -19,6 +20,7 @@ import type { Transport, TransportEvents } from './transport.js';
 import { WriteQueue, type QueueLimits } from './write-queue.js';
 
 const keepAliveFrame = new KeepAliveFrame();
+const NOWHERE: readonly string[] = [];
 
 /** What all connections share. */
 export interface ConnectionParts {
@@ -34,20 +36,6 @@ export interface ConnectionParts {
   readonly onClose: (connection: Connection) => void;
 }
 
-export interface ConnectionInit extends Pick<ConnectRequest, 'client' | 'types' | 'knowsResync'> {
-  readonly id: ConnectionId;
-  readonly principal: Principal;
-  readonly transport: Transport;
-  /** Where it begins. */
-  readonly position: Position;
-  /** `behind`: what came after its position is in the window. */
-  readonly begins: 'live' | 'behind';
-  /** Where what it does is counted. */
-  readonly tally: StreamTally;
-  /** When its rights were last known. */
-  readonly confirmedAt: Tenths;
-}
-
 /** One open stream of one principal, SSE or WebSocket. There are very many, so each holds little. */
 export class Connection implements TransportEvents {
   readonly id: ConnectionId;
@@ -61,8 +49,7 @@ export class Connection implements TransportEvents {
   revision = 0;
   /** When its rights were last known. */
   confirmedAt: Tenths;
-  /** It may have joined an organization meanwhile, whose messages it did not get. */
-  #refetchesWhenConfirmed = false;
+  #left = NOWHERE;
   readonly #parts: ConnectionParts;
   /** The principal, but for what changes. */
   readonly #identity: Omit<Principal, 'organizationIds'>;
@@ -97,9 +84,9 @@ export class Connection implements TransportEvents {
     return { ...this.#identity, organizationIds: this.organizationIds };
   }
 
-  /** The cursor that the stream was last handed. */
-  get position(): Cursor {
-    return this.#queue.position.cursor;
+  /** What the stream was last handed. */
+  get position(): Position {
+    return this.#queue.position;
   }
 
   /** Whether it is delivered to at once, or reads on from the window. */
@@ -112,9 +99,14 @@ export class Connection implements TransportEvents {
     return this.#queue.size;
   }
 
-  /** Its memberships may have grown, and nobody could say: once they are confirmed, its client refetches. */
-  refetchWhenConfirmed(): void {
-    this.#refetchesWhenConfirmed = true;
+  /** Whether it has not released its lease: a draining one has. */
+  get hasLease(): boolean {
+    return this.#hasLease;
+  }
+
+  /** It has passed by what is for this organization. If it turns out to have it after all, its client refetches. */
+  refetchIfStillIn(organizationId: string): void {
+    this.#left = [...this.#left, organizationId];
   }
 
   /**
@@ -124,13 +116,16 @@ export class Connection implements TransportEvents {
   confirm(at: Tenths, hasMissed = false): void {
     if (this.#state === 'suspended') return;
     this.confirmedAt = at;
-    if (hasMissed || this.#refetchesWhenConfirmed) this.#resyncOrClose('gap');
-    this.#refetchesWhenConfirmed = false;
+    const isBack = this.#left.some((id) => this.organizationIds.has(id));
+    // Critical messages may have been among what it did not get then.
+    if (hasMissed || isBack) this.resyncOrClose('gap', !isBack);
+    this.#left = NOWHERE;
   }
 
   /** Delivers a logged message. What arrives in one turn of the event loop goes out in one write. */
   deliver(frame: LoggedFrame): void {
-    if (!isOpen(this.#state) || !this.wants(frame)) return;
+    if (!isOpen(this.#state)) return;
+    if (!this.wants(frame)) return this.isLive ? this.#queue.passOver(frame.position) : undefined;
     if (this.isLive && enqueueOrFlush(this.#queue, frame, this) === 'full') {
       this.#tally.fellBehind += 1;
       this.#reading = fallBehind(this.#queue);
@@ -146,25 +141,25 @@ export class Connection implements TransportEvents {
     this.#scheduleFlush();
   }
 
-  /** In the middle of the stream: something was missed that cannot be replayed. */
-  #resyncOrClose(reason: ResyncReason): void {
+  /** In the middle of the stream: something was missed that cannot be replayed. `mayBeComplete`: as `resync`. */
+  resyncOrClose(reason: ResyncReason, mayBeComplete = true): void {
     if (!isOpen(this.#state)) return;
-    if (this.#knowsResync) return this.resync(reason);
+    if (this.#knowsResync) return this.resync(reason, mayBeComplete);
     this.#tally.resyncs[reason] += 1;
     this.close('stale');
   }
 
   /**
    * Tells the client to refetch: the window no longer holds what it missed after its position, but for critical messages,
-   * which still come. `isKnown`: whether the position is what the client had. If not, nobody can say that they are all.
+   * which still come. `mayBeComplete`: false if nobody can say that those are all, whatever the window holds.
    */
-  resync(reason: ResyncReason, isKnown = true): void {
+  resync(reason: ResyncReason, mayBeComplete = true): void {
     if (!isOpen(this.#state)) return;
     this.#tally.resyncs[reason] += 1;
     const { history, environment } = this.#parts;
     const { reading, isComplete } = readCriticals(this.#queue, history, audiencesOf(this.principal));
     this.#reading = reading;
-    this.control(resyncMessage(reason, isComplete && isKnown, environment.random));
+    this.control(resyncMessage(reason, isComplete && mayBeComplete, environment.random));
   }
 
   /** Writes a keep-alive, if nothing waits. `head`, the log's, moves a live stream on. */
@@ -180,7 +175,7 @@ export class Connection implements TransportEvents {
     if (!isOpen(this.#state) || this.#reading.name === 'live' || !this.#queue.isEmpty) return false;
     const audiences = audiencesOf(this.principal);
     const reading = readOn(this.#reading, this.#queue, this.#parts.history, audiences, this);
-    if (reading === 'gap') this.#resyncOrClose('lagging');
+    if (reading === 'gap') this.resyncOrClose('lagging');
     else this.#reading = reading;
     if (reading === LIVE) this.#tally.caughtUp += 1;
     this.#write();
@@ -233,9 +228,9 @@ export class Connection implements TransportEvents {
     return state !== undefined;
   }
 
-  /** Whether its client asked for messages of this type. */
+  /** Whether its client asked for messages of this type, and did not make the change itself. */
   wants({ record }: LoggedFrame): boolean {
-    return this.#types?.has(record.type) ?? true;
+    return (this.#types?.has(record.type) ?? true) && !isOwnChange(record, this);
   }
 
   #scheduleFlush(): void {

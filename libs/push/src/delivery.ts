@@ -1,8 +1,9 @@
 import type { Effects } from './effects.js';
 import type { Environment } from './environment.js';
 import { LoggedFrame } from './frame.js';
+import type { HoleRecovery } from './hole-recovery.js';
 import type { Hub } from './hub.js';
-import type { LogRecord, MessageLog, Position } from './log.js';
+import type { Hole, LogRecord, MessageLog, Offset, Position } from './log.js';
 import { Loop } from './loop.js';
 import { Window, type WindowLimits } from './window.js';
 
@@ -24,6 +25,8 @@ export class Delivery {
   #window: Window | undefined;
   #head: Position | undefined;
   #sincePause = 0;
+  /** Those who wait until a record is handed over. */
+  #reaching: { readonly offset: Offset; readonly resolve: () => void }[] = [];
   /** Drops critical records that are too old. */
   readonly expiry: Loop;
 
@@ -31,6 +34,7 @@ export class Delivery {
     private readonly log: MessageLog,
     private readonly hub: Hub,
     private readonly effects: Effects,
+    private readonly holeRecovery: HoleRecovery,
     private readonly limits: DeliveryLimits,
     private readonly environment: Environment,
   ) {
@@ -47,7 +51,7 @@ export class Delivery {
     this.#window = Window.of(this.limits.window, start);
     this.window.expire(this.environment.clock.now());
     this.expiry.start();
-    this.log.follow((record) => this.#read(record));
+    this.log.follow({ record: (record) => this.#read(record), hole: (hole) => this.#skip(hole) });
   }
 
   stop(): void {
@@ -58,6 +62,18 @@ export class Delivery {
   get head(): Position {
     if (this.#head === undefined) throw new Error('delivery has not started: call start() first');
     return this.#head;
+  }
+
+  /** Resolves once the records up to an offset were handed over, or that time is over. */
+  reach(offset: Offset, milliseconds: number): Promise<void> {
+    if (this.head.offset >= offset) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#reaching.push({ offset, resolve });
+      this.environment.clock.after(milliseconds, () => {
+        this.#reaching = this.#reaching.filter((one) => one.resolve !== resolve);
+        resolve();
+      });
+    });
   }
 
   /** Also holds a record whose effect is being applied, so that a stream that registers meanwhile hears of it. */
@@ -81,6 +97,13 @@ export class Delivery {
     if (pause !== undefined) await pause;
   }
 
+  async #skip(hole: Hole): Promise<void> {
+    await this.holeRecovery.recover(hole, () => {
+      this.window.skip(hole);
+      this.#moveTo(hole.position);
+    });
+  }
+
   #remember(record: LogRecord): LoggedFrame {
     const frame = new LoggedFrame(record);
     this.window.push(frame);
@@ -88,9 +111,17 @@ export class Delivery {
   }
 
   #handOver(frame: LoggedFrame): void {
-    this.#head = frame.position;
+    this.#moveTo(frame.position);
     for (const connection of this.hub.of(frame.audience)) connection.deliver(frame);
     this.environment.metrics.handedOver(frame.record.appendedAt);
+  }
+
+  #moveTo(position: Position): void {
+    this.#head = position;
+    if (this.#reaching.length === 0) return;
+    const isReached = (one: { readonly offset: Offset }): boolean => one.offset <= position.offset;
+    for (const { resolve } of this.#reaching.filter(isReached)) resolve();
+    this.#reaching = this.#reaching.filter((one) => !isReached(one));
   }
 
   /** No socket writes before this turn ends, so a burst would fill the queues of clients that are not slow at all. */

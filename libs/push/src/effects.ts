@@ -1,22 +1,14 @@
-import { effect as effectSchema, user, type Effect } from '@crossfade/protocol';
+import { effect as effectSchema, user, type CloseReason, type Effect } from '@crossfade/protocol';
 import { isAmong } from './audience.js';
 import { tenthsOf } from './clock.js';
 import type { Connection } from './connection.js';
-import { withDeadline } from './deadline.js';
 import type { Environment } from './environment.js';
 import type { Hub } from './hub.js';
 import type { LogRecord, Position } from './log.js';
+import { Patience } from './patience.js';
 import type { Principal, Reauthorize } from './principal.js';
 import { revoke, revokeToken } from './revocation.js';
 import type { Window } from './window.js';
-
-/** How long a membership waits for the authenticator. Everything behind it in the log waits as well. */
-const CONFIRM_MS = 2000;
-/**
- * After the authenticator did not answer, no membership waits for so long. Otherwise each of them would hold the log up,
- * one after the other.
- */
-const PAUSE_MS = 10_000;
 
 /** What a record changes about connections. `unknown`: a newer replica stamped it. */
 type ReadEffect = Effect | { readonly kind: 'unknown' };
@@ -52,15 +44,16 @@ export function isCurrent(principal: Principal, { offset }: Position, window: Wi
 
 /** Applies what records change about open connections: who joins, who leaves, who is revoked. */
 export class Effects {
-  /** When the authenticator last did not answer. */
-  #unansweredAt = -Infinity;
+  readonly #patience: Patience;
 
   constructor(
     private readonly hub: Hub,
     /** Undefined: nobody can be asked, and a membership is what its record says. */
     private readonly reauthorize: Reauthorize | undefined,
     private readonly environment: Environment,
-  ) {}
+  ) {
+    this.#patience = new Patience(environment.clock, 'the authenticator');
+  }
 
   /** Applies a record's effect. If it returns a promise, the record must not be handed over before that resolves. */
   apply(record: LogRecord): void | Promise<void> {
@@ -84,27 +77,35 @@ export class Effects {
   }: Extract<Effect, { kind: 'membership' }>): void | Promise<void> {
     const connections = [...this.hub.of([user(user_id)])];
     for (const connection of connections) connection.revision += 1;
-    if (change === 'removed') {
-      for (const connection of connections) this.hub.leave(connection, organization_id);
-      return;
-    }
+    // At once, whatever the authenticator says. Replicas may append two changes in another order than they were made in.
+    if (change === 'removed') this.#leave(connections, organization_id);
     if (connections.length === 0) return;
     if (this.reauthorize !== undefined) return this.#confirmMembership(connections, this.reauthorize);
-    for (const connection of connections) this.hub.join(connection, organization_id);
+    if (change !== 'removed')
+      for (const connection of connections) this.hub.join(connection, organization_id);
+  }
+
+  /**
+   * Those that read on in the window do so while the log waits for the authenticator: they pass by what is for this
+   * organization, and it may say that they belong to it after all.
+   */
+  #leave(connections: readonly Connection[], organizationId: string): void {
+    for (const connection of connections) {
+      const isMember = connection.organizationIds.has(organizationId);
+      this.hub.leave(connection, organizationId);
+      if (isMember && !connection.isLive) connection.refetchIfStillIn(organizationId);
+    }
   }
 
   async #confirmMembership(connections: readonly Connection[], reauthorize: Reauthorize): Promise<void> {
-    const isPaused = this.environment.clock.elapsed() - this.#unansweredAt < PAUSE_MS;
     try {
-      if (!isPaused) return await this.#confirm(connections, reauthorize);
+      if (!this.#patience.isOver) return await this.#confirm(connections, reauthorize);
     } catch (error) {
-      this.environment.onError(error, 'confirming a membership; the next reauthorization grants it');
+      this.environment.onError(error, 'confirming a membership; the streams concerned must come back');
     }
-    // Nothing is granted, so nobody hears what is not for them. Once it is granted, their clients refetch.
-    for (const connection of connections) connection.refetchWhenConfirmed();
+    sendBack(connections, 'unconfirmed');
   }
 
-  /** Connections that nobody can be asked about must come back, so that the authenticator is asked anew. */
   async #applyUnknown(connections: readonly Connection[]): Promise<void> {
     if (connections.length === 0) return;
     for (const connection of connections) connection.revision += 1;
@@ -116,10 +117,7 @@ export class Effects {
         'asking about an unknown effect; the connections concerned must come back',
       );
     }
-    for (const connection of connections) {
-      connection.suspend();
-      connection.close('internal_error');
-    }
+    sendBack(connections, 'internal_error');
   }
 
   /**
@@ -127,20 +125,25 @@ export class Effects {
    * @throws what the authenticator throws, and DeadlineError
    */
   async #confirm(connections: readonly Connection[], reauthorize: Reauthorize): Promise<void> {
-    const { clock } = this.environment;
-    const askedAt = tenthsOf(clock);
-    try {
-      const asked = reauthorize(connections.map((connection) => connection.principal));
-      const principals = await withDeadline(clock, CONFIRM_MS, 'the authenticator', asked);
-      connections.forEach((connection, index) => {
-        const principal = principals[index];
-        if (principal === undefined) return revoke(connection);
-        this.hub.grant(connection, principal.organizationIds);
-        connection.confirm(askedAt);
-      });
-    } catch (error) {
-      this.#unansweredAt = clock.elapsed();
-      throw error;
-    }
+    const askedAt = tenthsOf(this.environment.clock);
+    const asked = connections.map((connection) => connection.principal);
+    const principals = await this.#patience.wait(() => reauthorize(asked));
+    connections.forEach((connection, index) => {
+      const principal = principals[index];
+      if (principal === undefined) return revoke(connection);
+      this.hub.grant(connection, principal.organizationIds);
+      connection.confirm(askedAt);
+    });
+  }
+}
+
+/**
+ * Ends streams that nobody can be asked about. Their next ones begin before this record, so that they miss nothing of an
+ * organization that the authenticator then says they have.
+ */
+function sendBack(connections: readonly Connection[], reason: CloseReason): void {
+  for (const connection of connections) {
+    connection.suspend();
+    connection.close(reason);
   }
 }

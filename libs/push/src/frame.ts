@@ -1,4 +1,4 @@
-import { encodeSseData, type Audience, type ControlMessage, type Envelope } from '@crossfade/protocol';
+import { encodeSseData, type Audience, type ControlMessage } from '@crossfade/protocol';
 import type { Cursor, LogRecord, Offset, Position } from './log.js';
 import { hashKey } from './merge.js';
 
@@ -13,40 +13,44 @@ export type EncodingName = 'sse' | 'sse-chunks' | 'websocket';
  * its bytes.
  */
 export abstract class Frame {
-  #data: string | undefined;
   /** Its bytes, once somebody has needed them. */
   readonly encoded: { [Name in EncodingName]?: Buffer } = {};
 
-  /** A keep-alive has no envelope. */
   protected constructor(
     readonly id: Cursor | undefined,
-    readonly envelope: Envelope | undefined,
+    /** The envelope as JSON; undefined: it is a keep-alive. */
+    readonly data: string | undefined,
   ) {}
-
-  /** The envelope as JSON; undefined: there is none. */
-  get data(): string | undefined {
-    return (this.#data ??= this.envelope === undefined ? undefined : encodeSseData(this.envelope));
-  }
 }
 
 /** A logged message. */
 export class LoggedFrame extends Frame {
   declare readonly id: Cursor;
-  declare readonly envelope: Envelope;
+  declare readonly data: string;
   /** An object of its own: a stream that kept the frame for it would keep the message in memory. */
   readonly position: Position;
   /** How much of a window's capacity it takes. */
   readonly weight: number;
-  /** Characters. */
-  readonly size: number;
-  readonly keyHash: number;
+  #keyHash: number | undefined;
 
   constructor(readonly record: LogRecord) {
-    super(record.cursor, { type: record.type, message: record.message });
+    super(record.id ?? record.cursor, record.data);
     this.position = { cursor: record.cursor, offset: record.offset };
-    this.size = this.data?.length ?? 0;
-    this.keyHash = hashKey(record.key);
     this.weight = 1 + Math.floor(this.size / UNIT);
+  }
+
+  /** Characters. */
+  get size(): number {
+    return this.data.length;
+  }
+
+  get key(): string {
+    return this.record.key ?? this.data;
+  }
+
+  /** Of the key. It is computed once somebody needs it: most replicas have nobody for most records. */
+  get keyHash(): number {
+    return (this.#keyHash ??= hashKey(this.key));
   }
 
   get cursor(): Cursor {
@@ -64,8 +68,13 @@ export class LoggedFrame extends Frame {
 
 /** A message about one stream; `position` is that stream's. */
 export class ControlFrame extends Frame {
-  constructor(position: Cursor, { type, message }: ControlMessage) {
-    super(position, { type, message });
+  declare readonly data: string;
+
+  constructor(
+    position: Cursor,
+    readonly message: ControlMessage,
+  ) {
+    super(position, encodeSseData(message));
   }
 }
 

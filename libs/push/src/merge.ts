@@ -2,8 +2,9 @@ import type { LogRecord } from './log.js';
 
 /** What is compared of a frame. */
 interface Mergeable {
+  readonly key: string;
   readonly keyHash: number;
-  readonly record: Pick<LogRecord, 'delivery' | 'key'>;
+  readonly record: Pick<LogRecord, 'delivery'>;
 }
 
 /**
@@ -16,7 +17,7 @@ export function canMerge(earlier: Mergeable, later: Mergeable): boolean {
     earlier.keyHash === later.keyHash &&
     earlier.record.delivery === 'invalidation' &&
     later.record.delivery === 'invalidation' &&
-    earlier.record.key === later.record.key
+    earlier.key === later.key
   );
 }
 

@@ -61,3 +61,19 @@ it('measures from publishing to the end of the turn in which sockets are written
   ]);
   await stop();
 });
+
+it('counts what a lease store tells of', async () => {
+  const { metrics, points, stop } = await make();
+  metrics.leases.lapses += 1;
+  metrics.leases.reacquired.kept += 2;
+  metrics.leases.reacquired.lost += 3;
+  metrics.leases.unreleased = 4;
+  expect(await points('crossfade.push.leases.lapses')).toEqual([{ attributes: {}, value: 1 }]);
+  expect(await points('crossfade.push.leases.reacquisitions')).toEqual([
+    { attributes: { outcome: 'kept' }, value: 2 },
+    { attributes: { outcome: 'lost' }, value: 3 },
+    { attributes: { outcome: 'replaced' }, value: 0 },
+  ]);
+  expect(await points('crossfade.push.leases.unreleased')).toEqual([{ attributes: {}, value: 4 }]);
+  await stop();
+});

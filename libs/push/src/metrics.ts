@@ -1,5 +1,6 @@
 import { createNoopMeter, type BatchObservableResult, type Histogram, type Meter } from '@opentelemetry/api';
 import { closeTable, control, refusalTable, type CloseReason, type RefusalReason } from '@crossfade/protocol';
+import type { HoleKind, Lag } from './log.js';
 import type { Loop } from './loop.js';
 import type { TransportName } from './transport.js';
 
@@ -8,6 +9,9 @@ export type EndReason = CloseReason | 'gone';
 
 /** What a round of reauthorization did with a stream. `outdated`: its rights changed before the answer came. */
 export type Reauthorized = 'kept' | 'changed' | 'ended' | 'outdated' | 'failed';
+
+/** What became of a lease that was acquired again. `replaced`: its successor on another replica holds it. */
+type Reacquired = 'kept' | 'lost' | 'replaced';
 
 const zeros = <Key extends string>(keys: readonly Key[]): Record<Key, number> =>
   Object.fromEntries(keys.map((key) => [key, 0])) as Record<Key, number>;
@@ -77,6 +81,22 @@ const instruments = {
     '{connection}',
     'Streams that the authenticator was asked about again, by outcome.',
   ],
+  holes: ['counter', 'log.holes', '{hole}', 'Holes that were found in the log, by kind.'],
+  lagRecords: ['gauge', 'log.lag.records', '{record}', 'Records that this process has not handed over yet.'],
+  lagSeconds: ['gauge', 'log.lag.seconds', 's', 'For how long it has not handed over all of the log.'],
+  lapses: [
+    'counter',
+    'leases.lapses',
+    '{lapse}',
+    'Times that all leases lapsed, since heartbeats were missing.',
+  ],
+  reacquired: ['counter', 'leases.reacquisitions', '{lease}', 'Leases that were acquired again, by outcome.'],
+  unreleased: [
+    'gauge',
+    'leases.unreleased',
+    '{lease}',
+    'Leases whose release failed, and is made good later.',
+  ],
   drain: ['gauge', 'drain.connections', '{connection}', 'Streams of a drain, by state.'],
 } as const;
 type InstrumentName = keyof typeof instruments;
@@ -87,10 +107,20 @@ export class PushMetrics {
   readonly drain = { waiting: 0, told: 0, gone: 0 };
   readonly reauthorized = zeros<Reauthorized>(['kept', 'changed', 'ended', 'outdated', 'failed']);
   revocations = 0;
+  readonly holes = zeros<HoleKind>(['trimmed', 'flushed', 'replaced', 'went_back', 'broken']);
+  /** Of a lease store that replicas share. */
+  readonly leases = {
+    lapses: 0,
+    reacquired: zeros<Reacquired>(['kept', 'lost', 'replaced']),
+    unreleased: 0,
+  };
   readonly #published = new Map<string, { taken: number; conflated: number }>();
   readonly #tallies = new Map<string, StreamTally>();
   readonly #clients = new Set<string>();
   readonly #delay: Histogram;
+  readonly #append: Histogram;
+  /** Of the log that is read. */
+  lag: () => Lag = () => ({ records: 0, seconds: 0 });
   #handedOver: number[] = [];
   readonly #loops: Loop[] = [];
 
@@ -109,6 +139,11 @@ export class PushMetrics {
       unit: 's',
       description:
         'From publishing a message to its write: to the last socket that took it at once, or to one it waited for.',
+      advice: { explicitBucketBoundaries: DELAYS },
+    });
+    this.#append = meter.createHistogram('crossfade.push.log.append.duration', {
+      unit: 's',
+      description: 'Of appending a message to the log, until it has a cursor, by outcome.',
       advice: { explicitBucketBoundaries: DELAYS },
     });
     const age = meter.createObservableGauge('crossfade.push.loop.age', {
@@ -144,6 +179,11 @@ export class PushMetrics {
 
   conflated(type: string): void {
     this.#typeOf(type).conflated += 1;
+  }
+
+  /** A message was appended to the log, or was not, since `begun`, of the clock that never steps back. */
+  appended(begun: number, outcome: 'appended' | 'failed'): void {
+    this.#append.record((this.now() - begun) / 1000, { outcome });
   }
 
   /** A record was handed over to its connections, which write it when this turn ends. */
@@ -224,6 +264,13 @@ export class PushMetrics {
     }
     result.observe(by.revocations, this.revocations);
     observeAll('reauthorized', 'outcome', this.reauthorized);
+    observeAll('holes', 'kind', this.holes);
+    const lag = this.lag();
+    result.observe(by.lagRecords, lag.records);
+    result.observe(by.lagSeconds, lag.seconds);
+    result.observe(by.lapses, this.leases.lapses);
+    observeAll('reacquired', 'outcome', this.leases.reacquired);
+    result.observe(by.unreleased, this.leases.unreleased);
     observeAll('drain', 'state', this.drain);
   }
 }

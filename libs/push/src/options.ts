@@ -1,13 +1,18 @@
 import type { IncomingMessage } from 'node:http';
+import { hostname } from 'node:os';
 import { metrics, type MeterProvider } from '@opentelemetry/api';
 import type { Catalog } from '@crossfade/protocol';
 import { systemClock, type Clock } from './clock.js';
 import type { Journal } from './journal.js';
 import type { LeaseStore } from './lease.js';
+import type { MakeLimiter } from './limiter.js';
 import type { MessageLog } from './log.js';
 import { MemoryLeaseStore } from './memory/lease-store.js';
+import { LoneReplica } from './memory/replicas.js';
+import { memoryLimiter } from './memory/limiter.js';
 import type { Authenticator } from './principal.js';
 import { MAX_MESSAGE_BYTES } from './publisher.js';
+import type { Replicas } from './replicas.js';
 
 /** Where the library logs. `console` is one, and so is NestJS' `Logger`. */
 export interface PushLogger {
@@ -89,6 +94,10 @@ export interface PushOptions<C extends Catalog = Catalog> {
   readonly journal?: Journal;
   /** In memory by default. */
   readonly leases?: LeaseStore;
+  /** How operators ask the other replicas. By default this one is alone, and has the host's name. */
+  readonly replicas?: Replicas;
+  /** Counts new streams and bad credentials. In memory by default. */
+  readonly limiter?: MakeLimiter;
 }
 
 /** Options with defaults filled in; `log` is made where the library is wired, since it reports errors there. */
@@ -147,6 +156,8 @@ export function resolveOptions(options: PushOptions): ResolvedPushOptions {
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
     leases: options.leases ?? new MemoryLeaseStore(),
+    replicas: options.replicas ?? new LoneReplica(hostname()),
+    limiter: options.limiter ?? memoryLimiter,
     ...(options.log === undefined ? {} : { log: options.log }),
     ...(options.journal === undefined ? {} : { journal: options.journal }),
   };

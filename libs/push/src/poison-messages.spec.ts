@@ -4,7 +4,7 @@ import { PoisonMessages } from './poison-messages.js';
 import { logged } from './scripted.spec-kit.js';
 
 const LARGE = 'x'.repeat(5000);
-const large = (offset: number, type = 'Large') => logged(offset, { type, message: LARGE });
+const large = (offset: number, type = 'Large') => logged(offset, { type, data: LARGE });
 const small = (offset: number) => logged(offset, { type: 'Small' });
 
 function make() {
@@ -47,8 +47,8 @@ describe('a client that comes back again and again with the same cursor', () => 
 
   it('is measured in bytes, not in characters', () => {
     const { oneByOne } = make();
-    expect(oneByOne(4, [logged(7, { message: '漢'.repeat(1500) })]).at(-1)).toBe(7n);
-    expect(oneByOne(4, [logged(7, { message: 'x'.repeat(1500) })], { cursor: '1' }).at(-1)).toBeUndefined();
+    expect(oneByOne(4, [logged(7, { data: '漢'.repeat(1500) })]).at(-1)).toBe(7n);
+    expect(oneByOne(4, [logged(7, { data: 'x'.repeat(1500) })], { cursor: '1' }).at(-1)).toBeUndefined();
   });
 
   it('is judged by the first message of the types that it asked for', () => {

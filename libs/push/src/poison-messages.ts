@@ -61,5 +61,5 @@ function firstOf(messages: Iterable<LoggedFrame>, types: ReadonlySet<string> | u
 }
 
 /** Fewer characters than bytes, so that most are not counted. */
-const isLarge = ({ size, data = '' }: LoggedFrame): boolean =>
+const isLarge = ({ size, data }: LoggedFrame): boolean =>
   size > SMALL_BYTES || Buffer.byteLength(data) > SMALL_BYTES;

@@ -20,7 +20,7 @@ export interface Principal {
 }
 
 /** The user, else the token. */
-export const ownerOf = ({ userId, tokenId }: Principal): OwnerId =>
+export const ownerOf = ({ userId, tokenId }: Pick<Principal, 'userId' | 'tokenId'>): OwnerId =>
   userId === undefined ? `token:${tokenId}` : `user:${userId}`;
 
 /** The tenant of a token that is no person's: a second owner beside the token itself. */

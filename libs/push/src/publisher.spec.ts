@@ -1,4 +1,4 @@
-import { everyone, organization, user } from '@crossfade/protocol';
+import { decodeSseData, everyone, organization, user } from '@crossfade/protocol';
 import { ChangeType, catalog, type EntityChanged } from '@crossfade/protocol/catalog';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { StampedMessage } from './log.js';
@@ -10,7 +10,7 @@ import { VirtualClock } from './testing/virtual-clock.js';
 function make() {
   const log = new MemoryMessageLog();
   const appended: StampedMessage[] = [];
-  log.follow((record) => void appended.push(record));
+  log.follow({ record: (record) => void appended.push(record), hole: () => undefined });
   const clock = new VirtualClock();
   const advance = (milliseconds: number): void => clock.advance(milliseconds);
   const failures: unknown[] = [];
@@ -18,6 +18,8 @@ function make() {
   const publisher = new PushPublisher(log, catalog, MAX_MESSAGE_BYTES, environment);
   return { publisher, appended, advance, log, failures };
 }
+
+const messageOf = (data = ''): unknown => decodeSseData(data)?.message;
 
 const project = { organization_id: 'o', project_id: 'p', data: {} };
 const stack = { ...project, type: 'Stack', id: 's', change_type: ChangeType.Saved };
@@ -65,7 +67,7 @@ describe('the publisher', () => {
     await publisher.publish({ type: 'StackChanged', message: { ...stack, change_type: ChangeType.Removed } });
     await publisher.publish({ type: 'ProjectChanged', message: stack });
     await settled();
-    const [first, equal, removed, other] = appended.map(({ key }) => key);
+    const [first, equal, removed, other] = appended.map(({ key, data }) => key ?? data);
     expect(equal).toBe(first);
     expect(new Set([first, removed, other]).size).toBe(3);
   });
@@ -118,7 +120,7 @@ describe('the publisher', () => {
     const token = { type: 'Token', id: 't', organization_id: 'o', change_type: ChangeType.Added };
     await publisher.publish({ type: 'TokenChanged', message: { ...token, data: { notes: 'private' } } });
     await settled();
-    expect(appended.map(({ type, message }) => [type, message])).toEqual([
+    expect(appended.map(({ type, data }) => [type, messageOf(data)])).toEqual([
       ['TokenChanged', { ...token, data: {} }],
     ]);
   });
@@ -142,11 +144,11 @@ describe('the publisher', () => {
       message: { ...event('x1'), stack_id: 'other' },
     });
     await settled();
-    expect(appended.map(({ message }) => (message as { id?: string }).id)).toEqual(['e1', 'x1']);
+    expect(appended.map(({ data }) => (messageOf(data) as { id?: string }).id)).toEqual(['e1', 'x1']);
     advance(250);
     await settled();
     expect(appended).toHaveLength(3);
-    expect(appended[2]?.message).toEqual({
+    expect(messageOf(appended[2]?.data)).toEqual({
       ...project,
       type: 'PersistentEvent',
       stack_id: 's',
@@ -157,13 +159,71 @@ describe('the publisher', () => {
     expect(appended).toHaveLength(3);
   });
 
+  it('says which recorded messages a conflated one stands for, and appends a recorded one again as it is', async () => {
+    const { publisher, appended, advance } = make();
+    for (const id of ['e1', 'e2', 'e3']) {
+      const message = publisher.prepare({ type: 'PersistentEventChanged', message: event(id) });
+      await publisher.send(message, `row of ${id}`);
+    }
+    advance(250);
+    await settled();
+    expect(appended.map(({ recordIds }) => recordIds)).toEqual([['row of e1'], ['row of e2', 'row of e3']]);
+    const { stamped } = publisher.prepare({ type: 'PersistentEventChanged', message: event('e4') });
+    if (stamped === undefined) throw new Error('it is for its organization');
+    for (const id of ['r1', 'r2']) await publisher.resend({ ...stamped, recordIds: [id] });
+    await settled();
+    expect(appended.slice(2)).toMatchObject(['r1', 'r2'].map((id) => ({ ...stamped, recordIds: [id] })));
+  });
+
   it('keeps the id of a single event that waited', async () => {
     const { publisher, appended, advance } = make();
     for (const id of ['e1', 'e2'])
       await publisher.publish({ type: 'PersistentEventChanged', message: event(id) });
     advance(250);
     await settled();
-    expect(appended.map(({ message }) => (message as { id?: string }).id)).toEqual(['e1', 'e2']);
+    expect(appended.map(({ data }) => (messageOf(data) as { id?: string }).id)).toEqual(['e1', 'e2']);
+  });
+
+  describe('of a request that names its stream', () => {
+    const request = { madeBy: { connection: 'c', owner: 'user:u' }, traceparent: 'trace' };
+    const saved = { type: 'StackChanged', message: { ...stack, change_type: 1 } } as const;
+
+    it('marks an invalidation, and nothing that is critical or has an effect', async () => {
+      const { publisher, appended } = make();
+      const token = { type: 'Token', id: 't', organization_id: 'o', change_type: 2, data: {} } as const;
+      await publisher.send(publisher.prepare(saved, request));
+      await publisher.send(publisher.prepare({ type: 'TokenChanged', message: token }, request));
+      const overage = { organization_id: 'o', is_hourly: true };
+      await publisher.send(publisher.prepare({ type: 'PlanOverage', message: overage }, request));
+      await settled();
+      expect(appended.map(({ madeBy, traceparent }) => [madeBy, traceparent])).toEqual([
+        [request.madeBy, 'trace'],
+        [undefined, 'trace'],
+        [undefined, 'trace'],
+      ]);
+    });
+
+    it('equals no message without the mark, or with another one', async () => {
+      const { publisher, appended } = make();
+      const other = { madeBy: { ...request.madeBy, connection: 'd' } };
+      for (const of of [request, {}, other]) await publisher.send(publisher.prepare(saved, of));
+      await settled();
+      expect(new Set(appended.map(({ key }) => key)).size).toBe(3);
+      // What a redacted message says is marked alike.
+      expect(appended[0]?.key).toContain('StackChanged');
+    });
+
+    it('drops the mark of what it merges', async () => {
+      const { publisher, appended, advance } = make();
+      for (const id of ['e1', 'e2', 'e3']) {
+        await publisher.send(
+          publisher.prepare({ type: 'PersistentEventChanged', message: event(id) }, request),
+        );
+      }
+      advance(250);
+      await settled();
+      expect(appended.map(({ madeBy }) => madeBy?.connection)).toEqual(['c', undefined]);
+    });
   });
 
   it('sends what waits when it is closed, and reports what cannot be appended later', async () => {
@@ -198,7 +258,7 @@ describe('the publisher', () => {
 
     const log = new MemoryMessageLog();
     const told: StampedMessage[] = [];
-    log.follow((record) => void told.push(record));
+    log.follow({ record: (record) => void told.push(record), hole: () => undefined });
     const clock = new VirtualClock();
     const careless = {
       ...catalog.PersistentEventChanged,

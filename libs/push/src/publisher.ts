@@ -24,22 +24,35 @@ export type Publishable<C extends Catalog> = {
   [Name in keyof C & string]: { readonly type: TypesOf<Name>; readonly message: MessageIn<C, Name> };
 }[keyof C & string];
 
+/** The request that publishes, as far as readers of the log may want to know it. */
+export type PublishingRequest = Pick<StampedMessage, 'madeBy' | 'traceparent'>;
+
 /** A message that was read and stamped, and not sent yet. */
 export interface Prepared {
   readonly entry: CatalogEntry;
+  readonly request: PublishingRequest;
   readonly envelope: Envelope;
   /** Undefined: it is for nobody. */
   readonly stamped: StampedMessage | undefined;
 }
 
-/** A message that waits for the end of its interval, and who may see it. */
+/** A message that waits for the end of its interval, who may see it, and what it stands for. */
 interface Waiting {
   readonly envelope: Envelope;
   readonly audience: readonly Audience[];
+  readonly recordIds: readonly string[];
+  /** None, if it stands for several. */
+  readonly request: PublishingRequest;
 }
 
 /** Bytes of the largest message with its type, as JSON. What is larger is fetched, not pushed. */
 export const MAX_MESSAGE_BYTES = 2 * 1024 * 1024;
+
+/**
+ * Intervals end at multiples of this, milliseconds: what waits for their end is appended together, and read together by every
+ * replica.
+ */
+const TOGETHER_MS = 50;
 
 /**
  * The one way in: validates a message by its catalog, stamps it and appends it to the log. Publishing never depends on
@@ -68,36 +81,45 @@ export class PushPublisher<C extends Catalog = Catalog> {
 
   /**
    * Reads and stamps a message without sending it, for a caller that records it together with the change it tells of.
+   * `request.madeBy` counts only for invalidations without an effect; its owner must be the caller.
    * @throws PushError as `publish`
    */
-  prepare(published: Publishable<C>): Prepared {
+  prepare(published: Publishable<C>, request: PublishingRequest = {}): Prepared {
     const { entry, envelope } = this.#read(published);
-    return { envelope, entry, stamped: this.#stamp(entry, envelope) };
+    return { envelope, entry, request, stamped: this.#stamp(entry, envelope, request) };
   }
 
   /** Sends what was prepared. `recordId` names it where it was recorded. */
-  async send({ entry, envelope, stamped }: Prepared, recordId?: string): Promise<void> {
+  async send({ entry, envelope, request, stamped }: Prepared, recordId?: string): Promise<void> {
     // Types without a row of their own are made up by those who publish, and count together.
     const { metrics, clock } = this.environment;
     const type = hasOwnEntry(envelope.type, this.catalog) ? envelope.type : 'other';
     metrics.published(type);
-    if (entry.conflate === undefined) return this.#append(stamped, recordId);
+    const recordIds = recordId === undefined ? [] : [recordId];
+    if (entry.conflate === undefined) return this.#append(stamped, recordIds);
     const conflated = this.#conflationOf(envelope.type, entry.conflate);
     const audience = stamped?.audience ?? [];
     // Merging must not change who may see a message, whatever a catalog's key and merge say.
-    const key = `${this.#keyOf(entry, envelope)} ${JSON.stringify(audience)}`;
-    const outcome = conflated.conflation.add(key, { envelope, audience }, clock.elapsed());
+    const key = `${this.#keyOf(entry, envelope, stamped?.madeBy)} ${JSON.stringify(audience)}`;
+    const waiting = { envelope, audience, recordIds, request };
+    const outcome = conflated.conflation.add(key, waiting, clock.elapsed());
     this.#schedule(envelope.type);
     if (outcome === 'merged') metrics.conflated(type);
-    if (outcome === 'pass') await this.#append(stamped, recordId);
+    if (outcome === 'pass') await this.#append(stamped, recordIds);
+  }
+
+  /** Appends a message as it was stamped and recorded before: nothing is conflated or counted. @throws what the log throws */
+  async resend(recorded: StampedMessage): Promise<void> {
+    await this.log.append(recorded);
   }
 
   /** Sends what waits for the end of an interval. Call it before the log is closed. */
   async close(): Promise<void> {
     for (const { conflation, cancel } of this.#conflated.values()) {
       cancel?.();
-      for (const { envelope, audience } of conflation.flush()) {
-        await this.#append(this.#stamp(this.#entryOf(envelope.type), envelope, audience));
+      for (const { envelope, audience, recordIds, request } of conflation.flush()) {
+        const stamped = this.#stamp(this.#entryOf(envelope.type), envelope, request, audience);
+        await this.#append(stamped, recordIds);
       }
     }
     this.#conflated.clear();
@@ -140,33 +162,47 @@ export class PushPublisher<C extends Catalog = Catalog> {
     return { entry, envelope };
   }
 
-  #keyOf(entry: CatalogEntry, { type, message }: Envelope): string {
-    return `${type} ${entry.key?.(message) ?? JSON.stringify(message)}`;
+  /** A message that one stream does not hear equals no other one. */
+  #keyOf(entry: CatalogEntry, { type, message }: Envelope, madeBy: StampedMessage['madeBy']): string {
+    const own = `${type} ${entry.key?.(message) ?? JSON.stringify(message)}`;
+    return madeBy === undefined ? own : `${own} ${JSON.stringify(madeBy)}`;
   }
 
   /** Undefined: nobody may see the message, and it changes nothing. */
   #stamp(
     entry: CatalogEntry,
     { type, message }: Envelope,
+    { madeBy, traceparent }: PublishingRequest,
     audience = entry.audience(message),
   ): StampedMessage | undefined {
     const effect = entry.effect?.(message);
+    const marked = entry.delivery === 'invalidation' && effect === undefined ? madeBy : undefined;
     // A message that nobody may see can still close a connection.
     if (audience.length === 0 && effect === undefined) return undefined;
-    const sent = entry.redact?.(message) ?? message;
+    const sent = { type, message: entry.redact?.(message) ?? message };
     return {
       type,
-      message: sent,
+      data: encodeSseData(sent),
       audience,
       delivery: entry.delivery,
-      key: this.#keyOf(entry, { type, message: sent }),
+      ...(entry.key === undefined && marked === undefined ? {} : { key: this.#keyOf(entry, sent, marked) }),
       ...(effect === undefined ? {} : { effect }),
+      ...(marked === undefined ? {} : { madeBy: marked }),
+      ...(traceparent === undefined ? {} : { traceparent }),
     };
   }
 
-  async #append(stamped: StampedMessage | undefined, recordId?: string): Promise<void> {
-    if (stamped !== undefined)
-      await this.log.append(recordId === undefined ? stamped : { ...stamped, recordId });
+  async #append(stamped: StampedMessage | undefined, recordIds: readonly string[]): Promise<void> {
+    if (stamped === undefined) return;
+    const { metrics, clock } = this.environment;
+    const begun = clock.elapsed();
+    try {
+      await this.log.append(recordIds.length === 0 ? stamped : { ...stamped, recordIds });
+      metrics.appended(begun, 'appended');
+    } catch (error) {
+      metrics.appended(begun, 'failed');
+      throw error;
+    }
   }
 
   #conflationOf(type: string, { intervalMs, merge }: ConflationRule) {
@@ -175,6 +211,8 @@ export class PushPublisher<C extends Catalog = Catalog> {
       const conflation = new Conflation<Waiting>(intervalMs, (earlier, later) => ({
         envelope: { type, message: merge(earlier.envelope.message, later.envelope.message) },
         audience: earlier.audience,
+        recordIds: [...earlier.recordIds, ...later.recordIds],
+        request: {},
       }));
       conflated = { conflation, cancel: undefined };
       this.#conflated.set(type, conflated);
@@ -187,11 +225,13 @@ export class PushPublisher<C extends Catalog = Catalog> {
     const next = conflated?.conflation.nextDue;
     if (conflated === undefined || conflated.cancel !== undefined || next === undefined) return;
     const { clock, onError } = this.environment;
-    conflated.cancel = clock.after(Math.max(0, next - clock.elapsed()), () => {
+    const together = Math.ceil(next / TOGETHER_MS) * TOGETHER_MS;
+    conflated.cancel = clock.after(Math.max(0, together - clock.elapsed()), () => {
       conflated.cancel = undefined;
       const entry = this.#entryOf(type);
-      for (const { envelope, audience } of conflated.conflation.due(clock.elapsed())) {
-        this.#append(this.#stamp(entry, envelope, audience)).catch((error: unknown) =>
+      for (const { envelope, audience, recordIds, request } of conflated.conflation.due(clock.elapsed())) {
+        const stamped = this.#stamp(entry, envelope, request, audience);
+        this.#append(stamped, recordIds).catch((error: unknown) =>
           // Nobody awaits it any more.
           onError(error, 'publishing a conflated message'),
         );

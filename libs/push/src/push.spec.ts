@@ -163,7 +163,7 @@ describe('credentials that nobody can be asked about', () => {
     const transport = await opened(connect);
     await push.parts.log.append({
       type: 'New',
-      message: {},
+      data: '{}',
       audience: [user('ann')],
       delivery: 'critical',
       key: 'k',

@@ -6,6 +6,8 @@ import { Delivery } from './delivery.js';
 import { Drain } from './drain.js';
 import { Effects } from './effects.js';
 import type { Environment } from './environment.js';
+import { Fleet } from './fleet.js';
+import { HoleRecovery } from './hole-recovery.js';
 import { Hub } from './hub.js';
 import { KeepAlive } from './keep-alive.js';
 import { Leases } from './lease.js';
@@ -24,6 +26,7 @@ import { VanishedPeers } from './vanished-peers.js';
 export interface Push<C extends Catalog = Catalog> {
   readonly publisher: PushPublisher<C>;
   readonly connections: Connections;
+  readonly fleet: Fleet;
   /** Begins to read the log. Call it before the first stream opens. */
   start(): Promise<void>;
   /**
@@ -44,16 +47,20 @@ export interface Push<C extends Catalog = Catalog> {
  */
 export function createPush<C extends Catalog>(options: PushOptions<C>): Push<C> {
   const parts = wire(options);
-  const { resolved, log, delivery, drain, loops, metrics, publisher, report, hub } = parts;
-  const { logger, enabled, drainSeconds, leases } = resolved;
+  const { resolved, log, delivery, drain, loops, metrics, publisher, report, hub, connections, fleet } =
+    parts;
+  const { logger, enabled, drainSeconds, leases, replicas } = resolved;
   return {
     publisher: publisher as PushPublisher<C>,
-    connections: new Connections(hub),
+    connections,
+    fleet,
     parts,
     async start() {
       await delivery.start();
+      await parts.leases.start();
       for (const loop of [delivery.expiry, report.loop, ...loops]) metrics.watch(loop);
       for (const loop of [report.loop, ...loops]) loop.start();
+      fleet.start();
       if (!enabled) logger.warn('Push is switched off: both transports answer 404.');
     },
     async drain() {
@@ -66,6 +73,7 @@ export function createPush<C extends Catalog>(options: PushOptions<C>): Push<C> 
       await log.close();
       delivery.stop();
       await leases.close();
+      await replicas.close();
       report.loop.stop();
       report.summarize();
     },
@@ -79,6 +87,7 @@ function wire(options: PushOptions) {
   const report = new Report(resolved.logger, metrics, clock);
   const environment: Environment = { clock, random, metrics, onError: report.error };
   const { journal, log = new MemoryMessageLog({ clock, journal, onError: report.error }) } = resolved;
+  metrics.lag = () => log.lag;
   const hub = new Hub();
   const reauthorize = authenticator.reauthorize?.bind(authenticator);
   const effects = new Effects(hub, reauthorize, environment);
@@ -88,12 +97,14 @@ function wire(options: PushOptions) {
     criticalRetentionMs: resolved.criticalRetentionSeconds * 1000,
   };
   const portion = Math.ceil(resolved.writeQueueCapacity / 2);
-  const delivery = new Delivery(log, hub, effects, { window, portion }, environment);
+  const reauthorization = new Reauthorization(hub, reauthorize, reauthorizeSeconds, environment);
+  const holeRecovery = new HoleRecovery(hub, reauthorization, environment);
+  const delivery = new Delivery(log, hub, effects, holeRecovery, { window, portion }, environment);
+  const connections = new Connections(hub, delivery, resolved.replicas.name, clock);
   const keepAlive = new KeepAlive(keepAliveSeconds, () => delivery.head, environment);
   const catchUp = new CatchUpScheduler();
   const budgets = new Budgets(resolved, clock);
-  const openConnection = hub.get.bind(hub);
-  const leases = new Leases(resolved, { store: resolved.leases, budgets, environment, openConnection });
+  const leases = new Leases(resolved, { store: resolved.leases, budgets, environment, hub });
   const admission = new Admission(resolved, { hub, delivery, leases, budgets, environment });
   const streams = new Streams(resolved, {
     log,
@@ -105,7 +116,6 @@ function wire(options: PushOptions) {
     catchUp,
     environment,
   });
-  const reauthorization = new Reauthorization(hub, reauthorize, reauthorizeSeconds, environment);
   const suspension = new Suspension(hub, resolved.unconfirmedSeconds, reauthorizeSeconds, environment);
   const vanishedPeers = new VanishedPeers(hub, stallSeconds, environment);
   return {
@@ -115,9 +125,12 @@ function wire(options: PushOptions) {
     log,
     hub,
     delivery,
+    connections,
+    fleet: new Fleet(connections, resolved.replicas, report.error),
     keepAlive,
     catchUp,
     budgets,
+    leases,
     admission,
     streams,
     reauthorization,

@@ -35,6 +35,6 @@ export function resume(
   }
   const position = { cursor, offset };
   if (window.covers(offset, audiences)) return { resumed: 'resumed', position };
-  const reason = offset < window.start.offset ? 'log_lost' : 'gap';
+  const reason = offset < window.beginning.offset ? 'log_lost' : 'gap';
   return { resumed: 'gap', reason, position, isKnown: true };
 }

@@ -101,6 +101,11 @@ export class Retention<Item extends Retained> {
     }
   }
 
+  /** All that is retained, those of several audiences several times. */
+  items(): readonly Item[] {
+    return [...this.#lists.values()].flatMap(({ items, first }) => items.slice(first));
+  }
+
   /** The last record for any of these audiences that was dropped: a reader from there on misses nothing. */
   floorOf(keys: Iterable<AudienceKey>): Position {
     let floor = this.#floor;

@@ -1,6 +1,13 @@
-import type { Audience, CloseReason } from '@crossfade/protocol';
+import {
+  decodeSseData,
+  encodeSseData,
+  type Audience,
+  type CloseReason,
+  type Envelope,
+} from '@crossfade/protocol';
 import { QUEUE_CHARACTERS } from './backpressure.js';
-import type { ConnectionInit, ConnectionParts } from './connection.js';
+import type { ConnectionInit } from './connection-init.js';
+import type { ConnectionParts } from './connection.js';
 import type { Environment } from './environment.js';
 import { LoggedFrame, type Frame } from './frame.js';
 import type { LogRecord, Position } from './log.js';
@@ -57,17 +64,21 @@ export class ScriptedTransport implements Transport {
 
   /** Everything but keep-alives. */
   get frames(): Frame[] {
-    return this.written.flat().filter(({ envelope }) => envelope !== undefined);
+    return this.written.flat().filter(({ data }) => data !== undefined);
   }
 
   get types(): string[] {
-    return this.frames.map(({ envelope }) => envelope?.type ?? '');
+    return this.frames.map((frame) => envelopeOf(frame)?.type ?? '');
   }
 
   get keepAlives(): (string | undefined)[] {
-    return this.written.flat().flatMap(({ envelope, id }) => (envelope === undefined ? [id] : []));
+    return this.written.flat().flatMap(({ data, id }) => (data === undefined ? [id] : []));
   }
 }
+
+/** What a frame says; undefined: it is a keep-alive. */
+export const envelopeOf = (frame: Frame | undefined): Envelope | undefined =>
+  decodeSseData(frame?.data ?? '');
 
 export const at = (offset: number | bigint): Position => ({ cursor: String(offset), offset: BigInt(offset) });
 
@@ -77,7 +88,7 @@ export function logged(offset: number, over: Partial<LogRecord> = {}): LoggedFra
   return new LoggedFrame({
     ...at(offset),
     type: 'Changed',
-    message: {},
+    data: encodeSseData({ type: over.type ?? 'Changed', message: {} }),
     audience,
     delivery: 'invalidation',
     key: String(offset),

@@ -9,13 +9,14 @@ import { audiencesOf } from './audience.js';
 import { QUEUE_CHARACTERS } from './backpressure.js';
 import type { ConnectRequest } from './connect-request.js';
 import { Connection, type ConnectionParts } from './connection.js';
+import { withDeadline } from './deadline.js';
 import type { Delivery } from './delivery.js';
 import { isCurrent } from './effects.js';
 import type { Environment } from './environment.js';
 import type { Hub } from './hub.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { Leases } from './lease.js';
-import type { MessageLog } from './log.js';
+import type { Cursor, MessageLog } from './log.js';
 import type { ResolvedPushOptions } from './options.js';
 import { PoisonMessages } from './poison-messages.js';
 import { ownerOf, type Principal } from './principal.js';
@@ -23,6 +24,9 @@ import { RetryLater, type Refused } from './refusal.js';
 import { resume, type Start } from './resume.js';
 import { FlushScheduler, type CatchUpScheduler } from './schedulers.js';
 import type { Transport } from './transport.js';
+
+/** How long a stream waits until this replica has read what its client has, milliseconds. */
+const READ_ON_MS = 2000;
 
 /** How often a principal may change under our hands before its client must come back. */
 const READINGS = 5;
@@ -96,10 +100,13 @@ export class Streams {
     signal: AbortSignal,
   ): Promise<Opened | Refused | Disconnected> {
     let { identified } = admitted;
+    await this.#readUpTo(admitted.request.cursor);
     for (let reading = 0; reading < READINGS; reading += 1) {
       if (signal.aborted) return disconnected;
       const draining = this.parts.admission.refuseWhileDraining();
       if (draining !== undefined) return draining;
+      if (admitted.lease.isLost)
+        return this.#retryLater.unavailable('Too many other streams were opened meanwhile.');
       // Nothing may be awaited between this look and the opening, or a revocation could pass in between.
       const { principal, position } = identified;
       if (isCurrent(principal, position, this.parts.delivery.window)) {
@@ -110,6 +117,19 @@ export class Streams {
       identified = again;
     }
     return this.#retryLater.unavailable('Your rights are changing too fast to read them.');
+  }
+
+  /** A client that comes from another replica may bring a cursor that this one has not read yet. */
+  async #readUpTo(cursor: Cursor | undefined): Promise<void> {
+    const { log, delivery, environment } = this.parts;
+    const offset = cursor === undefined ? undefined : log.locate(cursor);
+    if (typeof offset !== 'bigint' || offset <= delivery.head.offset) return;
+    try {
+      const newest = await withDeadline(environment.clock, READ_ON_MS, 'the log', log.newest());
+      if (offset <= newest) await delivery.reach(offset, READ_ON_MS);
+    } catch (error) {
+      environment.onError(error, 'reading up to a cursor');
+    }
   }
 
   async #identifyAgain(request: ConnectRequest): Promise<Identified | Refused> {

@@ -4,7 +4,13 @@ import { make, request } from './admission.spec-kit.js';
 import { Connection } from './connection.js';
 import { LoggedFrame } from './frame.js';
 import { Hub } from './hub.js';
-import { ScriptedTransport, connectionParts, settled, testEnvironment } from './scripted.spec-kit.js';
+import {
+  envelopeOf,
+  ScriptedTransport,
+  connectionParts,
+  settled,
+  testEnvironment,
+} from './scripted.spec-kit.js';
 import { Suspension } from './suspension.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
@@ -13,7 +19,7 @@ const announce = (text: string) =>
   ({ type: 'SystemNotification', message: { date: '2026-01-01T00:00:00Z', message: text } }) as const;
 const textsOf = (transport: ScriptedTransport | undefined): string[] =>
   (transport?.frames ?? []).flatMap((frame) =>
-    frame instanceof LoggedFrame ? [(frame.record.message as { message: string }).message] : [],
+    frame instanceof LoggedFrame ? [(envelopeOf(frame)?.message as { message: string }).message] : [],
   );
 
 async function started(options: Parameters<typeof make>[0] = {}) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { make } from './admission.spec-kit.js';
 import { Budgets } from './budgets.js';
+import { memoryLimiter } from './memory/limiter.js';
 import { settled } from './scripted.spec-kit.js';
 import { VirtualClock } from './testing/virtual-clock.js';
 
@@ -49,7 +50,13 @@ describe.each([
 
   it('a refusal that names a time ends when that time is over', async () => {
     const clock = new VirtualClock(NOW);
-    const limits = { connectsPerMinute: 2, failuresPerMinute: 2, admissionsAtOnce: 1, admissionsWaiting: 1 };
+    const limits = {
+      limiter: memoryLimiter,
+      connectsPerMinute: 2,
+      failuresPerMinute: 2,
+      admissionsAtOnce: 1,
+      admissionsWaiting: 1,
+    };
     const budgets = new Budgets(limits, clock);
     budgets.remember('t', { reason: 'limit', detail: 'wait', retryAfterMs: 5000 });
     clock.stepWall(step);
@@ -62,7 +69,13 @@ describe.each([
 
 it('tells nobody to wait for longer than the minute, when the machine sets its clock back', async () => {
   const { now } = Date;
-  const limits = { connectsPerMinute: 2, failuresPerMinute: 2, admissionsAtOnce: 1, admissionsWaiting: 1 };
+  const limits = {
+    limiter: memoryLimiter,
+    connectsPerMinute: 2,
+    failuresPerMinute: 2,
+    admissionsAtOnce: 1,
+    admissionsWaiting: 1,
+  };
   const budgets = new Budgets(limits, new VirtualClock(NOW));
   try {
     for (let time = 0; time < 3; time += 1) {

@@ -35,10 +35,10 @@ describe('the window', () => {
   it('counts a large record as several', () => {
     const window = make();
     window.push(logged(11));
-    window.push(logged(12, { message: 'x'.repeat(3 * 4096) }));
+    window.push(logged(12, { data: 'x'.repeat(3 * 4096) }));
     expect(window.covers(11n, o)).toBe(true);
     expect(window.covers(10n, o)).toBe(false);
-    window.push(logged(13, { message: 'x'.repeat(100 * 4096) }));
+    window.push(logged(13, { data: 'x'.repeat(100 * 4096) }));
     expect(window.covers(12n, o)).toBe(false);
     expect(window.covers(13n, o)).toBe(true);
   });
@@ -78,13 +78,72 @@ describe('the window', () => {
   it('knows the critical records from before its start, and its invalidations only from there', () => {
     const restored = Window.of(limits, {
       head: at(10),
-      criticals: [logged(3, { delivery: 'critical' }).record],
+      records: [logged(3, { delivery: 'critical' }).record],
+      beginning: at(10),
+      floor: at(10),
       criticalFloor: at(0),
     });
     expect(restored.coversCriticals(0n, o)).toBe(true);
     expect(restored.covers(3n, o)).toBe(false);
     expect(offsets(restored.after(0n, o, 'critical'))).toEqual([3]);
   });
+
+  it('has what the log still has from before its start', () => {
+    const restored = Window.of(limits, {
+      head: at(12),
+      records: [logged(3, { delivery: 'critical' }), logged(11), logged(12)].map(({ record }) => record),
+      beginning: at(0),
+      floor: at(10),
+      criticalFloor: at(2),
+    });
+    expect(offsets(restored.after(2n, o))).toEqual([3, 11, 12]);
+    expect([restored.covers(9n, o), restored.covers(10n, o), restored.head]).toEqual([false, true, at(12)]);
+  });
+
+  it.each(['trimmed', 'flushed'] as const)(
+    'after a hole, %s, it has only critical records from before it',
+    (kind) => {
+      const window = make();
+      window.push(logged(11, { delivery: 'critical' }));
+      window.push(logged(12, { effect: { kind: 'e' } }));
+      const criticals = [logged(13, { delivery: 'critical' }).record];
+      window.skip({ kind, position: at(20), criticals, isComplete: true });
+      expect([window.covers(19n, o), window.covers(20n, o), window.head]).toEqual([false, true, at(20)]);
+      expect(offsets(window.after(10n, o))).toEqual([11, 13]);
+      expect(window.coversCriticals(10n, o)).toBe(true);
+      // An admission under way asks again.
+      expect([window.effectsSince(19n), window.effectsSince(20n)]).toEqual([undefined, []]);
+      expect(window.beginning).toEqual(kind === 'trimmed' ? at(10) : at(20));
+    },
+  );
+
+  it('has no critical record twice, if a lost log got it again', () => {
+    const window = make({ criticalCapacity: 3 });
+    const critical = { delivery: 'critical', recordIds: ['r'] } as const;
+    window.push(logged(11, critical));
+    window.push(logged(12, { delivery: 'critical', cursor: 'old' }));
+    const again = [
+      logged(21, critical),
+      logged(22, { delivery: 'critical', id: 'old' }),
+      logged(23, { delivery: 'critical' }),
+    ].map(({ record }) => record);
+    window.skip({ kind: 'flushed', position: at(30), criticals: again, isComplete: true });
+    expect(offsets(window.after(10n, o))).toEqual([11, 12, 23]);
+  });
+
+  it.each([true, false])(
+    'knows from where on it has all critical records, a hole complete or not: %s',
+    (isComplete) => {
+      const window = make();
+      window.push(logged(11, { delivery: 'critical' }));
+      const criticals = [logged(13, { delivery: 'critical' }).record];
+      window.skip({ kind: 'flushed', position: at(20), criticals, isComplete });
+      expect([19n, 20n].map((offset) => window.hasAllCriticals(offset, o))).toEqual([isComplete, true]);
+      // What it holds is replayed all the same.
+      expect(offsets(window.after(10n, o))).toEqual([11, 13]);
+      expect(window.coversCriticals(10n, o)).toBe(true);
+    },
+  );
 
   it('holds effects for those who are being admitted, and says when it cannot', () => {
     const window = make();

@@ -1,6 +1,6 @@
 import type { AudienceKey } from './audience.js';
 import { LoggedFrame } from './frame.js';
-import type { LogRecord, LogStart, Offset, Position } from './log.js';
+import type { Hole, LogRecord, LogStart, Offset, Position } from './log.js';
 import { Retention } from './retention.js';
 
 export interface WindowLimits {
@@ -19,30 +19,41 @@ const EFFECTS = 1000;
  * retained apart, far longer. Pure: its owner brings the time.
  */
 export class Window {
-  readonly #invalidations: Retention<LoggedFrame>;
+  #invalidations: Retention<LoggedFrame>;
+  #beginning: Position;
   readonly #criticals: Retention<LoggedFrame>;
   /** Records with an effect, in order. */
-  readonly #effects: LogRecord[] = [];
+  #effects: LogRecord[] = [];
   /** The last one of these that was dropped, or where reading began. */
   #effectFloor: Offset;
+  /** Before it, critical records are missing, and nobody knows whose. */
+  #criticalsKnown: Offset;
   #head: Position;
 
   constructor(
     private readonly limits: WindowLimits,
-    /** Where this process began to read. */
-    readonly start: Position,
+    floor: Position,
     criticalFloor: Position,
+    beginning = floor,
   ) {
-    this.#head = start;
-    this.#effectFloor = start.offset;
-    this.#invalidations = new Retention(limits.capacity, start);
+    this.#beginning = beginning;
+    this.#head = floor;
+    this.#effectFloor = floor.offset;
+    this.#criticalsKnown = criticalFloor.offset;
+    this.#invalidations = new Retention(limits.capacity, floor);
     this.#criticals = new Retention(limits.criticalCapacity, criticalFloor);
   }
 
-  static of(limits: WindowLimits, { head, criticals, criticalFloor }: LogStart): Window {
-    const window = new Window(limits, head, criticalFloor);
-    for (const record of criticals) window.#criticals.push(new LoggedFrame(record));
+  static of(limits: WindowLimits, { head, records, floor, criticalFloor, beginning }: LogStart): Window {
+    const window = new Window(limits, floor, criticalFloor, beginning);
+    for (const record of records) window.push(new LoggedFrame(record));
+    window.#head = head;
     return window;
+  }
+
+  /** What was before it is lost, except critical records. */
+  get beginning(): Position {
+    return this.#beginning;
   }
 
   /** The last record that came in, or where reading began. */
@@ -60,6 +71,23 @@ export class Window {
       this.#effectFloor = this.#effects.shift()?.offset ?? this.#effectFloor;
   }
 
+  /**
+   * Some records before this position are missing, and nobody knows which: nothing from before it resumes. Critical ones
+   * stay, whether the log still has them or not.
+   */
+  skip({ kind, position, criticals, isComplete }: Hole): void {
+    const known = new Set(this.#criticals.items().flatMap(namesOf));
+    for (const frame of criticals.map((record) => new LoggedFrame(record))) {
+      if (!namesOf(frame).some((name) => known.has(name))) this.push(frame);
+    }
+    if (kind !== 'trimmed') this.#beginning = position;
+    if (!isComplete) this.#criticalsKnown = position.offset;
+    this.#head = position;
+    this.#invalidations = new Retention(this.limits.capacity, position);
+    this.#effects = [];
+    this.#effectFloor = position.offset;
+  }
+
   /** Drops critical records that are too old. */
   expire(now: number): void {
     const oldest = now - this.limits.criticalRetentionMs;
@@ -73,6 +101,11 @@ export class Window {
 
   coversCriticals(offset: Offset, audiences: readonly AudienceKey[]): boolean {
     return offset >= this.criticalFloor(audiences).offset;
+  }
+
+  /** Whether no critical record after `offset` is missing, neither dropped nor lost in a hole. */
+  hasAllCriticals(offset: Offset, audiences: readonly AudienceKey[]): boolean {
+    return offset >= this.#criticalsKnown && this.coversCriticals(offset, audiences);
   }
 
   /** The last critical record of these audiences that was dropped. */
@@ -108,3 +141,6 @@ export class Window {
     return this.#effects.filter((record) => record.offset > offset);
   }
 }
+
+/** What makes two records of one message known as such: a lost log may have given it another cursor. */
+const namesOf = ({ id, record }: LoggedFrame): readonly string[] => [id, ...(record.recordIds ?? [])];

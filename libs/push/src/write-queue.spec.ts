@@ -30,7 +30,7 @@ describe('a write queue', () => {
     live.enqueue(logged(2));
     expect(live.enqueue(logged(3))).toBe('full');
     expect(ids(live.take())).toEqual(['1', '2']);
-    const large = { message: 'x'.repeat(2000) };
+    const large = { data: 'x'.repeat(2000) };
     expect(live.enqueue(logged(4, large))).toBe('queued');
     expect(live.enqueue(logged(5))).toBe('full');
     expect(live.enqueue(logged(6, { ...large, key: '4' }))).toBe('merged');

@@ -93,6 +93,12 @@ export class WriteQueue {
     this.#position = position;
   }
 
+  /** Its client does not get the message there, which must not hold the position back. */
+  passOver(position: Position): void {
+    if (this.isEmpty) this.moveTo(position);
+    else this.thenMoveTo(position, false);
+  }
+
   /** Once everything that waits was taken, the position is at least this one. `send`: a frame tells the client. */
   thenMoveTo(position: Position, send: boolean): void {
     this.#next = position;

@@ -1,10 +1,17 @@
-import type { Acquired, ConnectionId, LeaseOwner, LeaseStore } from '../lease.js';
+import type { Acquired, ConnectionId, LeaseHolders, LeaseOwner, LeaseStore } from '../lease.js';
 import type { OwnerId } from '../principal.js';
 
 /** Leases of one process, in memory. Bounded by the connections that are open. */
 export class MemoryLeaseStore implements LeaseStore {
   /** No owner has an empty set. */
   readonly #held = new Map<OwnerId, Set<ConnectionId>>();
+
+  async start(holders: LeaseHolders): Promise<void> {
+    for (const { connection, owners } of [...holders.held()]) {
+      const { outcome } = await this.acquire(owners, connection);
+      if (outcome === 'full') holders.lost(connection, 'lease_lost');
+    }
+  }
 
   async acquire(
     owners: readonly LeaseOwner[],

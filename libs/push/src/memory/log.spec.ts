@@ -8,13 +8,13 @@ import { MemoryMessageLog } from './log.js';
 
 messageLogContract('MemoryMessageLog', () => new MemoryMessageLog());
 
-const message = (recordId: string) => ({
+const message = (recordId: string): StampedMessage => ({
   type: 'T',
-  message: {},
+  data: '{}',
   audience: [],
-  delivery: 'critical' as const,
+  delivery: 'critical',
   key: recordId,
-  recordId,
+  recordIds: [recordId],
 });
 
 /** What a database would keep. */
@@ -24,7 +24,7 @@ class KeptJournal implements Journal {
   gate: Promise<void> = Promise.resolve();
 
   record(recordId: string): StampedMessage {
-    this.entries.push({ message: message(recordId), publishedAt: 5, cursor: undefined });
+    this.entries.push({ recordId, message: message(recordId), publishedAt: 5, cursor: undefined });
     return message(recordId);
   }
 
@@ -36,17 +36,23 @@ class KeptJournal implements Journal {
 
   async recordPosition(recordId: string, { cursor }: Position) {
     await this.gate;
-    this.entries = this.entries.map((entry) =>
-      entry.message.recordId === recordId ? { ...entry, cursor } : entry,
-    );
+    this.entries = this.entries.map((entry) => (entry.recordId === recordId ? { ...entry, cursor } : entry));
   }
 }
 
 function follow(log: MemoryMessageLog): LogRecord[] {
   const read: LogRecord[] = [];
-  log.follow((record) => void read.push(record));
+  log.follow({ record: (record) => void read.push(record), hole: () => undefined });
   return read;
 }
+
+it('knows a cursor of a log that replicas share for one of a log that is gone, and takes no such number for its own', async () => {
+  const log = new MemoryMessageLog();
+  const { cursor } = (await log.open()).head;
+  expect(log.locate('AAAAAAAA.1700000000000-12')).toBe('lost');
+  const generation = cursor.slice(0, cursor.lastIndexOf('-'));
+  expect(log.locate(`${generation}-9999999999999999999`)).toBe('unknown');
+});
 
 describe('a log with a journal', () => {
   it('gives critical records back at the next start, under the ids that they had, before its head', async () => {
@@ -56,25 +62,54 @@ describe('a log with a journal', () => {
     follow(first);
     const cursor = await first.append(journal.record('a'));
     const second = new MemoryMessageLog({ journal });
-    const { head, criticals, criticalFloor } = await second.open();
-    expect(criticals.map((record) => [record.cursor, record.recordId, record.publishedAt])).toEqual([
-      [cursor, 'a', 5],
+    const { head, records, criticalFloor } = await second.open();
+    expect(records.map((record) => [record.cursor, record.recordIds, record.publishedAt])).toEqual([
+      [cursor, ['a'], 5],
     ]);
-    expect(criticals[0]?.offset).toBeLessThan(head.offset);
-    expect(criticalFloor.offset).toBeLessThan(criticals[0]?.offset ?? 0n);
-    expect(second.locate(cursor)).toBe(criticals[0]?.offset);
+    expect(records[0]?.offset).toBeLessThan(head.offset);
+    expect(criticalFloor.offset).toBeLessThan(records[0]?.offset ?? 0n);
+    expect(second.locate(cursor)).toBe(records[0]?.offset);
   });
 
   it('delivers what was recorded and has no position yet, once', async () => {
     const journal = new KeptJournal();
     journal.record('a');
     const log = new MemoryMessageLog({ journal });
-    const { criticals } = await log.open();
+    const { records } = await log.open();
     const read = follow(log);
     await log.close();
-    expect(criticals).toEqual([]);
-    expect(read.map(({ recordId }) => recordId)).toEqual(['a']);
+    expect(records).toEqual([]);
+    expect(read.map(({ recordIds }) => recordIds)).toEqual([['a']]);
     expect(journal.entries[0]?.cursor).toBe(read[0]?.cursor);
+  });
+
+  it('gives back messages that were in another log under the ids that they had there, after its own', async () => {
+    const journal = new KeptJournal();
+    const first = new MemoryMessageLog({ journal });
+    await first.open();
+    follow(first);
+    const own = await first.append(journal.record('a'));
+    journal.record('b');
+    await journal.recordPosition('b', { cursor: 'AAAAAAAA.1700000000000-3', offset: 9n ** 30n });
+    const second = new MemoryMessageLog({ journal });
+    const { head, records } = await second.open();
+    expect(records.map(({ recordIds, id }) => [recordIds, id])).toEqual([
+      [['a'], undefined],
+      [['b'], 'AAAAAAAA.1700000000000-3'],
+    ]);
+    const [before, foreign] = records;
+    expect(before?.cursor).toBe(own);
+    expect(foreign?.offset).toBeGreaterThan(before?.offset ?? 0n);
+    expect(second.locate(foreign?.cursor ?? '')).toBe(head.offset);
+    const read = follow(second);
+    await second.append({ ...message('c'), recordIds: [] });
+    await second.close();
+    expect(read.map(({ key }) => key)).toEqual(['c']);
+    expect(read[0]?.offset).toBeGreaterThan(head.offset);
+    // Another start gives it another position, and clients the same id.
+    const third = await new MemoryMessageLog({ journal }).open();
+    expect(third.records.map(({ id }) => id)).toEqual([undefined, 'AAAAAAAA.1700000000000-3']);
+    expect(third.records[1]?.offset).toBeGreaterThan(read[0]?.offset ?? 0n);
   });
 
   it('hands nothing on before its cursor is noted, and keeps the order', async () => {
@@ -84,7 +119,10 @@ describe('a log with a journal', () => {
     const read = follow(log);
     let noted: () => void = () => undefined;
     journal.gate = new Promise((resolve) => (noted = resolve));
-    const appended = [log.append(journal.record('a')), log.append({ ...message('b'), key: 'plain' })];
+    const appended = [
+      log.append(journal.record('a')),
+      log.append({ ...message('b'), recordIds: [], key: 'plain' }),
+    ];
     await settled();
     expect(read).toEqual([]);
     noted();

@@ -2,9 +2,20 @@ import { randomBytes } from 'node:crypto';
 import { systemClock, type Clock } from '../clock.js';
 import { withDeadline } from '../deadline.js';
 import type { Journal, JournalEntry } from '../journal.js';
-import type { Cursor, LogRecord, LogStart, MessageLog, Offset, Position, StampedMessage } from '../log.js';
+import type {
+  Cursor,
+  Follower,
+  Lag,
+  LogRecord,
+  LogStart,
+  MessageLog,
+  Offset,
+  Position,
+  StampedMessage,
+} from '../log.js';
 
-const CURSOR = /^([\w-]{8})\.(\d{1,9})-(\d{1,15})$/;
+/** Of any log: one that replicas share has larger numbers. */
+const CURSOR = /^([\w-]{8})\.(\d{1,19})-(\d{1,19})$/;
 const GENERATION_BITS = 50n;
 /** How long a message waits until its cursor is noted, milliseconds. Without the note, a restart may repeat it with another id. */
 const NOTE_MS = 2000;
@@ -29,7 +40,7 @@ export class MemoryMessageLog implements MessageLog {
   #generation = 1;
   #last = 0;
   #waiting: LogRecord[] = [];
-  #handle: ((record: LogRecord) => void | Promise<void>) | undefined;
+  #follower: Follower | undefined;
   #pump: Promise<void> | undefined;
   /** Set while messages wait for something that must come first: the journal's opening, a cursor being noted. */
   #before: Promise<void> | undefined;
@@ -56,25 +67,31 @@ export class MemoryMessageLog implements MessageLog {
   async open(): Promise<LogStart> {
     if (this.#journal === undefined) {
       const head = this.#position(this.#last - this.#waiting.length);
-      return { head, criticals: [], criticalFloor: head };
+      return { head, records: [], beginning: head, floor: head, criticalFloor: head };
     }
     const opened = this.#journal.open();
     this.#holdUp(opened);
     const { log, generation, floor, entries } = await opened;
     this.#name = log;
     this.#generation = generation;
-    const criticals = entries
+    const own = entries
       .flatMap((entry) => this.#restore(entry))
       .sort((a, b) => (a.offset < b.offset ? -1 : 1));
-    for (const { message, cursor } of entries) if (cursor === undefined) void this.append(message);
-    const beginning: Position = { cursor: `${log}.0-0`, offset: 0n };
+    const records = [...own, ...entries.flatMap((entry) => this.#adopt(entry))];
+    for (const { recordId, message, cursor } of entries)
+      if (cursor === undefined) void this.append({ ...message, recordIds: [recordId] });
+    const first: Position = { cursor: `${log}.0-0`, offset: 0n };
     const floorOffset = floor === undefined ? undefined : this.locate(floor);
+    const head = this.#position(this.#last);
     return {
-      head: this.#position(0),
-      criticals,
+      head,
+      records,
+      // Only critical messages outlive the process.
+      beginning: head,
+      floor: head,
       criticalFloor:
         floor === undefined || typeof floorOffset !== 'bigint'
-          ? beginning
+          ? first
           : { cursor: floor, offset: floorOffset },
     };
   }
@@ -83,22 +100,35 @@ export class MemoryMessageLog implements MessageLog {
     const parts = CURSOR.exec(cursor);
     if (parts === null) return 'unknown';
     if (parts[1] !== this.#name) return 'lost';
-    return (BigInt(parts[2] ?? 0) << GENERATION_BITS) | BigInt(parts[3] ?? 0);
+    const sequence = BigInt(parts[3] ?? 0);
+    return sequence >> GENERATION_BITS > 0n
+      ? 'unknown'
+      : (BigInt(parts[2] ?? 0) << GENERATION_BITS) | sequence;
   }
 
-  follow(handle: (record: LogRecord) => void | Promise<void>): void {
-    this.#handle = handle;
+  async newest(): Promise<Offset> {
+    return this.#position(this.#last).offset;
+  }
+
+  follow(follower: Follower): void {
+    this.#follower = follower;
     this.#run();
+  }
+
+  get lag(): Lag {
+    const [oldest] = this.#waiting;
+    const since = oldest?.appendedAt ?? this.#clock.elapsed();
+    return { records: this.#waiting.length, seconds: (this.#clock.elapsed() - since) / 1000 };
   }
 
   async close(): Promise<void> {
     await this.#before;
     await this.#pump;
-    this.#handle = undefined;
+    this.#follower = undefined;
   }
 
-  #mustBeNoted({ recordId }: StampedMessage): boolean {
-    return recordId !== undefined && this.#journal !== undefined;
+  #mustBeNoted({ delivery, recordIds = [] }: StampedMessage): boolean {
+    return delivery === 'critical' && recordIds.length > 0 && this.#journal !== undefined;
   }
 
   /** Everything that is appended from now on waits for it, so that the order stays. */
@@ -113,10 +143,10 @@ export class MemoryMessageLog implements MessageLog {
     });
   }
 
-  async #note({ recordId, cursor, offset }: LogRecord): Promise<void> {
-    const noting = this.#journal?.recordPosition(recordId ?? '', { cursor, offset });
+  async #note({ recordIds = [], cursor, offset }: LogRecord): Promise<void> {
+    const noting = recordIds.map((id) => this.#journal?.recordPosition(id, { cursor, offset }));
     try {
-      if (noting !== undefined) await withDeadline(this.#clock, NOTE_MS, 'the journal', noting);
+      await withDeadline(this.#clock, NOTE_MS, 'the journal', Promise.all(noting));
     } catch (error) {
       this.#onError(
         error,
@@ -134,10 +164,21 @@ export class MemoryMessageLog implements MessageLog {
     };
   }
 
-  #restore({ message, cursor, publishedAt }: JournalEntry): LogRecord[] {
+  #restore({ recordId, message, cursor, publishedAt }: JournalEntry): LogRecord[] {
     if (cursor === undefined) return [];
     const offset = this.locate(cursor);
-    return typeof offset === 'bigint' ? [{ ...message, cursor, offset, publishedAt }] : [];
+    return typeof offset === 'bigint'
+      ? [{ ...message, recordIds: [recordId], cursor, offset, publishedAt }]
+      : [];
+  }
+
+  /**
+   * A message that was in another log: clients know it by the cursor that it had there. It comes after this log's own, so
+   * that a client whose cursor names one of those gets it.
+   */
+  #adopt({ recordId, message, cursor, publishedAt }: JournalEntry): LogRecord[] {
+    if (cursor === undefined || typeof this.locate(cursor) === 'bigint') return [];
+    return [{ ...message, recordIds: [recordId], ...this.#position(++this.#last), id: cursor, publishedAt }];
   }
 
   #enqueue(record: LogRecord): Cursor {
@@ -154,17 +195,17 @@ export class MemoryMessageLog implements MessageLog {
   }
 
   #run(): void {
-    if (this.#handle === undefined || this.#pump !== undefined) return;
-    this.#pump = this.#handleAll(this.#handle).finally(() => {
+    if (this.#follower === undefined || this.#pump !== undefined) return;
+    this.#pump = this.#handOnAll(this.#follower).finally(() => {
       this.#pump = undefined;
       if (this.#waiting.length > 0) this.#run();
     });
   }
 
-  async #handleAll(handle: (record: LogRecord) => void | Promise<void>): Promise<void> {
+  async #handOnAll(follower: Follower): Promise<void> {
     for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
       for (const record of batch) {
-        const handled = handle(record);
+        const handled = follower.record(record);
         if (handled !== undefined) await handled;
       }
     }

@@ -214,7 +214,9 @@ class World {
       this.published.set(cursor, {
         offset,
         cursor,
-        key: createHash('sha1').update(stamped.key).digest('base64'),
+        key: createHash('sha1')
+          .update(stamped.key ?? stamped.data)
+          .digest('base64'),
         isCritical: stamped.delivery === 'critical',
         organization: of('organization'),
         user: of('user'),

@@ -9,6 +9,7 @@ import {
 } from '@nestjs/common';
 import { PUSH_PATH } from '@crossfade/protocol';
 import { Connections } from '../connections.js';
+import { Fleet } from '../fleet.js';
 import type { PushOptions } from '../options.js';
 import { PushPublisher } from '../publisher.js';
 import { createPush, type Push } from '../push.js';
@@ -45,7 +46,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   .build();
 
 /**
- * Adds the push endpoint on both transports, with a `PushPublisher` and the `Connections` to inject. It starts with the
+ * Adds the push endpoint on both transports, with a `PushPublisher`, the `Connections` and the `Fleet` to inject. It starts with the
  * program, and drains before the program ends: call `app.enableShutdownHooks()`.
  *
  * `PushModule.forRoot(options)`, or `PushModule.forRootAsync({ useFactory, inject, imports })`, with `useClass` and
@@ -60,9 +61,10 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     },
     { provide: PushPublisher, inject: [PUSH], useFactory: ({ publisher }: Push) => publisher },
     { provide: Connections, inject: [PUSH], useFactory: ({ connections }: Push) => connections },
+    { provide: Fleet, inject: [PUSH], useFactory: ({ fleet }: Push) => fleet },
     AdmissionGuard,
   ],
-  exports: [PushPublisher, Connections],
+  exports: [PushPublisher, Connections, Fleet],
 })
 export class PushModule
   extends ConfigurableModuleClass

@@ -24,9 +24,10 @@ const RETRY_MS = 1000;
 
 /** `retry:` goes at the start of a stream, and where it will end soon, jittered so that clients spread. */
 export function blockOf(frame: Frame): SseBlock {
-  const { id, data, envelope } = frame;
+  const { id, data } = frame;
   const isRetryTold =
-    frame instanceof ControlFrame && (envelope?.type === 'Connected' || envelope?.type === 'Reconnect');
+    frame instanceof ControlFrame &&
+    (frame.message.type === 'Connected' || frame.message.type === 'Reconnect');
   return {
     ...(data === undefined ? { comment: 'keepalive' } : { data }),
     ...(id === undefined ? {} : { id }),

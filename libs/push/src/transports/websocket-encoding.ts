@@ -4,8 +4,8 @@ import { Encoding } from '../encoding.js';
 /** A whole text message in one frame that is not masked, as servers send them (RFC 6455, section 5.2). */
 const TEXT_MESSAGE = 0x81;
 
-export const webSocketBytes = new Encoding('websocket', ({ id, envelope }) => {
-  const text = Buffer.from(encodeWebSocketFrame(id, envelope));
+export const webSocketBytes = new Encoding('websocket', ({ id, data }) => {
+  const text = Buffer.from(encodeWebSocketFrame(id, data));
   return Buffer.concat([frameHead(text.length), text]);
 });
 

@@ -1,0 +1,4 @@
+import { limiterContract } from '../limiter.spec-kit.js';
+import { memoryLimiter } from './limiter.js';
+
+limiterContract('memoryLimiter', () => memoryLimiter);
