@@ -1,18 +1,22 @@
 import { Logger, Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { catalog } from '@crossfade/protocol/catalog';
+import type { MakeLimiter } from '@crossfade/push';
 import { PushModule } from '@crossfade/push/nest';
+import type { Redis } from '@crossfade/push/redis';
 import type { MeterProvider } from '@opentelemetry/api';
 import { LoggerModule } from 'nestjs-pino';
 import { AccessModule } from './access/access.module.js';
 import { AuthenticationGuard } from './access/authentication.guard.js';
 import { GatewayAuthenticator } from './access/authenticator.js';
+import { PublishingRequestInterceptor } from './access/publishing-request.interceptor.js';
 import { RightGuard } from './access/right.guard.js';
 import { ThrottleGuard } from './access/throttle.guard.js';
 import { Throttle } from './access/throttle.js';
 import type { OpenDatabase } from './database/database.js';
 import { DatabaseModule } from './database/database.module.js';
 import { Outbox } from './database/outbox.js';
+import { OutboxRelay } from './database/outbox-relay.js';
 import { Transactions } from './database/transactions.js';
 import { Amendments } from './events/amendments.js';
 import { IngestQueues } from './events/ingest-queue.js';
@@ -57,12 +61,16 @@ import { ConnectionsController } from './push/connections.controller.js';
 import { Idempotency } from './push/idempotency.js';
 import { MessagesController } from './push/messages.controller.js';
 import { ServiceMessages } from './push/service-messages.js';
+import { sharedParts } from './push/shared-parts.js';
+import { RedisModule } from './redis/redis.module.js';
+import { LIMITER } from './redis/redis.token.js';
 
 @Module({})
 export class AppModule {
   static of(
     settings: Settings,
     database: OpenDatabase,
+    redis: Redis | undefined,
     meterProvider: MeterProvider,
     mailer?: Mailer,
   ): DynamicModule {
@@ -71,16 +79,18 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        LoggerModule.forRoot(logging(settings.LOG_LEVEL)),
-        DatabaseModule.of(database),
+        LoggerModule.forRoot(logging(settings.LOG_LEVEL, settings.REPLICA_NAME)),
+        RedisModule.of(redis),
+        DatabaseModule.of(database, redis === undefined ? 'criticals' : 'everything'),
         AccessModule,
         PushModule.forRootAsync({
           imports: [AccessModule],
-          inject: [GatewayAuthenticator, Outbox],
-          useFactory: (authenticator: GatewayAuthenticator, journal: Outbox) => ({
+          inject: [GatewayAuthenticator, Outbox, LIMITER],
+          useFactory: (authenticator: GatewayAuthenticator, journal: Outbox, limiter: MakeLimiter) => ({
             catalog,
             authenticator,
-            journal,
+            ...sharedParts(redis, journal, settings),
+            limiter,
             meterProvider,
             addressOf: (request) => networkOf(addresses.of(request)),
             enabled: settings.enablePush,
@@ -124,15 +134,21 @@ export class AppModule {
         { provide: ClientAddress, useValue: addresses },
         {
           provide: Throttle,
-          useValue: new Throttle({
-            api: settings.API_THROTTLE_PER_MINUTE,
-            ingest: settings.INGEST_THROTTLE_PER_MINUTE,
-            events: settings.INGEST_EVENTS_PER_MINUTE,
-          }),
+          inject: [LIMITER],
+          useFactory: (limiter: MakeLimiter) =>
+            new Throttle(
+              {
+                api: settings.API_THROTTLE_PER_MINUTE,
+                ingest: settings.INGEST_THROTTLE_PER_MINUTE,
+                events: settings.INGEST_EVENTS_PER_MINUTE,
+              },
+              limiter,
+            ),
         },
         FailedLogins,
         PasswordChoices,
         Transactions,
+        OutboxRelay,
         { provide: MAILER, useValue: mailer },
         OutgoingMail,
         Sessions,
@@ -162,6 +178,7 @@ export class AppModule {
         { provide: APP_GUARD, useClass: AuthenticationGuard },
         { provide: APP_GUARD, useClass: ThrottleGuard },
         { provide: APP_GUARD, useClass: RightGuard },
+        { provide: APP_INTERCEPTOR, useClass: PublishingRequestInterceptor },
         // After the guards, the body is read.
         { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
         { provide: APP_INTERCEPTOR, useClass: CompressionInterceptor },

@@ -22,7 +22,7 @@ export async function startApp(): Promise<StartedApp> {
   const settings = readSettings({ DATA_DIR: folder, LOG_LEVEL: 'silent' });
   const open = await openDatabase(settings);
   const app = await NestFactory.create<NestExpressApplication>(
-    AppModule.of(settings, open, new MeterProvider()),
+    AppModule.of(settings, open, undefined, new MeterProvider()),
     {
       bodyParser: false,
       logger: false,

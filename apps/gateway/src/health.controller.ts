@@ -1,4 +1,5 @@
 import { Controller, Get, Header, Inject, Res, type OnModuleDestroy } from '@nestjs/common';
+import type { Redis } from '@crossfade/push/redis';
 import { sql } from 'drizzle-orm';
 import type { Response } from 'express';
 import { z } from 'zod';
@@ -7,6 +8,7 @@ import { CountsAgainst } from './access/throttle.js';
 import type { Database } from './database/database.js';
 import { AUTHENTICATION_DATABASE } from './database/database.token.js';
 import { Answers } from './http/answers.js';
+import { REDIS } from './redis/redis.token.js';
 
 const CHECK_MS = 2000;
 
@@ -14,7 +16,7 @@ const live = z.object({ status: z.literal('ok') });
 const check = z.enum(['ok', 'unavailable']);
 const ready = z.object({
   status: z.enum(['ok', 'unavailable', 'draining']),
-  checks: z.object({ database: check }),
+  checks: z.object({ database: check, redis: check.optional() }),
 });
 
 const notReady = {
@@ -30,7 +32,10 @@ export class HealthController implements OnModuleDestroy {
   /** One check at a time: probes must not take all connections of a database that does not respond. */
   #checking: Promise<'ok' | 'unavailable'> | undefined;
 
-  constructor(@Inject(AUTHENTICATION_DATABASE) private readonly database: Database) {}
+  constructor(
+    @Inject(AUTHENTICATION_DATABASE) private readonly database: Database,
+    @Inject(REDIS) private readonly redis: Redis | undefined,
+  ) {}
 
   /** The first step of a graceful shutdown, before the streams are drained. */
   onModuleDestroy(): void {
@@ -56,10 +61,16 @@ export class HealthController implements OnModuleDestroy {
   @Answers('Whether it can serve', { body: ready, also: notReady })
   @Header('Cache-Control', 'no-store')
   async ready(@Res({ passthrough: true }) response: Response) {
-    const database = await this.#checkDatabase();
+    const [database, redis] = await Promise.all([this.#checkDatabase(), this.#checkRedis()]);
     const status = this.#isDraining ? 'draining' : database;
     if (status !== 'ok') response.status(503);
-    return { status, checks: { database } };
+    return { status, checks: { database, ...redis } };
+  }
+
+  /** Without Redis, requests are served all the same. */
+  async #checkRedis(): Promise<{ redis?: z.output<typeof check> }> {
+    if (this.redis === undefined) return {};
+    return { redis: (await this.redis.answers()) ? 'ok' : 'unavailable' };
   }
 
   async #checkDatabase(): Promise<'ok' | 'unavailable'> {

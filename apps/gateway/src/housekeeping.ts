@@ -4,6 +4,7 @@ import type { OpenDatabase } from './database/database.js';
 import { OPEN } from './database/database.module.js';
 import { DiskFull } from './database/disk-space.js';
 import { Outbox } from './database/outbox.js';
+import { OutboxRelay } from './database/outbox-relay.js';
 import { PendingAmendments } from './events/pending-amendments.js';
 import { Stacks } from './events/stacks.js';
 import { ExpiredTokens } from './identity/expired-tokens.js';
@@ -13,10 +14,15 @@ import { Idempotency } from './push/idempotency.js';
 
 const EVERY_MS = 5000;
 const DEADLINE_MS = 60_000;
+/** What another replica leaves behind is appended a second after its commit, and then within one interval. */
+const RELAY_MS = 500;
 /** PostgreSQL maintains itself. The embedded database would grow without upkeep, and plan queries without statistics. */
 const UPKEEP_MS = 5 * 60_000;
 
-/** Periodic work: ends snoozes, removes expired tokens, and prunes old rows. Every replica checks; one does what is due. */
+/**
+ * Periodic work: ends snoozes, removes expired tokens, prunes old rows, and appends what a replica left in the outbox. Every
+ * replica checks; one does what is due.
+ */
 @Injectable()
 export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
   readonly loops: readonly Loop[];
@@ -27,13 +33,15 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly stacks: Stacks,
     private readonly pendingAmendments: PendingAmendments,
     private readonly expiredTokens: ExpiredTokens,
-    private readonly journal: Outbox,
+    private readonly outbox: Outbox,
+    outboxRelay: OutboxRelay,
     private readonly idempotency: Idempotency,
     @Inject(SETTINGS) private readonly settings: Settings,
     @Inject(OPEN) { upkeep }: OpenDatabase,
   ) {
     this.loops = [
       this.#loop('housekeeping', EVERY_MS, () => this.#keepHouse()),
+      ...(outbox.scope === 'everything' ? [this.#loop('outbox', RELAY_MS, () => outboxRelay.round())] : []),
       ...(upkeep === undefined
         ? []
         : [this.#loop('upkeep', UPKEEP_MS, () => this.#due('maintaining the database', upkeep))]),
@@ -64,7 +72,7 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
     const oldest = new Date(now.getTime() - this.settings.PUSH_CRITICAL_RETENTION_SECONDS * 1000);
     await this.#due('ending snoozes', () => this.stacks.endSnoozes(now));
     await this.#due('removing expired tokens', () => this.expiredTokens.remove(now));
-    await this.#due('pruning old messages', () => this.journal.prune(oldest));
+    await this.#due('pruning old messages', () => this.outbox.prune(oldest));
     await this.#due('pruning pending amendments', () => this.pendingAmendments.prune(now));
     await this.#due('pruning old requests', () => this.idempotency.prune(now));
   }

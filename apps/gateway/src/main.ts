@@ -9,6 +9,9 @@ import { apiDocs } from './api-docs/swagger-page.js';
 import { AppModule } from './app.module.js';
 import { browserApps, missingBrowserApps } from './browser-apps.js';
 import { openDatabase, type OpenDatabase } from './database/database.js';
+import { observeOutbox } from './database/outbox-metrics.js';
+import { Outbox } from './database/outbox.js';
+import { OutboxRelay } from './database/outbox-relay.js';
 import { configVersion } from './events/config-version.js';
 import { Housekeeping } from './housekeeping.js';
 import { ClientAddress, serveAddress } from './http/client-address.js';
@@ -28,19 +31,22 @@ import { startMetrics, type Metrics } from './process/metrics.js';
 import { readSettings, type Settings } from './process/settings.js';
 import { couldNotListen, StartupError } from './process/startup-error.js';
 import { watchEventLoop } from './process/watchdog.js';
+import { openSharedRedis } from './redis/open-redis.js';
 
 async function start(): Promise<void> {
   // Stored data is private: files that the embedded database makes are accessible to this account only.
   process.umask(0o077);
   const settings = readSettings(process.env);
   // Also for lines that are logged before there is an application.
-  const params = logging(settings.LOG_LEVEL);
+  const params = logging(settings.LOG_LEVEL, settings.REPLICA_NAME);
   NestLogger.overrideLogger(new Logger(new PinoLogger(params), params));
   const mailer = await openMailer(settings.MAILER);
   const metrics = await startMetrics(settings);
+  // Before the database, which a start that fails should not migrate.
+  const redis = await openSharedRedis(settings, metrics.provider);
   const open = await openDatabase(settings);
   try {
-    const module = AppModule.of(settings, open, metrics.provider, mailer);
+    const module = AppModule.of(settings, open, redis, metrics.provider, mailer);
     const app = await NestFactory.create<NestExpressApplication>(module, {
       bodyParser: false,
       bufferLogs: true,
@@ -93,6 +99,7 @@ function configure(app: NestExpressApplication, settings: Settings): void {
 function observe(app: INestApplication, open: OpenDatabase, { provider }: Metrics): void {
   const meter = provider.getMeter('@crossfade/gateway');
   open.observe(meter);
+  observeOutbox(meter, app.get(Outbox), app.get(OutboxRelay));
   const { loops } = app.get(Housekeeping);
   meter
     .createObservableGauge('crossfade.gateway.loop.age', {
@@ -116,7 +123,7 @@ const IDLE_CONNECTION_MS = 75_000;
  */
 const BACKLOG = 4096;
 
-async function listen(app: INestApplication, { PORT, HOST }: Settings): Promise<void> {
+async function listen(app: INestApplication, { PORT, HOST, REPLICA_NAME }: Settings): Promise<void> {
   try {
     // NestJS passes it on to Node, but its types have no backlog.
     await app.listen(PORT, HOST, BACKLOG as never);
@@ -124,7 +131,7 @@ async function listen(app: INestApplication, { PORT, HOST }: Settings): Promise<
     throw couldNotListen(error, 'PORT', PORT, HOST);
   }
   const url = (await app.getUrl()).replace('[::1]', 'localhost');
-  new NestLogger('Gateway').log(`Listening on ${url}`);
+  new NestLogger('Gateway').log(`Listening on ${url} as ${REPLICA_NAME}`);
   // Tells a parent process where the gateway listens.
   process.send?.({ ready: url });
 }

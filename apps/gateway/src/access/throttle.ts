@@ -1,7 +1,7 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { ApiExtension } from '@nestjs/swagger';
+import { memoryLimiter, type Count, type Limiter, type MakeLimiter } from '@crossfade/push';
 import type { Response } from 'express';
-import { RateLimiterMemory, RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible';
 import { ProblemException } from '../http/problem.js';
 
 /** The budget that a request counts against. `side`: what client libraries send beside events; `none`: not throttled. */
@@ -14,22 +14,21 @@ export const CountsAgainst = (budget: Budget) =>
 
 const MINUTE_SECONDS = 60;
 
-/**
- * Limits each caller's requests a minute, in the memory of this process. A limiter over Redis has the same methods, and
- * can replace it where several replicas share one.
- */
+/** Limits each caller's requests a minute, of all replicas together where they share a Redis. */
 export class Throttle {
-  readonly #limiters: Readonly<Record<Exclude<Budget, 'none'>, RateLimiterAbstract | undefined>>;
-  readonly #events: RateLimiterAbstract | undefined;
+  readonly #limiters: Readonly<Record<Exclude<Budget, 'none'>, Limiter | undefined>>;
+  readonly #events: Limiter | undefined;
 
   /** Limits of requests a minute, and of `events` a minute; 0: no limit. */
-  constructor(limits: Readonly<Record<'api' | 'ingest' | 'events', number>>) {
+  constructor(limits: Readonly<Record<'api' | 'ingest' | 'events', number>>, limiter: MakeLimiter) {
+    const make = (name: string, points: number) =>
+      points === 0 ? undefined : limiter(name, points, MINUTE_SECONDS);
     this.#limiters = {
-      api: limiter(limits.api),
-      ingest: limiter(limits.ingest),
-      side: limiter(limits.ingest),
+      api: make('api', limits.api),
+      ingest: make('ingest', limits.ingest),
+      side: make('side', limits.ingest),
     };
-    this.#events = limiter(limits.events);
+    this.#events = make('events', limits.events);
   }
 
   /**
@@ -39,72 +38,53 @@ export class Throttle {
   async countEvents(caller: string, events: number): Promise<void> {
     const limiter = this.#events;
     if (limiter === undefined) return;
-    const state = await limiter.get(caller);
-    const consumed = state?.consumedPoints ?? 0;
-    if (consumed + Math.max(1, events) > limiter.points) {
-      throw new ProblemException(
-        429,
-        `You may send ${limiter.points} events a minute; slow down and try again${events > limiter.points ? ', with fewer at once' : ''}.`,
-        undefined,
-        secondsOf(state?.msBeforeNext ?? MINUTE_SECONDS * 1000),
-      );
-    }
-    if (events > 0) await limiter.consume(caller, events);
+    const { fits, msBeforeNext } = await (events === 0
+      ? limiter.look(caller)
+      : limiter.count(caller, events));
+    if (fits) return;
+    throw new ProblemException(
+      429,
+      `You may send ${limiter.points} events a minute; slow down and try again${events > limiter.points ? ', with fewer at once' : ''}.`,
+      undefined,
+      secondsOf(msBeforeNext),
+    );
   }
 
   /** Counts one request, and sets the headers that say what is left. @throws ProblemException 429 when nothing is left */
   async count(budget: Budget, caller: string, response: Response): Promise<void> {
     const limiter = budget === 'none' ? undefined : this.#limiters[budget];
     if (limiter === undefined) return;
-    const { allowed, state } = await consume(limiter, caller);
+    const count = await limiter.count(caller);
     response.setHeader('X-RateLimit-Limit', limiter.points);
-    response.setHeader('X-RateLimit-Remaining', state.remainingPoints);
-    response.setHeader('X-RateLimit-Reset', Math.ceil((Date.now() + state.msBeforeNext) / 1000));
-    if (!allowed) {
+    response.setHeader('X-RateLimit-Remaining', count.left);
+    response.setHeader('X-RateLimit-Reset', Math.ceil((Date.now() + count.msBeforeNext) / 1000));
+    if (!count.fits) {
       throw tooMany(
         response,
-        state,
+        count,
         `You may send ${limiter.points} requests a minute; slow down and try again.`,
       );
     }
   }
 }
 
-/** A limiter of `points` a minute for each key. */
-export const limiterOf = (points: number): RateLimiterAbstract =>
-  new RateLimiterMemory({ points, duration: MINUTE_SECONDS });
+/** A limiter of this process alone, of `points` a minute for each key. */
+export const limiterOf = (points: number): Limiter => memoryLimiter('own', points, MINUTE_SECONDS);
 
 /** Counts one. @throws ProblemException 429 with `sentence` when there were too many */
 export async function countWithin(
-  limiter: RateLimiterAbstract,
+  limiter: Limiter,
   key: string,
   response: Response,
   sentence: string,
 ): Promise<void> {
-  const { allowed, state } = await consume(limiter, key);
-  if (!allowed) throw tooMany(response, state, sentence);
+  const count = await limiter.count(key);
+  if (!count.fits) throw tooMany(response, count, sentence);
 }
 
-const limiter = (points: number) => (points === 0 ? undefined : limiterOf(points));
-
-async function consume(
-  limiter: RateLimiterAbstract,
-  key: string,
-): Promise<{ allowed: boolean; state: RateLimiterRes }> {
-  try {
-    return { allowed: true, state: await limiter.consume(key) };
-  } catch (refused) {
-    // The library throws the state to refuse.
-    if (refused instanceof RateLimiterRes) return { allowed: false, state: refused };
-    throw refused;
-  }
-}
-
-function tooMany(response: Response, { msBeforeNext }: RateLimiterRes, detail: string): ProblemException {
+function tooMany(response: Response, { msBeforeNext }: Count, detail: string): ProblemException {
   response.setHeader('Retry-After', secondsOf(msBeforeNext));
   return new ProblemException(429, detail);
 }
 
-/** At most a whole period, however the wall clock jumped meanwhile. */
-const secondsOf = (milliseconds: number): number =>
-  Math.min(MINUTE_SECONDS, Math.max(1, Math.ceil(milliseconds / 1000)));
+const secondsOf = (milliseconds: number): number => Math.max(1, Math.ceil(milliseconds / 1000));

@@ -49,6 +49,8 @@ export function describeApi(app: INestApplication): OpenAPIObject {
 /** Adds what follows from the shape of a route. */
 function complete(operation: Operation & { 'x-right'?: Right; 'x-throttle'?: Budget }, method: string): void {
   const { 'x-right': right, 'x-throttle': budget = 'api', responses } = operation;
+  if (method !== 'get' && right !== undefined && right !== 'anyone')
+    operation.parameters = [...(operation.parameters ?? []), ownStream];
   const takesInput = operation.requestBody !== undefined || (operation.parameters ?? []).length > 0;
   // Whether the route queries the database: all do, if only to authenticate, but for probes and the push library's.
   const asks = right !== undefined && !(right === 'anyone' && budget === 'none');
@@ -129,6 +131,13 @@ const parameter = (where: 'query' | 'header', name: string, description: string)
   required: false,
   schema: { type: 'string' as const },
 });
+
+/** Of every route that changes something. */
+const ownStream = parameter(
+  'header',
+  'Push-Connection',
+  "The `connection_id` of the caller's own stream, which then gets no invalidation of this change. See PROTOCOL.md.",
+);
 
 const toOpenApi = (schema: z.core.$ZodType): Schema =>
   z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'output' }) as Schema;

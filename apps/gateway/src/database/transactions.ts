@@ -6,7 +6,9 @@ import { FaultLog } from '../process/fault-log.js';
 import { TimeSlice } from '../process/time-slice.js';
 import type { Database, Transaction } from './database.js';
 import { DATABASE } from './database.token.js';
-import { record } from './outbox.js';
+import { Outbox } from './outbox.js';
+import type { OutboxScope } from './outbox-rows.js';
+import { publishingRequest } from './publishing-request.js';
 import { QueryError } from './query-error.js';
 
 /**
@@ -15,12 +17,19 @@ import { QueryError } from './query-error.js';
  */
 export type Publish = (message: Publishable<typeof catalog> | Prepared, id?: string) => void;
 
+/** A message of a committed change. */
+interface Committed {
+  readonly message: Prepared;
+  /** Undefined: it was not recorded. */
+  readonly recordId: string | undefined;
+}
+
 const ATTEMPTS = 5;
 /**
- * Messages that one transaction publishes in a turn of the event loop. Fewer than are delivered in a turn, so that other
- * messages do not queue behind ten thousand.
+ * Messages that one transaction publishes in a turn of the event loop, so that others do not queue behind ten thousand. Where the
+ * log is this process' own, fewer than are delivered in a turn; where replicas share it, as many as it takes at once.
  */
-const BURST = 16;
+const BURST: Readonly<Record<OutboxScope, number>> = { criticals: 16, everything: 128 };
 /** A serialization failure, a deadlock. */
 const CONFLICTS: readonly string[] = ['40001', '40P01'];
 
@@ -32,15 +41,16 @@ export class Transactions {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
     private readonly publisher: PushPublisher<typeof catalog>,
+    private readonly outbox: Outbox,
   ) {}
 
   /**
-   * Runs `work` in one transaction, then publishes its messages in order. Critical messages are recorded in the outbox in
-   * the same transaction: should this process end before they are delivered, the next one delivers them. Work that the
-   * database aborts because of a conflict with another transaction is run again, so it must change nothing but the
-   * database.
+   * Runs `work` in one transaction, then publishes its messages in order. Messages that must survive this process are
+   * recorded in the outbox in the same transaction: critical ones, which the next process delivers should this one end
+   * before; where replicas share a log, all, which another replica delivers. Work that the database aborts because of a
+   * conflict with another transaction is run again, so it must change nothing but the database.
    * @throws QueryError whose outcome is `unknown` if the connection was lost while PostgreSQL committed. Then nothing is
-   * published, because nobody can say whether there was a change.
+   * published, because nobody can say whether there was a change; what is recorded is delivered if there was.
    */
   async run<T>(work: (transaction: Transaction, publish: Publish) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
@@ -54,31 +64,42 @@ export class Transactions {
   }
 
   async #runOnce<T>(work: (transaction: Transaction, publish: Publish) => Promise<T>): Promise<T> {
-    const { result, prepared } = await this.database.transaction(async (transaction) => {
-      const prepared: { message: Prepared; recordId: string | undefined }[] = [];
+    // Whoever runs `work` may do so on behalf of several requests.
+    const request = publishingRequest.getStore();
+    const { result, prepared, recordIds } = await this.database.transaction(async (transaction) => {
+      const prepared: { readonly message: Prepared; readonly id: string }[] = [];
       const result = await work(transaction, (told, id = randomUUID()) => {
-        const message = 'stamped' in told ? told : this.publisher.prepare(told);
-        const isRecorded = message.stamped?.delivery === 'critical';
-        prepared.push({ message, recordId: isRecorded ? id : undefined });
+        const message = 'stamped' in told ? told : this.publisher.prepare(told, request);
+        prepared.push({ message, id });
       });
-      await record(
-        transaction,
-        prepared.flatMap(({ message: { stamped }, recordId }) =>
-          stamped === undefined || recordId === undefined ? [] : [{ ...stamped, recordId }],
-        ),
-      );
-      return { result, prepared };
+      const told = prepared.map(({ message: { stamped }, id }) => ({ id, stamped }));
+      return { result, prepared, recordIds: await this.outbox.record(transaction, told) };
     });
+    await this.#publish(prepared.map(({ message }, index) => ({ message, recordId: recordIds[index] })));
+    return result;
+  }
+
+  /** Never rejects: the change is committed, so its caller must not see a failure. */
+  async #publish(messages: readonly Committed[]): Promise<void> {
     const slice = new TimeSlice();
-    for (const [index, { message, recordId }] of prepared.entries()) {
-      if (index % BURST === BURST - 1) await slice.next();
-      try {
-        await this.publisher.send(message, recordId);
-      } catch (error) {
-        // The change is committed, so the caller must not see a failure.
-        this.#faults.failure(error, `publishing a committed ${message.envelope.type}`);
+    const size = BURST[this.outbox.scope];
+    for (let first = 0; first < messages.length; first += size) {
+      if (first > 0) await slice.next();
+      const burst = messages.slice(first, first + size);
+      // Begun in one turn, so that a shared log appends them together, or none behind one that it did not take.
+      const sent = await Promise.allSettled(
+        burst.map(({ message, recordId }) => this.publisher.send(message, recordId)),
+      );
+      for (const [index, outcome] of sent.entries()) {
+        if (outcome.status === 'fulfilled') continue;
+        if (this.outbox.scope === 'everything' && burst[index]?.recordId !== undefined) {
+          this.outbox.logOutage(outcome.reason);
+          // The relay appends this one, and those behind it after it.
+          return;
+        }
+        const type = burst[index]?.message.envelope.type;
+        this.#faults.failure(outcome.reason, `publishing a committed ${type}`);
       }
     }
-    return result;
   }
 }

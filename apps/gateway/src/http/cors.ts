@@ -12,7 +12,14 @@ const EXPOSED = [
   'X-RateLimit-Remaining',
   'Retry-After',
 ];
-const EXPOSED_TO_APPS = [...EXPOSED, 'X-RateLimit-Limit', 'X-RateLimit-Reset', 'Link', 'X-Result-Count'];
+const EXPOSED_TO_APPS = [
+  ...EXPOSED,
+  'X-RateLimit-Limit',
+  'X-RateLimit-Reset',
+  'Link',
+  'X-Result-Count',
+  'X-Crossfade-Silent-Replicas',
+];
 
 /**
  * Decides which pages of other origins may call. Tokens are headers; there are no cookies. An allowed page may send any

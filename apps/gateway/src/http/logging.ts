@@ -16,9 +16,9 @@ const routeOf = ({ route }: IncomingMessage & { route?: { path: unknown } }): un
 
 /**
  * Logs each event as a line of JSON. No line contains a token or what people typed: no header is logged, no query, and of
- * a path only its route.
+ * a path only its route. `replica` is in each.
  */
-export function logging(level: string): Params {
+export function logging(level: string, replica: string): Params {
   const out = destination({ dest: 1, sync: true });
   const sampler = new LogSampler(LINES, WINDOW_MS);
   return {
@@ -28,6 +28,7 @@ export function logging(level: string): Params {
     pinoHttp: [
       {
         level,
+        base: { pid: process.pid, replica },
         serializers: {
           req: ({ id, method }: { id: unknown; method: string }) => ({ id, method }),
           res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),

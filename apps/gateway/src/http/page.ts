@@ -63,6 +63,11 @@ export class Page<Row> {
     return new Page(rows.slice(0, limit), Math.min(total, MOST_COUNTED), next);
   }
 
+  /** The same page of a list that is longer than what was cut. */
+  counting(total: number): Page<Row> {
+    return new Page(this.rows, Math.min(total, MOST_COUNTED), this.next);
+  }
+
   map<View>(view: (row: Row) => View): Page<View> {
     return this.with(this.rows.map(view));
   }

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { DeadlineError, LogSampler, PushError } from '@crossfade/push';
+import { NotConnected, RedisFault } from '@crossfade/push/redis';
 import { LoggableError } from './loggable-error.js';
 
 const LINES = 5;
@@ -31,9 +32,17 @@ export class FaultLog {
  */
 export function describeFault(error: unknown): string {
   if (!(error instanceof Error)) return `a ${typeof error} was thrown`;
-  const isOwn = [LoggableError, DeadlineError, PushError].some((kind) => error instanceof kind);
+  const isOwn = [LoggableError, DeadlineError, PushError, RedisFault, NotConnected].some(
+    (kind) => error instanceof kind,
+  );
   if (isOwn) return error.message;
-  const code = 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : '';
+  const code = codeOf(error);
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
   return [`${error.name}${code}`, ...frames.slice(0, FRAMES)].join('\n');
+}
+
+/** A code of the system, or the first word of an answer of Redis, such as OOM. */
+function codeOf(error: Error): string {
+  const code = 'code' in error ? error.code : /^[A-Z]{3,}(?= )/.exec(error.message)?.[0];
+  return typeof code === 'string' ? ` (${code})` : '';
 }

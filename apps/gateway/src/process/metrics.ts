@@ -1,5 +1,6 @@
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
+import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import type { Settings } from './settings.js';
 import { couldNotListen } from './startup-error.js';
@@ -12,7 +13,7 @@ export interface Metrics {
 }
 
 /** @throws StartupError if nothing can listen on `METRICS_PORT` */
-export async function startMetrics({ METRICS_PORT, HOST }: Settings): Promise<Metrics> {
+export async function startMetrics({ METRICS_PORT, HOST, REPLICA_NAME }: Settings): Promise<Metrics> {
   if (METRICS_PORT === 0) {
     const provider = new MeterProvider();
     return { provider, close: () => provider.shutdown() };
@@ -23,8 +24,11 @@ export async function startMetrics({ METRICS_PORT, HOST }: Settings): Promise<Me
     preventServerStart: true,
     withoutScopeInfo: true,
     withoutTargetInfo: true,
+    // On every series, since who collects those of several replicas may drop where each came from.
+    withResourceConstantLabels: /^replica$/,
   });
-  const provider = new MeterProvider({ readers: [exporter] });
+  const resource = resourceFromAttributes({ replica: REPLICA_NAME });
+  const provider = new MeterProvider({ resource, readers: [exporter] });
   const runtime = new RuntimeNodeInstrumentation();
   runtime.setMeterProvider(provider);
   try {

@@ -21,6 +21,8 @@ describe('the settings', () => {
       PUSH_MAX_CONNECTIONS_PER_USER: 10,
       PUSH_MAX_CONNECTIONS_PER_ORGANIZATION: 100,
       PUSH_LOG_CAPACITY: 10_000,
+      REDIS_PREFIX: 'crossfade',
+      PUSH_HEARTBEAT_SECONDS: 5,
       SHUTDOWN_TIMEOUT_SECONDS: 40,
       warnings: [],
     });
@@ -55,6 +57,12 @@ describe('the settings', () => {
     ],
     [{ PUSH_UNCONFIRMED_SECONDS: '59' }, 'PUSH_UNCONFIRMED_SECONDS (59) must be 0 or at least twice'],
     [{ PUSH_NOTHING: '1' }, 'PUSH_NOTHING is not a setting'],
+    [{ REDIS_URL: 'redis://localhost' }, 'REDIS_URL needs DATABASE_URL, since no other replica can read'],
+    [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL must start with redis://'],
+    [{ REDIS_PREFIX: 'a b' }, 'REDIS_PREFIX must be up to 64 letters'],
+    [{ REDIS_PREFIX: 'a'.repeat(65) }, 'REDIS_PREFIX must be up to 64 letters'],
+    [{ REPLICA_NAME: 'a/b' }, 'REPLICA_NAME must be up to 64 letters'],
+    [{ PUSH_HEARTBEAT_SECONDS: '0' }, 'PUSH_HEARTBEAT_SECONDS must be a whole number from 1 to 60'],
     [{ ADMIN_EMAIL: 'a@example.com' }, 'must be set together'],
     [{ ADMIN_EMAIL: 'nobody', ADMIN_PASSWORD: 'long enough' }, 'ADMIN_EMAIL must be an e-mail address'],
   ])('%j stops the start with a sentence', (env, said) => {
@@ -62,9 +70,30 @@ describe('the settings', () => {
   });
 
   it('does not repeat a secret', () => {
-    expect(() => readSettings({ DATABASE_URL: 'mysql://u:secret@h/d', ADMIN_PASSWORD: 'short-1' })).toThrow(
-      expect.not.objectContaining({ message: expect.stringMatching(/secret|short-1/) as string }) as Error,
+    const env = {
+      DATABASE_URL: 'mysql://u:secret@h/d',
+      ADMIN_PASSWORD: 'short-1',
+      REDIS_URL: 'redis://u:hidden@:x/y',
+    };
+    expect(() => readSettings(env)).toThrow(
+      expect.not.objectContaining({
+        message: expect.stringMatching(/secret|short-1|hidden/) as string,
+      }) as Error,
     );
+  });
+
+  it('name the replica after its host', () => {
+    expect(readSettings({}).REPLICA_NAME).toMatch(/^[\w.-]{1,64}$/);
+    expect(readSettings({ REPLICA_NAME: 'eu-1.a_b' }).REPLICA_NAME).toBe('eu-1.a_b');
+  });
+
+  it('read an address of Redis', () => {
+    const DATABASE_URL = 'postgres://db/x';
+    expect(readSettings({ DATABASE_URL, REDIS_URL: 'rediss+cluster://u:p@a,b:7' }).REDIS_URL).toMatchObject({
+      kind: 'cluster',
+      password: 'p',
+      tls: true,
+    });
   });
 
   it('believes nobody, one proxy, so many, or those named', () => {

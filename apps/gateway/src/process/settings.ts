@@ -1,4 +1,6 @@
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import { isRedisPrefix, readRedisAddress, type RedisAddress } from '@crossfade/push/redis';
 import { z } from 'zod';
 import { readNetwork } from '../parsing/address.js';
 import { StartupError } from './startup-error.js';
@@ -48,6 +50,20 @@ const publicUrl = z
   }, 'must be a URL like https://crossfade.example.com, without a query')
   .transform((text) => text.replace(/\/$/, ''));
 
+const redisAddress = z.string().transform((text, context): RedisAddress => {
+  const read = readRedisAddress(text);
+  if (!('fault' in read)) return read;
+  context.addIssue(read.fault);
+  return z.NEVER;
+});
+
+const REPLICA_NAME = /^[\w.-]{1,64}$/;
+/** The name of the host, as far as it may be the name of a replica. */
+const hostReplica = (): string =>
+  hostname()
+    .replace(/[^\w.-]/g, '-')
+    .slice(0, 64) || 'gateway';
+
 const DEPRECATED_PUSH = ['ENABLE_WEB_SOCKETS', 'EnableWebSockets'] as const;
 
 /** Every setting of the gateway, by its name in the environment. */
@@ -62,6 +78,15 @@ const environment = z.object({
   DATABASE_POOL_SIZE: whole(2, 1000).default(10),
   DATABASE_STATEMENT_TIMEOUT_SECONDS: whole(1, 3600).default(15),
   DATABASE_LOCK_TIMEOUT_SECONDS: whole(1, 3600).default(5),
+  REDIS_URL: redisAddress.optional(),
+  REDIS_PREFIX: z
+    .string()
+    .refine(isRedisPrefix, 'must be up to 64 letters, digits, "-", "_", "." and ":"')
+    .default('crossfade'),
+  REPLICA_NAME: z
+    .string()
+    .regex(REPLICA_NAME, 'must be up to 64 letters, digits, "-", "_" and "."')
+    .default(hostReplica),
   DATA_DIR: z
     .string()
     .default('.data')
@@ -115,6 +140,7 @@ const environment = z.object({
   PUSH_CRITICAL_RETENTION_SECONDS: whole(1, 31_536_000).default(86_400),
   PUSH_REAUTHORIZE_SECONDS: whole(1, 86_400).default(30),
   PUSH_UNCONFIRMED_SECONDS: whole(0, 604_800).optional(),
+  PUSH_HEARTBEAT_SECONDS: whole(1, 60).default(5),
   PUSH_DRAIN_SECONDS: whole(0, 3600).default(20),
   SHUTDOWN_TIMEOUT_SECONDS: whole(1, 3600).default(40),
   WATCHDOG_SECONDS: whole(0, 3600).default(30),
@@ -158,6 +184,9 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   }
   if (parsed.data?.MAILER !== undefined && parsed.data.PUBLIC_URL === undefined) {
     faults.push('MAILER needs PUBLIC_URL, because a link in a mail must say where it leads');
+  }
+  if (parsed.data?.REDIS_URL !== undefined && parsed.data.DATABASE_URL === undefined) {
+    faults.push('REDIS_URL needs DATABASE_URL, since no other replica can read an embedded database');
   }
   const { PORT: port, METRICS_PORT: metricsPort } = parsed.data ?? {};
   if (port !== undefined && port !== 0 && port === metricsPort) {

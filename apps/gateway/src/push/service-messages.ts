@@ -5,6 +5,7 @@ import type { catalog } from '@crossfade/protocol/catalog';
 import { PushError, PushPublisher, type Prepared, type Publishable } from '@crossfade/push';
 import type { Database } from '../database/database.js';
 import { DATABASE } from '../database/database.token.js';
+import { publishingRequest } from '../database/publishing-request.js';
 import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions } from '../database/transactions.js';
 import { invalid, unauthorized, type Fault } from '../http/problem.js';
@@ -65,7 +66,10 @@ export class ServiceMessages {
     for (const { path, envelope } of messages) {
       try {
         // The publisher validates it with the schema of its type, whatever its type is.
-        const one = this.publisher.prepare(envelope as Publishable<typeof catalog>);
+        const one = this.publisher.prepare(
+          envelope as Publishable<typeof catalog>,
+          publishingRequest.getStore(),
+        );
         prepared.push({ path: at(path, 'message'), prepared: one });
       } catch (error) {
         if (!(error instanceof PushError)) throw error;

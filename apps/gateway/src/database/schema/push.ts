@@ -11,7 +11,7 @@ import {
   text,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { created } from './columns.js';
+import { created, instant } from './columns.js';
 import { tokens } from './tokens.js';
 
 /** The message log of this installation: its name, and how often it was opened. It has one row. */
@@ -48,18 +48,33 @@ export const pushRequests = pgTable(
   ],
 );
 
-/** The outbox: critical messages, recorded in the transaction of their change. One without a cursor was not sent to anybody yet. */
+/**
+ * The outbox: messages, recorded in the transaction of their change. A row without a cursor is in no log yet. Rows of
+ * messages that are not critical have none: they are removed once the log has them.
+ */
 export const pushMessages = pgTable(
   'push_messages',
   {
+    /** The order in which they were recorded; transactions commit in another one. */
     id: bigserial('id', { mode: 'number' }).primaryKey(),
     recordId: uuid('record_id').notNull().unique(),
-    /** JSON. The type is text because a string in it may contain NUL. */
+    /** JSON, see `outbox-rows.ts`. The type is text because a string in it may contain NUL. */
     message: text('message').notNull(),
+    critical: boolean('critical').notNull().default(true),
     cursor: text('cursor'),
     /** The offset in the log. */
     place: numeric('place'),
-    created: created(),
+    /** When it was recorded. `now()` would be when its transaction began, which may be long ago. */
+    created: instant('created_utc')
+      .notNull()
+      .default(sql`clock_timestamp()`),
   },
-  (table) => [index('push_messages_place').on(table.place), index('push_messages_created').on(table.created)],
+  (table) => [
+    index('push_messages_in_no_log')
+      .on(table.id)
+      .where(sql`${table.cursor} IS NULL`),
+    index('push_messages_critical_created')
+      .on(table.created)
+      .where(sql`${table.critical}`),
+  ],
 );
