@@ -30,6 +30,8 @@ export const sampleToken = {
 export interface GatewayOptions {
   /** The URL of a PostgreSQL database. Default: PGlite in a folder of the host's own. */
   readonly databaseUrl?: string | undefined;
+  /** The URL of Redis, which needs that of a database. Default: none. */
+  readonly redisUrl?: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
   /** The checkout whose built gateway runs, to compare two versions. Default: this one. */
   readonly checkout?: string | undefined;
@@ -96,7 +98,16 @@ export class GatewayHost {
   }
 
   static #spawn(
-    { databaseUrl, env = {}, preload = [], execArgv = [], inside = [], checkout = root, uid }: GatewayOptions,
+    {
+      databaseUrl,
+      redisUrl,
+      env = {},
+      preload = [],
+      execArgv = [],
+      inside = [],
+      checkout = root,
+      uid,
+    }: GatewayOptions,
     own: OwnFolder,
   ): GatewayHost {
     const main = join(checkout, 'apps/gateway/dist/main.js');
@@ -118,6 +129,7 @@ export class GatewayHost {
         METRICS_PORT: '0',
         DATA_DIR: join(own.path, 'data'),
         ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+        ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
         ...env,
       },
     });

@@ -1,9 +1,21 @@
 export { GatewayHost, sampleToken, type GatewayOptions } from './gateway.ts';
-export { PostgresHost, dropDatabase, freePort, newDatabase, runSql, startSql } from './postgres.ts';
+export {
+  PostgresHost,
+  account,
+  dropDatabase,
+  freePort,
+  newDatabase,
+  postgresPrograms,
+  runSql,
+  startSql,
+} from './postgres.ts';
 export { PgBouncerHost } from './pgbouncer.ts';
+export { RedisHost, type RedisHostOptions } from './redis.ts';
+export { RedisClusterHost } from './redis-cluster.ts';
+export { TwoReplicas, type TwoReplicasOptions } from './two-replicas.ts';
 export { TcpProxy } from './tcp-proxy.ts';
 export { ProxyHost, type ProxyProgram } from './proxy.ts';
-export { nginx } from './nginx.ts';
+export { nginx, nginxProgram } from './nginx.ts';
 export { haproxy } from './haproxy.ts';
 export { caddy } from './caddy.ts';
 export { SmallDisk } from './small-disk.ts';

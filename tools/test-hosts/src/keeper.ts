@@ -18,9 +18,9 @@ export class OwnFolder {
     tellKeeper({ folder: this.path });
   }
 
-  /** Names the process that works in it. */
-  isUsedBy(child: ChildProcess): void {
-    tellKeeper({ folder: this.path, pid: child.pid });
+  /** Names the process that works in it. A negative number names a group of processes. */
+  isUsedBy({ pid }: Pick<ChildProcess, 'pid'>): void {
+    tellKeeper({ folder: this.path, pid });
   }
 
   /** Removes it, after that process has exited. */

@@ -23,7 +23,7 @@ export class PostgresHost {
 
   /** `durable`: a commit waits for the disk, as in production. Most tests need not wait. */
   static async start({ durable = false } = {}): Promise<PostgresHost> {
-    const bin = binaries();
+    const bin = postgresPrograms();
     const own = new OwnFolder('postgres');
     const who = account();
     if (who.uid !== undefined && who.gid !== undefined) chownSync(own.path, who.uid, who.gid);
@@ -115,7 +115,15 @@ export class PostgresHost {
 /** Creates an empty database on the PostgreSQL at that port. */
 export function newDatabase(port: number): string {
   const name = `test_${randomBytes(8).toString('hex')}`;
-  execFileSync(join(binaries(), 'createdb'), ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', name]);
+  execFileSync(join(postgresPrograms(), 'createdb'), [
+    '-h',
+    '127.0.0.1',
+    '-p',
+    String(port),
+    '-U',
+    'postgres',
+    name,
+  ]);
   return `postgres://postgres@127.0.0.1:${port}/${name}`;
 }
 
@@ -127,9 +135,13 @@ export function dropDatabase(url: string): void {
 
 /** Runs SQL, for what no request can change, such as the past, or read. */
 export function runSql(url: string, statement: string): string {
-  return execFileSync(join(binaries(), 'psql'), ['-qAt', '-v', 'ON_ERROR_STOP=1', '-c', statement, url], {
-    encoding: 'utf8',
-  });
+  return execFileSync(
+    join(postgresPrograms(), 'psql'),
+    ['-qAt', '-v', 'ON_ERROR_STOP=1', '-c', statement, url],
+    {
+      encoding: 'utf8',
+    },
+  );
 }
 
 /** Below the kernel's ephemeral ports, so that it gives none of these to another program before ours binds it. */
@@ -149,7 +161,8 @@ export async function freePort(): Promise<number> {
   }
 }
 
-function binaries(): string {
+/** The folder of initdb and its siblings. */
+export function postgresPrograms(): string {
   const versions = '/usr/lib/postgresql';
   const found = [
     process.env['POSTGRES_BIN'] ?? '',
@@ -172,7 +185,10 @@ export function account(): { uid?: number; gid?: number } {
 export function startSql(url: string, statement: string): () => Promise<unknown> {
   const name = `sql ${randomBytes(4).toString('hex')}`;
   const env = { ...process.env, PGAPPNAME: name };
-  const child = spawn(join(binaries(), 'psql'), ['-qAt', '-c', statement, url], { stdio: 'ignore', env });
+  const child = spawn(join(postgresPrograms(), 'psql'), ['-qAt', '-c', statement, url], {
+    stdio: 'ignore',
+    env,
+  });
   return () => {
     runSql(
       url,

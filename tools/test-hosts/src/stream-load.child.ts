@@ -2,11 +2,22 @@ import { get, type IncomingMessage } from 'node:http';
 import { PUSH_PATH, decodeSseData, decodeWebSocketFrame, type Envelope } from '@crossfade/protocol';
 import { createParser } from 'eventsource-parser';
 import { WebSocket } from 'ws';
-import type { Delays, LoadOrder, StreamReport } from './stream-load.ts';
+import type { Delays, LoadOrder, Moment, StreamReport } from './stream-load.ts';
 
 /** How many streams are opened at once. */
 const AT_ONCE = 200;
 const AGAIN_MS = 500;
+const TURN_MS = 10;
+
+/** When the last two turns of the event loop began that ran this timer. */
+let [turn, turnBefore] = [Date.now(), Date.now()];
+setInterval(() => {
+  turnBefore = turn;
+  turn = Date.now();
+}, TURN_MS).unref();
+
+/** Between those two turns, everything was read that had arrived before the first. So what is read now came later. */
+const moment = (): Moment => ({ after: turnBefore, before: Date.now() });
 
 /** The process of a `StreamLoad`: plain clients that remember a cursor and every critical message. */
 class Client {
@@ -14,9 +25,9 @@ class Client {
   readonly transport: StreamReport['transport'];
   isOpen = false;
   openings = 0;
-  toldAt: number | undefined;
+  told: Moment | undefined;
   delayMs: number | undefined;
-  endedAt: number | undefined;
+  ended: Moment | undefined;
   hasMoved = false;
   readonly criticals: { id: string; text: string }[] = [];
   #cursor: string | undefined;
@@ -43,7 +54,7 @@ class Client {
         resolve(true);
       };
       const ended = (): void => {
-        if (this.isOpen) this.endedAt ??= Date.now();
+        if (this.isOpen) this.ended ??= moment();
         this.isOpen = false;
         resolve(false);
       };
@@ -53,16 +64,16 @@ class Client {
   }
 
   report(): StreamReport {
-    const { transport, isOpen, openings, toldAt, delayMs, endedAt, hasMoved, criticals } = this;
+    const { transport, isOpen, openings, told, delayMs, ended, hasMoved, criticals } = this;
     return {
       transport,
       isOpen,
       openings,
       hasMoved,
       criticals,
-      ...(toldAt === undefined ? {} : { toldAt }),
+      ...(told === undefined ? {} : { told }),
       ...(delayMs === undefined ? {} : { delayMs }),
-      ...(endedAt === undefined ? {} : { endedAt }),
+      ...(ended === undefined ? {} : { ended }),
     };
   }
 
@@ -105,7 +116,7 @@ class Client {
       this.criticals.push({ id: id ?? '', text: (envelope.message as { message: string }).message });
     }
     if (envelope?.type === 'Reconnect') {
-      this.toldAt ??= Date.now();
+      this.told ??= moment();
       this.delayMs ??= (envelope.message as { delay_ms: number }).delay_ms;
       // Every second one moves when told; the others stay, to see that they may.
       if (Math.random() < 0.5) {
@@ -123,11 +134,16 @@ const clients: Client[] = [];
 let delays: Uint32Array | undefined;
 const LONGEST_MS = 120_000;
 
-/** The counts since the last report. */
-function measure(): Delays {
-  const counts = delays ?? new Uint32Array(LONGEST_MS + 1);
+const WAIT_MS = 60_000;
+
+/** The counts since the last report, as soon as there are so many. */
+async function measure(wanted: number): Promise<Delays> {
+  const counts = (delays ??= new Uint32Array(LONGEST_MS + 1));
+  const counted = () => counts.reduce((sum, count) => sum + count, 0);
+  for (const until = Date.now() + WAIT_MS; counted() < wanted && Date.now() < until;)
+    await new Promise((resolve) => setTimeout(resolve, 100));
   delays = new Uint32Array(LONGEST_MS + 1);
-  const deliveries = counts.reduce((sum, count) => sum + count, 0);
+  const deliveries = counted();
   const at = (share: number): number => {
     let left = deliveries * share;
     return counts.findIndex((count) => (left -= count) <= 0);
@@ -167,7 +183,7 @@ process.on('message', (order: LoadOrder) => {
     case 'comeBack':
       return void comeBack(order.url, order.overMs).then(() => done({}));
     case 'measure':
-      return done(measure());
+      return void measure(order.deliveries).then(done);
     case 'report':
       return done(clients.map((client) => client.report()));
   }

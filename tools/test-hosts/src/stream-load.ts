@@ -8,18 +8,27 @@ export type LoadOrder =
   | { readonly do: 'open'; readonly url: string; readonly tokens: readonly string[]; readonly each: number }
   | { readonly do: 'comeBack'; readonly url: string; readonly overMs: number }
   | { readonly do: 'report' }
-  | { readonly do: 'measure' };
+  | { readonly do: 'measure'; readonly deliveries: number };
 
-/** One stream as its client saw it. Times are in milliseconds since 1970. */
+/**
+ * When something arrived, in milliseconds since 1970: `before` is when the client saw it. It may have been busy with other
+ * streams, so it came later than `after`, and not necessarily later than that.
+ */
+export interface Moment {
+  readonly after: number;
+  readonly before: number;
+}
+
+/** One stream as its client saw it. */
 export interface StreamReport {
   readonly transport: 'sse' | 'websocket';
   readonly isOpen: boolean;
   readonly openings: number;
   /** When it was told to reconnect, and with which delay. */
-  readonly toldAt?: number;
+  readonly told?: Moment;
   readonly delayMs?: number;
   /** When its first stream ended, and whether its own client had ended it. */
-  readonly endedAt?: number;
+  readonly ended?: Moment;
   readonly hasMoved: boolean;
   /** The critical messages that it received, by id and text, repeats included. */
   readonly criticals: readonly { readonly id: string; readonly text: string }[];
@@ -57,9 +66,12 @@ export class StreamLoad {
     return (await this.#order({ do: 'report' })) as readonly StreamReport[];
   }
 
-  /** From the first call on, delays are counted, and messages are no longer kept. */
-  async measure(): Promise<Delays> {
-    return (await this.#order({ do: 'measure' })) as Delays;
+  /**
+   * Waits for this many messages, a minute at most. From the first call on, delays are counted, and messages are no longer
+   * kept.
+   */
+  async measure(deliveries = 0): Promise<Delays> {
+    return (await this.#order({ do: 'measure', deliveries })) as Delays;
   }
 
   async stop(): Promise<void> {
