@@ -11,6 +11,7 @@ const soak: ViteUserConfig = mergeConfig(suites, {
     fileParallelism: false,
     outputFile: { json: 'soak-results.json' },
     env: {
+      ...full('ACCOUNT_SECONDS', '900'),
       ...full('ATTACK_FULL', '1'),
       ...full('ATTACK_REQUESTS', '100000'),
       ...full('ATTACK_RESETS', '2000'),
@@ -25,7 +26,13 @@ const soak: ViteUserConfig = mergeConfig(suites, {
 // Not merged: these only.
 soak.test = {
   ...soak.test,
-  include: ['src/attacks/*.spec.ts', 'src/field/*.spec.ts', 'src/bad-input.spec.ts', 'src/load.spec.ts'],
+  include: [
+    'src/account.spec.ts',
+    'src/attacks/*.spec.ts',
+    'src/field/*.spec.ts',
+    'src/bad-input.spec.ts',
+    'src/load.spec.ts',
+  ],
 };
 
 export default soak;

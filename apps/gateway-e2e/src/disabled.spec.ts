@@ -1,9 +1,9 @@
 import { SseProbe, WsProbe } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
-import { expect, it } from 'vitest';
-import { onEachDatabase } from './databases.ts';
+import { ApiClient, GatewayHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
+import { expect, inject, it } from 'vitest';
+import { onPostgres } from './databases.ts';
 
-onEachDatabase('push switched off', { ENABLE_PUSH: 'false' }, (gateway) => {
+onPostgres('push switched off', { ENABLE_PUSH: 'false' }, (gateway) => {
   it('answers 404 on both transports, with and without a token', async () => {
     const { token } = await ApiClient.login(gateway().url, 'admin@crossfade.test');
     for (const credential of [token, undefined]) {
@@ -27,11 +27,13 @@ onEachDatabase('push switched off', { ENABLE_PUSH: 'false' }, (gateway) => {
 });
 
 it('reads the deprecated names, with a warning, unless the new one is set', async () => {
-  const deprecated = await GatewayHost.start({ env: { EnableWebSockets: 'false' } });
+  const start = (env: Record<string, string>) =>
+    GatewayHost.start({ databaseUrl: newDatabase(inject('postgresPort')), env });
+  const deprecated = await start({ EnableWebSockets: 'false' });
   expect(deprecated.output).toContain('EnableWebSockets is deprecated');
   expect((await SseProbe.open(deprecated.url, {})).response.status).toBe(404);
   await deprecated.stop();
-  const both = await GatewayHost.start({ env: { ENABLE_WEB_SOCKETS: 'false', ENABLE_PUSH: 'true' } });
+  const both = await start({ ENABLE_WEB_SOCKETS: 'false', ENABLE_PUSH: 'true' });
   expect((await SseProbe.open(both.url, {})).response.status).toBe(401);
   await both.stop();
 });

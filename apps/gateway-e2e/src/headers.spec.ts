@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { SseProbe } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ApiClient, GatewayHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 const ALLOWED = 'https://app.example.com';
 const FOREIGN = 'https://elsewhere.example.com';
@@ -10,7 +10,10 @@ describe('headers', () => {
   let host: GatewayHost;
   let token: string;
   beforeAll(async () => {
-    host = await GatewayHost.start({ env: { CORS_ORIGINS: ALLOWED } });
+    host = await GatewayHost.start({
+      databaseUrl: newDatabase(inject('postgresPort')),
+      env: { CORS_ORIGINS: ALLOWED },
+    });
     token = (await ApiClient.login(host.url, 'member@crossfade.test')).token ?? '';
   });
   afterAll(() => host.stop());

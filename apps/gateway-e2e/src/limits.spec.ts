@@ -1,11 +1,11 @@
 import { SseProbe, WsProbe, eventually, type Probe } from '@crossfade/protocol/testing';
 import { ApiClient } from '@crossfade/test-hosts';
 import { afterEach, expect, it } from 'vitest';
-import { onEachDatabase } from './databases.ts';
+import { onEachInstallation } from './databases.ts';
 
 const LIMIT = 10;
 
-onEachDatabase('the limit of streams', {}, (gateway) => {
+onEachInstallation('the limit of streams', {}, (gateway) => {
   const open: Probe[] = [];
   afterEach(() => {
     for (const probe of open.splice(0)) probe.close();

@@ -3,7 +3,15 @@ import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, freePort, newDatabase, runSql, sampleToken } from '@crossfade/test-hosts';
+import {
+  ApiClient,
+  GatewayHost,
+  RedisHost,
+  freePort,
+  newDatabase,
+  runSql,
+  sampleToken,
+} from '@crossfade/test-hosts';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
 import { transports } from './transports.ts';
 
@@ -14,11 +22,13 @@ interface Family {
 }
 
 const PREFIX = 'crossfade_push_';
+const GATEWAY = 'crossfade_gateway_';
 /** More than any kernel buffers for a socket that nobody reads. */
 const ENOUGH = 12;
 const MEBIBYTE = 1024 * 1024;
 
 let host: GatewayHost;
+let redis: RedisHost;
 let databaseUrl: string;
 let metricsUrl: string;
 let admin: ApiClient;
@@ -30,14 +40,17 @@ beforeAll(async () => {
   databaseUrl = newDatabase(inject('postgresPort'));
   const port = await freePort();
   metricsUrl = `http://127.0.0.1:${port}/metrics`;
+  redis = await RedisHost.start();
   host = await GatewayHost.start({
     databaseUrl,
+    redisUrl: redis.url,
     env: {
+      REPLICA_NAME: 'measured',
       METRICS_PORT: String(port),
       API_THROTTLE_PER_MINUTE: '0',
       PUSH_REAUTHORIZE_SECONDS: '1',
       PUSH_KEEP_ALIVE_SECONDS: '1',
-      PUSH_STALL_SECONDS: '3',
+      PUSH_STALL_SECONDS: '6',
       PUSH_WRITE_QUEUE_CAPACITY: '4',
       PUSH_DRAIN_SECONDS: '3',
     },
@@ -50,16 +63,23 @@ beforeAll(async () => {
 afterEach(() => {
   for (const one of open.splice(0)) one.close();
 });
-afterAll(() => host.stop('SIGKILL'));
+afterAll(async () => {
+  await host.stop('SIGKILL');
+  await redis.stop();
+});
+
+const readPage = (name: string): string =>
+  readFileSync(fileURLToPath(new URL(`../../../docs/operations/${name}.md`, import.meta.url)), 'utf8');
 
 const scrape = async (): Promise<string> => (await fetch(metricsUrl)).text();
 
-/** The sum of all series of a metric that have these labels. */
+/** The sum of all series of a metric that have these labels. `name`: one of the library without its beginning, or a whole one. */
 function valueIn(text: string, name: string, labels: Labels = {}): number {
   const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  const whole = name.startsWith('crossfade_') ? name : `${PREFIX}${name}`;
   return text
     .split('\n')
-    .filter((line) => line.startsWith(`${PREFIX}${name}{`) || line.startsWith(`${PREFIX}${name} `))
+    .filter((line) => line.startsWith(`${whole}{`) || line.startsWith(`${whole} `))
     .filter((line) => wanted.every((pair) => line.includes(pair)))
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
@@ -125,10 +145,7 @@ async function flood(messages = ENOUGH): Promise<void> {
 }
 
 it('are those of the page, with its kinds and labels', async () => {
-  const page = readFileSync(
-    fileURLToPath(new URL('../../../docs/operations/metrics.md', import.meta.url)),
-    'utf8',
-  );
+  const page = readPage('metrics');
   const rows = [...page.matchAll(/^\| `(crossfade_\w+)`\s*\| (\w+)\s*\| (?:`([\w ]+)`)?\s*\|/gm)];
   const documented = new Map<string, Family>(
     rows.map(([, name = '', kind = '', labels]) => [
@@ -146,12 +163,19 @@ it('are those of the page, with its kinds and labels', async () => {
   for (const [, name = '', kind = ''] of text.matchAll(/^# TYPE (crossfade_\w+) (\w+)$/gm)) {
     const labels = [...text.matchAll(new RegExp(`^${name}(?:_bucket)?\\{([^}]*)\\}`, 'gm'))]
       .flatMap(([, inside = '']) => [...inside.matchAll(/\b(\w+)="/g)].map(([, label = '']) => label))
-      .filter((label) => label !== 'le');
+      .filter((label) => label !== 'le' && label !== 'replica');
     exported.set(name, { kind, labels: new Set(labels) });
   }
   expect(exported.size).toBeGreaterThan(10);
   expect(exported).toEqual(documented);
-  expect(text).toMatch(/^nodejs_eventloop_delay_p99 [\d.e-]+$/m);
+  for (const other of ['replicas', 'redis', 'postgresql', 'limits']) {
+    for (const [name] of readPage(other).matchAll(/crossfade_(?:push|gateway)_\w+/g))
+      expect([...documented.keys()], other).toContain(name.replace(/_count$/, ''));
+  }
+  expect(text).toMatch(/^nodejs_eventloop_delay_p99\{replica="measured"\} [\d.e-]+$/m);
+  for (const line of text.split('\n').filter((one) => /^\w/.test(one))) {
+    expect(line).toContain('replica="measured"');
+  }
 });
 
 it('count streams that open, are open, and end, by transport and client', async () => {
@@ -257,19 +281,15 @@ it('count a client that knows no Resync as ended, and as told to refetch', async
   );
 });
 
-it('count what is published, conflated and merged', async () => {
+it('count what is published and conflated', async () => {
   await moves('messages_published_total', { type: 'StackChanged' }, 1, () => publish(changed('x')));
   await moves('messages_published_total', { type: 'other' }, 1, () => publish(changed('x', 'WidgetChanged')));
   const events = ['a', 'b', 'c', 'd'].map((said) => changed(said, 'PersistentEventChanged'));
   await moves('messages_conflated_total', { type: 'PersistentEventChanged' }, 2, () => publish(events));
-  await stream('merging');
-  await moves('messages_merged_total', { client: 'merging' }, 'some', () =>
-    publish([changed('same'), changed('same'), changed('same')]),
-  );
   await moves('write_delay_count', { path: 'at_once' }, 'some', () => publish(changed('timed')));
 });
 
-it('count streams that wait, fall behind, catch up, and are closed as slow', async () => {
+it('count streams that wait, fall behind, catch up, and are closed as slow, and what is merged', async () => {
   const waiting = await idler('waiting');
   const delivered = () => value('messages_delivered_total', { client: 'waiting' });
   await eventually('message that waits', async () => {
@@ -281,7 +301,10 @@ it('count streams that wait, fall behind, catch up, and are closed as slow', asy
   await moves('write_delay_count', { path: 'waited' }, 1, () => waiting.resume());
   const late = await idler('late');
   await moves('connections_fell_behind_total', { client: 'late' }, 1, () => flood());
-  await moves('connections_caught_up_total', { client: 'late' }, 1, () => late.resume());
+  await publish(Array.from({ length: 4 }, () => changed('same')));
+  await moves('messages_merged_total', { client: 'late' }, 'some', () =>
+    moves('connections_caught_up_total', { client: 'late' }, 1, () => late.resume()),
+  );
   await idler('never');
   await moves('connections_closed_total', { client: 'never', reason: 'slow' }, 1, () => flood(), 20_000);
 });
@@ -300,6 +323,100 @@ it('show when each loop last completed', async () => {
     expect(text).toMatch(new RegExp(`loop_age\\{[^}]*loop="${loop}"`));
   }
   expect(await value('loop_age', { loop: 'keep_alive' })).toBeLessThan(5);
+  const text = await scrape();
+  for (const [name, loop] of [
+    [`${PREFIX}loop_age`, 'leases'],
+    [`${GATEWAY}loop_age`, 'housekeeping'],
+    [`${GATEWAY}loop_age`, 'outbox'],
+  ] as const) {
+    expect(text).toMatch(new RegExp(`^${name}\\{[^}]*loop="${loop}"`, 'm'));
+    expect(valueIn(text, name, { loop }), loop).toBeLessThan(30);
+  }
+});
+
+it('show how many records wait to be handed over', async () => {
+  const batch = Array.from({ length: 100 }, (_, index) => changed(`a burst ${index}`));
+  let isSeen = false;
+  const watching = eventually('a lag', async () => {
+    isSeen ||= (await value('log_lag_records')) > 0;
+    return isSeen || undefined;
+  });
+  while (!isSeen) await publish(batch);
+  await watching;
+  await eventually('its end', async () => (await value('log_lag_records')) === 0 || undefined);
+});
+
+it('say what waits while Redis is away, and what follows', async () => {
+  const is = (name: string, right: (value: number) => boolean) =>
+    eventually(name, async () => right(await value(name)) || undefined, 20_000);
+  const depth = `${GATEWAY}outbox_depth`;
+  const age = `${GATEWAY}outbox_age`;
+  await moves('log_append_duration_count', { outcome: 'appended' }, 'some', () => publish(changed('now')));
+  expect(await value('redis_ready')).toBe(1);
+  const [leaving] = [await stream('leaving'), await stream('staying')];
+  await is(depth, (rows) => rows === 0);
+  await redis.kill();
+  await is('redis_ready', (ready) => ready === 0);
+  await moves('log_append_duration_count', { outcome: 'failed' }, 'some', () => publish(changed('later')));
+  leaving.close();
+  await is('leases_unreleased', (leases) => leases === 1);
+  await is('log_lag_seconds', (seconds) => seconds > 1);
+  await is(depth, (rows) => rows === 1);
+  await is(age, (seconds) => seconds > 1);
+  await moves('leases_reacquisitions_total', { outcome: 'kept' }, 'some', () =>
+    moves(`${GATEWAY}outbox_relayed_total`, {}, 1, () =>
+      // For commands, for reads, for questions and for limits.
+      moves('redis_reconnects_total', {}, 4, () => redis.start('kept')),
+    ),
+  );
+  expect(await value('redis_ready')).toBe(1);
+  for (const name of [depth, age, 'log_lag_seconds', 'leases_unreleased'])
+    await is(name, (left) => left === 0);
+});
+
+it('count what the log has lost, by kind, and leases that lapsed with it', async () => {
+  const [log, state] = ['{crossfade}:log', '{crossfade}:log:state'];
+  /** Appends entries as a replica does, and drops one that nobody has read. */
+  const append = (entries: number, drops: number, floor: string) =>
+    redis.run(
+      'EVAL',
+      `local ids, epoch = {redis.call('HGET', KEYS[2], 'last') or '0-0'}, redis.call('HGET', KEYS[2], 'epoch')
+      for at = 1, ${entries} do
+        local head = ids[at] .. ' ' .. epoch .. ' ' .. redis.call('HINCRBY', KEYS[2], 'number', 1) .. ' 0'
+        ids[at + 1] = redis.call('XADD', KEYS[1], '*', 'h', head)
+        redis.call('HSET', KEYS[2], 'last', ids[at + 1])
+      end
+      redis.call('XDEL', KEYS[1], ids[${drops} + 1])
+      ${floor}`,
+      '2',
+      log,
+      state,
+    );
+  const damages: Record<string, () => Promise<string>> = {
+    trimmed: () => append(2, 1, `redis.call('HSET', KEYS[2], 'floor', ids[2])`),
+    broken: () => append(3, 2, ''),
+    replaced: () => redis.run('HSET', state, 'epoch', 'another'),
+    went_back: () =>
+      redis.run(
+        'EVAL',
+        `local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 2)
+        redis.call('XDEL', KEYS[1], newest[1][1])
+        return redis.call('HSET', KEYS[2], 'last', newest[2][1])`,
+        '2',
+        log,
+        state,
+      ),
+  };
+  for (const [kind, damage] of Object.entries(damages)) {
+    await moves('log_holes_total', { kind }, 1, damage);
+    await publish(changed(`after ${kind}`));
+  }
+  await stream('kept');
+  await moves('leases_reacquisitions_total', { outcome: 'kept' }, 'some', () =>
+    moves('leases_lapses_total', {}, 1, () =>
+      moves('log_holes_total', { kind: 'flushed' }, 1, () => redis.run('FLUSHALL')),
+    ),
+  );
 });
 
 it('show how far a drain is, until the end', async () => {

@@ -1,9 +1,9 @@
 import { ApiClient } from '@crossfade/test-hosts';
 import { expect, it } from 'vitest';
-import { onEachDatabase } from './databases.ts';
+import { onEachInstallation } from './databases.ts';
 import { transports } from './transports.ts';
 
-onEachDatabase('notifications', {}, (gateway) => {
+onEachInstallation('notifications', {}, (gateway) => {
   for (const { name, open } of transports) {
     it(`reach everyone over ${name}, and the current one is there for those who come later`, async () => {
       const admin = await ApiClient.login(gateway().url, 'admin@crossfade.test');

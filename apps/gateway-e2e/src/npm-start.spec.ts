@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '@crossfade/protocol/testing';
@@ -57,14 +58,19 @@ it('prints where to look and how to log in, starts again within seconds, and end
 });
 
 it('says in one sentence that its port is busy, and exits with 1', async () => {
-  const port = await freePort();
-  const first = npmStart({ PORT: String(port), METRICS_PORT: '0', DATA_DIR: new OwnFolder('start').path });
-  await eventually('welcome', () => first.said().includes('Crossfade is running') || undefined, 60_000);
-  const second = npmStart({ PORT: String(port), METRICS_PORT: '0', DATA_DIR: new OwnFolder('start').path });
-  const [code] = (await once(second.child, 'exit')) as [number | null];
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const { child, said } = npmStart({
+    PORT: String(port),
+    METRICS_PORT: '0',
+    DATA_DIR: new OwnFolder('start').path,
+  });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  other.close();
   expect(code).toBe(1);
-  expect(second.said()).toContain(
+  expect(said()).toContain(
     `Port ${port} is in use; stop the program that uses it, or set PORT to another one.`,
   );
-  expect(second.said()).not.toContain('    at ');
+  expect(said()).not.toContain('    at ');
 });

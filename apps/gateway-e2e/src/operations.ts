@@ -82,7 +82,7 @@ export class Operation {
     return Object.keys(this.description.responses).map(Number);
   }
 
-  parameters(where: 'path' | 'query'): string[] {
+  parameters(where: 'path' | 'query' | 'header'): string[] {
     return (this.description.parameters ?? []).filter((one) => one.in === where).map(({ name }) => name);
   }
 

@@ -1,7 +1,7 @@
 import { SseProbe, eventually } from '@crossfade/protocol/testing';
 import { ApiClient, hourWithRoom, sampleToken } from '@crossfade/test-hosts';
 import { beforeAll, expect, it } from 'vitest';
-import { onEachDatabase } from './databases.ts';
+import { onEachInstallation } from './databases.ts';
 
 interface Organization {
   id: string;
@@ -12,7 +12,7 @@ interface Organization {
   is_over_hourly_limit: boolean;
 }
 
-onEachDatabase('plans', {}, (gateway) => {
+onEachInstallation('plans', {}, (gateway) => {
   let admin: ApiClient;
   const intranet = () => new ApiClient(gateway().url, sampleToken.intranet);
   const globex = async (): Promise<Organization> => {

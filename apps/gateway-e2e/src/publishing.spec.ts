@@ -1,14 +1,14 @@
 import { eventually, type Probe } from '@crossfade/protocol/testing';
 import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { beforeAll, expect, it } from 'vitest';
-import { onEachDatabase } from './databases.ts';
+import { onEachInstallation } from './databases.ts';
 import { transports } from './transports.ts';
 
 interface Published {
   readonly ids: readonly string[];
 }
 
-onEachDatabase('publishing by other services', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) => {
+onEachInstallation('publishing by other services', { API_THROTTLE_PER_MINUTE: '0' }, (gateway) => {
   let acme: string;
   let globex: string;
   let member: ApiClient;

@@ -1,12 +1,12 @@
 import { SseProbe, eventually, type Probe } from '@crossfade/protocol/testing';
 import { ApiClient, GatewayHost, makeMember, newDatabase, runSql, sampleToken } from '@crossfade/test-hosts';
 import { describe, expect, inject, it } from 'vitest';
-import { onEachDatabase } from './databases.ts';
+import { onEachInstallation } from './databases.ts';
 import { transports } from './transports.ts';
 
 const MEMBER = 'member@crossfade.test';
 
-onEachDatabase('rights', {}, (gateway) => {
+onEachInstallation('rights', {}, (gateway) => {
   const login = (email: string) => ApiClient.login(gateway().url, email);
   const organization = async (name: string) => {
     const all = await (

@@ -150,6 +150,20 @@ onEachDatabase(
       }
     });
 
+    it('says what is wrong with the stream that a change names', async () => {
+      for (const operation of operations) {
+        if (!operation.parameters('header').includes('Push-Connection')) continue;
+        const asked = await exerciseOf(operation).good(world);
+        const answer = await operation.call({
+          ...asked,
+          headers: { ...asked.headers, 'Push-Connection': 'no id' },
+        });
+        expect(answer.status, operation.name).toBe(400);
+        const { errors } = JSON.parse(answer.text) as { errors: { path: string }[] };
+        expect(errors.map(({ path }) => path)).toEqual(['Push-Connection']);
+      }
+    });
+
     it('says what is wrong with a body', async () => {
       for (const operation of operations.filter(({ bodySchema }) => bodySchema !== undefined)) {
         const asked = await exerciseOf(operation).good(world);
@@ -310,7 +324,10 @@ async function spend(call: () => Promise<Response>): Promise<void> {
 describe('failed logins', () => {
   let host: GatewayHost;
   beforeAll(async () => {
-    host = await GatewayHost.start({ env: { TRUST_PROXY: '1' } });
+    host = await GatewayHost.start({
+      databaseUrl: newDatabase(inject('postgresPort')),
+      env: { TRUST_PROXY: '1' },
+    });
   });
   afterAll(() => host.stop());
 

@@ -1,7 +1,7 @@
 import { SseProbe, eventually } from '@crossfade/protocol/testing';
 import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { beforeAll, expect, it } from 'vitest';
-import { onEachDatabase } from './databases.ts';
+import { onEachInstallation } from './databases.ts';
 
 interface Stack {
   id: string;
@@ -13,7 +13,7 @@ interface Stack {
   occurrences_are_critical: boolean;
 }
 
-onEachDatabase('stacks', {}, (gateway) => {
+onEachInstallation('stacks', {}, (gateway) => {
   let member: ApiClient;
   let client: ApiClient;
   let acme: string;

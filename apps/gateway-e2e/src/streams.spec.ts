@@ -3,12 +3,12 @@ import { promisify } from 'node:util';
 import { SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
 import { ApiClient, sampleToken } from '@crossfade/test-hosts';
 import { describe, expect, it } from 'vitest';
-import { onEachDatabase } from './databases.ts';
+import { onEachInstallation } from './databases.ts';
 import { transports } from './transports.ts';
 
 const error = (message: string) => ({ type: 'error', message });
 
-onEachDatabase('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
+onEachInstallation('streams', { PUSH_KEEP_ALIVE_SECONDS: '1' }, (gateway) => {
   const admin = () => ApiClient.login(gateway().url, 'admin@crossfade.test');
   const storefront = () => new ApiClient(gateway().url, sampleToken.storefront);
 

@@ -1,6 +1,6 @@
 import { SseProbe, WsProbe } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ApiClient, GatewayHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 /** What an address may send per minute. */
 const LIMIT = 120;
@@ -10,7 +10,7 @@ describe('bad tokens for streams', () => {
   let member: ApiClient;
   let admin: ApiClient;
   beforeAll(async () => {
-    gateway = await GatewayHost.start();
+    gateway = await GatewayHost.start({ databaseUrl: newDatabase(inject('postgresPort')) });
     member = await ApiClient.login(gateway.url, 'member@crossfade.test');
     admin = await ApiClient.login(gateway.url, 'admin@crossfade.test');
     // Both have had a stream before, on each transport.

@@ -135,9 +135,12 @@ for (const [title, pooled] of [
       await hosts.postgres.stop();
     });
 
-    const gauge = async (name: string): Promise<number> => {
+    const gauge = async (name: string, ...labels: string[]): Promise<number> => {
       const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
-      return Number(text.split(`\n${name} `)[1]?.split('\n', 1)[0] ?? NaN);
+      const line = text
+        .split('\n')
+        .find((one) => one.startsWith(`${name}{`) && labels.every((label) => one.includes(label)));
+      return Number(line?.split('} ')[1] ?? NaN);
     };
     const isHealthy = async () => (await fetch(`${host.url}/health/ready`)).status === 200 || undefined;
 
@@ -158,7 +161,7 @@ for (const [title, pooled] of [
         await posting.stop();
         // For streams, outages without a confirmation between them would count as one long outage.
         await eventually('confirmation of the streams', async () => {
-          const age = await gauge('crossfade_push_loop_age{loop="reauthorization"}');
+          const age = await gauge('crossfade_push_loop_age', 'loop="reauthorization"');
           return age * 1000 < Date.now() - back || undefined;
         });
 
@@ -181,11 +184,11 @@ for (const [title, pooled] of [
     it('resumes housekeeping, and releases the connections that it had', async () => {
       await eventually(
         'round of housekeeping',
-        async () => (await gauge('crossfade_gateway_loop_age{loop="housekeeping"}')) < 6 || undefined,
+        async () => (await gauge('crossfade_gateway_loop_age', 'loop="housekeeping"')) < 6 || undefined,
         15_000,
       );
-      const used = 'crossfade_gateway_database_connections{pool="domain",state="used"}';
-      await eventually('connections', async () => (await gauge(used)) === 0 || undefined);
+      const used = ['crossfade_gateway_database_connections', 'pool="domain"', 'state="used"'] as const;
+      await eventually('connections', async () => (await gauge(...used)) === 0 || undefined);
       await admin.json('POST', '/notifications/release', { value: 'after all of it' });
       await eventually('message on every stream', async () => {
         const reports = await streams.report();

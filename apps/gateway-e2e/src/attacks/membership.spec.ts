@@ -10,7 +10,7 @@ import {
   type NewInvitation,
 } from '@crossfade/test-hosts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { onEachDatabase } from '../databases.ts';
+import { onEachInstallation } from '../databases.ts';
 import { transports } from '../transports.ts';
 import { mediansOf, newcomer, newOrganization } from './people.ts';
 
@@ -32,7 +32,7 @@ interface Received {
   readonly organization_id: string;
 }
 
-onEachDatabase('membership', env, (gateway) => {
+onEachInstallation('membership', env, (gateway) => {
   let admin: ApiClient;
   let organization: string;
   beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { SseProbe, WsProbe, eventually, type Probe } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost } from '@crossfade/test-hosts';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ApiClient, GatewayHost, newDatabase } from '@crossfade/test-hosts';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { makeWorld, type World } from '../world.ts';
 
 const TOKENS = 30;
@@ -12,7 +12,10 @@ describe("an organization's project tokens", () => {
   let world: World;
   const open: Probe[] = [];
   beforeAll(async () => {
-    gateway = await GatewayHost.start({ env: { PUSH_CRITICAL_CAPACITY: '40' } });
+    gateway = await GatewayHost.start({
+      databaseUrl: newDatabase(inject('postgresPort')),
+      env: { PUSH_CRITICAL_CAPACITY: '40' },
+    });
     world = await makeWorld(gateway);
   });
   afterEach(() => {

@@ -6,7 +6,7 @@ let made = 0;
 
 /** Signs up somebody new. Each comes from its own address, so the gateway must trust one proxy (`TRUST_PROXY`). */
 export async function newcomer(
-  { url }: GatewayHost,
+  { url }: Pick<GatewayHost, 'url'>,
   { email = `person-${++made}@example.com`, invitation }: { email?: string; invitation?: string } = {},
 ): Promise<{ email: string; as: ApiClient; id: string }> {
   made += 1;

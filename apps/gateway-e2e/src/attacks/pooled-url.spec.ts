@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   ApiClient,
   GatewayHost,
@@ -8,10 +9,13 @@ import {
   sampleToken,
   startSql,
 } from '@crossfade/test-hosts';
-import { eventually } from '@crossfade/protocol/testing';
+import { SseProbe, eventually } from '@crossfade/protocol/testing';
+import { insertRow, notification, stale, unappended } from '../outbox-rows.ts';
 import { IngestLoad } from './ingest-load.ts';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 
+/** Messages that were committed by nobody who could append them. */
+const LEFT = 12;
 const MIGRATION_LOCK = 7_110_001;
 /** `ATTACK_FULL=1`: how often very many queries are given up at once. */
 const ROUNDS = process.env['ATTACK_FULL'] === '1' ? 20 : 2;
@@ -37,24 +41,43 @@ const migrationLock = (url: string): string | undefined =>
     `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = ${MIGRATION_LOCK}`,
   ) || undefined;
 
-it('two gateways start at once on an empty database behind a pooler, and two more while it is busy', async () => {
+it('two replicas start at once on an empty database behind a pooler, and two more while it is busy; nothing is left in the outbox, or twice in the log', async () => {
   const url = newDatabase(inject('postgresPort'));
-  const databaseUrl = bouncer.through(url);
-  const first = await Promise.all([1, 2].map(() => GatewayHost.start({ databaseUrl })));
+  const env = { REDIS_PREFIX: `crossfade-${randomUUID()}` };
+  const options = { databaseUrl: bouncer.through(url), redisUrl: inject('redisUrl'), env };
+  const first = await Promise.all([1, 2].map(() => GatewayHost.start(options)));
   for (const host of first) await works(host);
   // Clients share its server connections now: a session lock would stay with one of them.
   const load = new IngestLoad(first[0]?.url ?? '');
-  const later = [await GatewayHost.start({ databaseUrl }), await GatewayHost.start({ databaseUrl })];
+  const later = [await GatewayHost.start(options), await GatewayHost.start(options)];
   for (const host of later) await works(host);
+  const [other = later[0]] = later;
+  const { token } = await ApiClient.login(other?.url ?? '', 'admin@crossfade.test');
+  const probe = await SseProbe.open(other?.url ?? '', { token, query: { client: 'test/1' } });
+  await probe.message('Connected');
+  const texts = Array.from({ length: LEFT }, (_, index) => `left ${index}`);
+  for (const text of texts) insertRow(url, notification(text), true);
+  insertRow(url, [stale('left')], false);
+  const heard = () =>
+    probe.received.flatMap(({ type, message }) =>
+      type === 'ReleaseNotification' ? [(message as { message: string }).message] : [],
+    );
+  await eventually('what nobody appended', () => heard().length >= LEFT || undefined, 20_000);
   await load.stop();
   expect(load.refused).toEqual({});
+  await eventually('an empty outbox', () => unappended(url) === 0 || undefined, 20_000);
+  expect(heard()).toEqual(texts);
+  probe.close();
   expect(runSql(url, 'SELECT count(DISTINCT hash) = count(*) FROM drizzle.__drizzle_migrations')).toBe('t\n');
-  expect(
-    runSql(
-      url,
-      `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-    ),
-  ).toBe('0\n');
+  // The relay holds one for a moment, whenever it looks at rows; nobody holds one when all are gone.
+  await eventually(
+    'the end of all locks',
+    () =>
+      runSql(
+        url,
+        `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      ) === '0\n' || undefined,
+  );
   await Promise.all([...first, ...later].map((host) => host.stop('SIGKILL')));
 });
 

@@ -1,6 +1,6 @@
 import { Choices, SseProbe, WsProbe, eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ApiClient, GatewayHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { descriptorsOf } from './processes.ts';
 import { answerTo, sendRaw } from './raw-socket.ts';
 
@@ -81,7 +81,7 @@ describe('upgrades', () => {
   /** The token of somebody whose streams do not count with those of the attacks. */
   let calm: string | undefined;
   beforeAll(async () => {
-    gateway = await GatewayHost.start();
+    gateway = await GatewayHost.start({ databaseUrl: newDatabase(inject('postgresPort')) });
     ({ token: calm } = await ApiClient.login(gateway.url, 'member@crossfade.test'));
     // The attacks from this address would lock out a token that was never seen before.
     await opens();

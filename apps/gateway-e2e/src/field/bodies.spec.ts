@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ApiClient, GatewayHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 /*
  * Bodies as clients write them. `kept`: how many events are stored; 0 if the body is refused.
@@ -135,6 +135,7 @@ describe('bodies', () => {
   let project: string;
   beforeAll(async () => {
     host = await GatewayHost.start({
+      databaseUrl: newDatabase(inject('postgresPort')),
       env: { API_THROTTLE_PER_MINUTE: '0', INGEST_THROTTLE_PER_MINUTE: '0' },
     });
     member = await ApiClient.login(host.url, 'member@crossfade.test');

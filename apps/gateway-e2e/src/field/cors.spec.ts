@@ -1,5 +1,5 @@
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ApiClient, GatewayHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { answerTo } from '../attacks/raw-socket.ts';
 import { operationsOf, type Operation } from '../operations.ts';
 
@@ -43,7 +43,10 @@ describe('pages of other origins', () => {
   let gateway: GatewayHost;
   let operations: Operation[];
   beforeAll(async () => {
-    gateway = await GatewayHost.start({ env: { CORS_ORIGINS: `${ALLOWED},https://b.example.com:8443` } });
+    gateway = await GatewayHost.start({
+      databaseUrl: newDatabase(inject('postgresPort')),
+      env: { CORS_ORIGINS: `${ALLOWED},https://b.example.com:8443` },
+    });
     ({ operations } = await operationsOf(gateway.url));
   });
   afterAll(() => gateway.stop());

@@ -1,6 +1,6 @@
 import { eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost } from '@crossfade/test-hosts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ApiClient, GatewayHost, newDatabase } from '@crossfade/test-hosts';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { answerTo, sendRaw } from '../attacks/raw-socket.ts';
 
 const UPGRADE =
@@ -37,6 +37,7 @@ describe('a stream', () => {
   let token: string | undefined;
   beforeAll(async () => {
     gateway = await GatewayHost.start({
+      databaseUrl: newDatabase(inject('postgresPort')),
       env: { CORS_ORIGINS: 'https://app.example.com', PUSH_MAX_CONNECTIONS_PER_USER: '100' },
     });
     ({ token } = await ApiClient.login(gateway.url, 'member@crossfade.test'));

@@ -1,7 +1,7 @@
 import { eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
+import { ApiClient, GatewayHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
 import { WebSocket } from 'ws';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { answerTo, sendRaw } from '../attacks/raw-socket.ts';
 import { exercises } from '../exercises.ts';
 import { operationsOf, type Operation } from '../operations.ts';
@@ -71,6 +71,7 @@ describe('paths', () => {
   const url = () => gateway.url;
   beforeAll(async () => {
     gateway = await GatewayHost.start({
+      databaseUrl: newDatabase(inject('postgresPort')),
       env: {
         ENABLE_SIGNUP: 'true',
         API_THROTTLE_PER_MINUTE: '0',
@@ -80,6 +81,7 @@ describe('paths', () => {
       },
     });
     throttled = await GatewayHost.start({
+      databaseUrl: newDatabase(inject('postgresPort')),
       env: { API_THROTTLE_PER_MINUTE: '700', INGEST_THROTTLE_PER_MINUTE: '70' },
     });
     world = await makeWorld(gateway);

@@ -1,6 +1,6 @@
 import { eventually } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, sampleToken } from '@crossfade/test-hosts';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ApiClient, GatewayHost, newDatabase, sampleToken } from '@crossfade/test-hosts';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { otherClients } from '../other-clients.ts';
 import { RecordingProxy } from '../recording-proxy.ts';
 import {
@@ -24,6 +24,7 @@ const running: { stop(): void | Promise<void> }[] = [];
 
 beforeAll(async () => {
   host = await GatewayHost.start({
+    databaseUrl: newDatabase(inject('postgresPort')),
     env: {
       PUSH_MAX_MESSAGE_BYTES: String(MOST_BYTES),
       PUSH_KEEP_ALIVE_SECONDS: '1',

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { onEachDatabase } from '../databases.ts';
 import { exercises } from '../exercises.ts';
 import { operationsOf, type Asked, type Operation } from '../operations.ts';
@@ -90,7 +90,7 @@ const inData: Readonly<Record<string, Field>> = {
 onEachDatabase(
   'text from outside',
   { API_THROTTLE_PER_MINUTE: '0', INGEST_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' },
-  (gateway) => {
+  (gateway, database) => {
     let world: World;
     let operations: Operation[];
     beforeAll(async () => {
@@ -353,13 +353,22 @@ onEachDatabase(
         expect(status, `${operation.name}: ${text}`).toBeLessThan(500);
       }
 
+      // The code that reads input is the same on both, and the embedded database is slow.
+      const share = database === 'PostgreSQL' || process.env['FIELD_FULL'] === '1' ? 1 : 3;
+      let looked = 0;
+      beforeEach(() => {
+        looked = 0;
+      });
+      /** In `npm test`, the embedded database gets a third of the inputs: another third each time. */
+      const some = (names: readonly string[]): readonly string[] =>
+        names.filter((_name, index) => (index + looked) % share === 0);
+
       const propertiesOf = ({ bodySchema }: Operation): string[] => {
         const [one = bodySchema] = bodySchema?.oneOf ?? bodySchema?.anyOf ?? [];
         return Object.keys(one?.properties ?? {});
       };
 
       it('no deep value causes a server error, in any field or beside the fields', async () => {
-        let looked = 0;
         for (const operation of operations.filter(({ bodySchema }) => bodySchema !== undefined)) {
           const good = await exercises[operation.name]?.good(world);
           const body = typeof good?.body === 'object' && !Array.isArray(good.body) ? good.body : {};
@@ -374,7 +383,7 @@ onEachDatabase(
             for (const levels of [33, 5000])
               await deep(`${open.repeat(levels)}1${close.repeat(levels)}`, names);
             // All together would be too large for one body.
-            for (const name of names)
+            for (const name of some(names))
               if (open === '[') await deep(`${open.repeat(MOST_LEVELS)}${close.repeat(MOST_LEVELS)}`, [name]);
           }
         }
@@ -382,18 +391,17 @@ onEachDatabase(
       });
 
       it('no text causes a server error, in any field, query or path', async () => {
-        let looked = 0;
         for (const operation of operations) {
           const exercise = exercises[operation.name];
           const good = (await exercise?.good(world)) ?? {};
           const body = typeof good.body === 'object' && !Array.isArray(good.body) ? good.body : {};
           for (const text of HOSTILE) {
             const inUrl = text.toWellFormed().slice(0, 2000);
-            for (const name of propertiesOf(operation))
+            for (const name of some(propertiesOf(operation)))
               await isHarmless(operation, { ...good, body: { ...body, [name]: text } });
-            for (const name of operation.parameters('query'))
+            for (const name of some(operation.parameters('query')))
               await isHarmless(operation, { ...good, query: { [name]: inUrl } });
-            for (const name of operation.parameters('path'))
+            for (const name of some(operation.parameters('path')))
               await isHarmless(operation, {
                 ...good,
                 path: { ...good.path, [name]: inPath(inUrl) },
