@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { AxeResults } from 'axe-core';
-import type { Page } from 'playwright-core';
+import type { CDPSession, Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { connection } from './browser.ts';
+import { WINDOW, connection } from './browser.ts';
 import { startHosts } from './hosts.ts';
-import { dark, desktop, phone, prepareTour, takeTour } from './tour.ts';
+import { dark, desktop, phone, prepareTour, takeTour, type Look } from './tour.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -25,6 +25,22 @@ async function colour(page: Page, colorScheme: 'light' | 'dark'): Promise<void> 
   });
 }
 
+/** Makes an open page a phone's or a desktop's; loading it again would show nothing more. */
+async function screen(page: Page, { options }: Look): Promise<void> {
+  const session = sessions.get(page) ?? (await page.context().newCDPSession(page));
+  // What a session has set ends with it.
+  sessions.set(page, session);
+  const { viewport, isMobile: mobile = false, hasTouch: enabled = false } = options;
+  const size = viewport ?? WINDOW;
+  await session.send('Emulation.setDeviceMetricsOverride', { ...size, mobile, deviceScaleFactor: 1 });
+  await session.send('Emulation.setTouchEmulationEnabled', { enabled });
+  // A menu finds its place again with the next picture.
+  await page.evaluate(
+    () => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))),
+  );
+}
+const sessions = new WeakMap<Page, CDPSession>();
+
 describe('every page and state of both apps', () => {
   const hosts = startHosts({ API_THROTTLE_PER_MINUTE: '0', ENABLE_SIGNUP: 'true' });
   beforeAll(() => prepareTour(hosts.gateway.url));
@@ -39,12 +55,16 @@ describe('every page and state of both apps', () => {
       if (width > 0) found.push(`sticks out by ${width} px`);
       if (found.length > 0) faults[name] = found;
     };
-    await takeTour(hosts.gateway.url, hosts.browsing, [desktop, phone], async (page, name) => {
+    await takeTour(hosts.gateway.url, hosts.browsing, [desktop], async (page, name) => {
       await look(page, name);
-      if (name.endsWith(phone.suffix) || !dark.apps.some((app) => name.startsWith(app))) return;
-      await colour(page, 'dark');
-      await look(page, `${name}${dark.suffix}`);
-      await colour(page, 'light');
+      if (dark.apps.some((app) => name.startsWith(app))) {
+        await colour(page, 'dark');
+        await look(page, `${name}${dark.suffix}`);
+        await colour(page, 'light');
+      }
+      await screen(page, phone);
+      await look(page, `${name}${phone.suffix}`);
+      await screen(page, desktop);
     });
     console.log(`${looked} pages and states`);
     expect(looked).toBeGreaterThan(120);

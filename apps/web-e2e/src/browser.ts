@@ -8,6 +8,10 @@ export const apps = [
   { name: 'modern', path: '/next/' },
   { name: 'legacy', path: '/' },
 ] as const;
+export type App = (typeof apps)[number];
+
+/** The size of a window, unless another one is asked for. */
+export const WINDOW = { width: 1100, height: 700 };
 
 interface WindowOptions extends BrowserContextOptions {
   readonly browser?: BrowserName;
@@ -29,7 +33,7 @@ export class Browsing {
   async window(url: string, { browser = 'Chromium', ...options }: WindowOptions = {}): Promise<Page> {
     const host = this.hosts.get(browser);
     if (host === undefined) throw new Error(`${browser} was not started`);
-    const context = await host.browser.newContext({ viewport: { width: 1100, height: 700 }, ...options });
+    const context = await host.browser.newContext({ viewport: WINDOW, ...options });
     const page = await context.newPage();
     const note = (error: string) => this.errors.push(`${browser}, ${url}: ${error}`);
     page.on('pageerror', (error) => note(error.message));
@@ -67,6 +71,16 @@ export async function signIn(page: Page, email: string, password = 'tester'): Pr
 
 export const connection = (page: Page, state: string): Promise<void> =>
   page.locator(`[data-connection="${state}"]`).waitFor({ timeout: 30_000 });
+
+/** The requests for a stream that a page makes from now on, whatever comes of them. */
+export function requestsForStreams(page: Page): string[] {
+  const asked: string[] = [];
+  page.on('request', (request) => {
+    if (request.url().includes('/api/v2/push')) asked.push(request.url());
+  });
+  page.on('websocket', (socket) => asked.push(socket.url()));
+  return asked;
+}
 
 /** The list's rows as a person reads them. */
 export async function rows(page: Page): Promise<{ title: string; occurrences: string }[]> {

@@ -1,16 +1,22 @@
 import type { Page } from 'playwright-core';
 
+/** How long a page may take to make a request, however busy the machine is. */
+const PATIENCE_MS = 60_000;
+
 /** A response that the server has sent, and that the page gets later. */
 export class HeldAnswer {
   readonly #made = Promise.withResolvers<void>();
   readonly #released = Promise.withResolvers<void>();
   readonly #arrived = Promise.withResolvers<void>();
 
-  private constructor() {}
+  private constructor(
+    private readonly page: Page,
+    private readonly asked: RegExp,
+  ) {}
 
   /** Delays the response to the page's next request with this path and query. */
   static async of(page: Page, asked: RegExp): Promise<HeldAnswer> {
-    const held = new HeldAnswer();
+    const held = new HeldAnswer(page, asked);
     await page.route(
       ({ pathname, search }) => asked.test(pathname + search),
       async (route) => {
@@ -27,8 +33,12 @@ export class HeldAnswer {
   }
 
   /** Resolves when the server has sent it: later changes are not in it. */
-  get made(): Promise<void> {
-    return this.#made.promise;
+  async made(): Promise<void> {
+    const late = setTimeout(
+      () => this.#made.reject(new Error(`${this.page.url()} made no request for ${this.asked}`)),
+      PATIENCE_MS,
+    );
+    await this.#made.promise.finally(() => clearTimeout(late));
   }
 
   async release(): Promise<void> {

@@ -362,7 +362,7 @@ describe('a delayed response whose data changes meanwhile', () => {
         }
         const answer = await HeldAnswer.of(page, point.held());
         await point.ask(page, app);
-        await answer.made;
+        await answer.made();
         if (point.told === undefined) await point.change(page);
         else await untilHeard(page, point.told, () => point.change(page));
         await gathered();
@@ -385,7 +385,7 @@ describe('a delayed response whose data changes meanwhile', () => {
       const answer = await HeldAnswer.of(page, ofAcme());
       await page.goto('about:blank');
       await page.goto(address(app));
-      await answer.made;
+      await answer.made();
       await newError();
       mayStream.resolve();
       await connection(page, 'open');
@@ -400,9 +400,9 @@ describe('a delayed response whose data changes meanwhile', () => {
       await showsList(page);
       const [old, next] = [await HeldAnswer.of(page, ofAcme()), await HeldAnswer.of(page, ofGlobex())];
       await newError();
-      await old.made;
+      await old.made();
       await page.getByLabel('Organization').selectOption({ label: 'Globex' });
-      await next.made;
+      await next.made();
       expect(await rows(page)).toEqual([]);
       await old.release();
       expect(await rows(page)).toEqual([]);
@@ -427,7 +427,7 @@ describe('a delayed response whose data changes meanwhile', () => {
       await connection(page, 'open');
       const list = await HeldAnswer.of(page, ofAcme());
       await newError();
-      await list.made;
+      await list.made();
       const asked = Promise.withResolvers<void>();
       const mayAsk = Promise.withResolvers<void>();
       const refused = Promise.withResolvers<number>();

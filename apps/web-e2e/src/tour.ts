@@ -6,7 +6,7 @@ import { apps, connection, sendError, signIn } from './browser.ts';
 type App = (typeof apps)[number]['name'];
 
 /** The looks of a page. */
-interface Look {
+export interface Look {
   readonly suffix: string;
   readonly apps: readonly App[];
   readonly options: BrowserContextOptions;
@@ -224,7 +224,9 @@ const inside: Readonly<Record<App, Readonly<Record<string, Go>>>> = {
       await scene.admin.json('POST', `/users/${locked?.id}/lock`);
       await at('administration', shows('locked@example.com'))(scene);
     },
-    'administration-new-token': then(at('administration', shows('Service tokens')), async (page) => {
+    'administration-new-token': then(at('administration', shows('member@crossfade.test')), async (page) => {
+      // A list that appears above a button moves it away from a click.
+      await page.getByText('Loading').first().waitFor({ state: 'detached' });
       await page.getByLabel('Note for a new service token').fill('The billing service');
       await page.getByRole('button', { name: 'Create a token' }).click();
       await page.getByLabel('The new service token').waitFor();
