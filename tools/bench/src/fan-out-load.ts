@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 export type FanOutOrder =
   | { readonly do: 'open'; readonly port: number; readonly head: string; readonly streams: number }
-  | { readonly do: 'measure' };
+  | { readonly do: 'measure'; readonly deliveries: number };
 
 /** What the streams received since the last report. Delays are since publishing, in milliseconds. */
 export interface Delays {
@@ -34,8 +34,9 @@ export class FanOutLoad {
     if (error !== undefined) throw new Error(error);
   }
 
-  async measure(): Promise<Delays> {
-    return (await this.#order({ do: 'measure' })) as Delays;
+  /** Waits for this many deliveries, a minute at most. */
+  async measure(deliveries = 0): Promise<Delays> {
+    return (await this.#order({ do: 'measure', deliveries })) as Delays;
   }
 
   async stop(): Promise<void> {

@@ -10,6 +10,7 @@ const END = Buffer.from('\n\n');
 const AT = Buffer.from('"at":');
 /** How many streams are opened at once. */
 const AT_ONCE = 100;
+const WAIT_MS = 60_000;
 const LONGEST_US = 20_000_000;
 const SLOT_US = 100;
 
@@ -65,8 +66,10 @@ async function openAll({ port, head, streams }: FanOutOrder & { do: 'open' }): P
   );
 }
 
-/** What arrived since the last report. */
-function measure(): Delays {
+/** What arrived since the last report, as soon as it is so much. */
+async function measure(wanted: number): Promise<Delays> {
+  for (const until = Date.now() + WAIT_MS; deliveries < wanted && Date.now() < until;)
+    await new Promise((resolve) => setTimeout(resolve, 50));
   const at = (share: number): number => {
     let left = deliveries * share;
     return (counts.findIndex((slot) => (left -= slot) <= 0) * SLOT_US) / 1000;
@@ -83,7 +86,7 @@ function measure(): Delays {
 
 process.on('message', (order: FanOutOrder) => {
   const done = (answer: unknown): void => void process.send?.(answer);
-  if (order.do === 'measure') return done(measure());
+  if (order.do === 'measure') return void measure(order.deliveries).then(done);
   openAll(order).then(
     () => done({}),
     (error: unknown) => done({ error: String(error) }),

@@ -60,6 +60,7 @@ export async function measureFanOut(size: FanOutSize): Promise<Record<string, un
         'CPU per delivery, µs': twoDigits(medianOf(key, 'cpu')),
         'of stock': ratio('stock'),
         'of the floor': ratio('floor'),
+        'of one gateway': ratio('gateway'),
         ...('before' in contestants ? { 'of before': ratio('before') } : {}),
         'delay p50, ms': round(medianOf(key, 'p50')),
         'p99, ms': round(medianOf(key, 'p99')),
@@ -87,7 +88,7 @@ async function measureOne(name: string, size: FanOutSize): Promise<[PatternName,
     for (const pattern of Object.keys(patterns) as PatternName[]) {
       await load.measure();
       const { messages, cpuPerMessage } = await send(server, patterns[pattern], size.seconds, idlePerSecond);
-      const { deliveries, p50, p99, cpuShare } = await load.measure();
+      const { deliveries, p50, p99, cpuShare } = await load.measure(messages * size.streams);
       if (deliveries !== messages * size.streams) {
         throw new Error(
           `${name}: ${deliveries} deliveries of ${messages} messages to ${size.streams} streams`,

@@ -13,18 +13,50 @@ interface Load {
   readonly 'answer p99, ms': number;
 }
 
-/** Posts events of a few kinds from several senders at once, one per request, then a hundred. Returns the median round. */
-export async function measureIngest(url: string, seconds: number, rounds: number): Promise<Load[]> {
-  await load(url, 1, Math.min(3, seconds));
-  const measured: Load[] = [];
+/** A gateway that is measured. */
+export interface IngestContestant {
+  readonly name: string;
+  readonly url: string;
+}
+
+type ComparedLoad = Load & {
+  readonly gateway: string;
+  /** Events a second, as a share of what the first gateway takes. */
+  readonly 'of the first': number;
+};
+
+/**
+ * Posts events of a few kinds from several senders at once, one per request, then a hundred. The gateways take turns in each
+ * round, so that what else happens on the machine concerns all of them. Returns the median round of each, and of its shares
+ * of what the first gateway took in the same round.
+ */
+export async function measureIngest(
+  gateways: readonly IngestContestant[],
+  seconds: number,
+  rounds: number,
+): Promise<ComparedLoad[]> {
+  for (const { url } of gateways) await load(url, 1, Math.min(3, seconds));
+  const measured: ComparedLoad[] = [];
   for (const size of [1, 100]) {
-    const all: Load[] = [];
-    for (let round = 0; round < rounds; round += 1) all.push(await load(url, size, seconds));
-    all.sort((a, b) => a['events a second'] - b['events a second']);
-    const median = all[Math.floor(all.length / 2)];
-    if (median !== undefined) measured.push(median);
+    const all = gateways.map(({ name }) => ({ name, loads: [] as Load[], shares: [] as number[] }));
+    for (let done = 0; done < rounds; done += 1) {
+      for (const [index, { url }] of gateways.entries())
+        all[index]?.loads.push(await load(url, size, seconds));
+      const first = all[0]?.loads[done]?.['events a second'] ?? NaN;
+      for (const { loads, shares } of all) shares.push((loads[done]?.['events a second'] ?? NaN) / first);
+    }
+    for (const { name, loads, shares } of all) {
+      loads.sort((a, b) => a['events a second'] - b['events a second']);
+      const median = loads[Math.floor(loads.length / 2)];
+      if (median !== undefined) measured.push({ gateway: name, ...median, 'of the first': medianOf(shares) });
+    }
   }
   return measured;
+}
+
+function medianOf(shares: readonly number[]): number {
+  const sorted = [...shares].sort((a, b) => a - b);
+  return Number((sorted[Math.floor(sorted.length / 2)] ?? NaN).toFixed(3));
 }
 
 async function load(url: string, size: number, seconds: number): Promise<Load> {

@@ -56,5 +56,5 @@ export async function measureLargeBatches(
 /** Since the last call, in milliseconds. */
 async function longestTurn(metricsPort: number): Promise<number> {
   const answer = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
-  return Number(/^nodejs_eventloop_delay_max (\S+)/m.exec(await answer.text())?.[1]) * 1000;
+  return Number(/^nodejs_eventloop_delay_max(?:\{[^}]*\})? (\S+)/m.exec(await answer.text())?.[1]) * 1000;
 }

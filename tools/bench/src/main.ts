@@ -1,13 +1,24 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { GatewayHost, OwnFolder, PostgresHost, freePort, newDatabase, runSql } from '@crossfade/test-hosts';
+import {
+  GatewayHost,
+  OwnFolder,
+  PostgresHost,
+  RedisHost,
+  freePort,
+  newDatabase,
+  runSql,
+} from '@crossfade/test-hosts';
+import { withReplicas } from './contestants.ts';
 import { measureFanOut, measureFewOfMany, measureIdle } from './fan-out.ts';
 import { measureIngest } from './ingest.ts';
 import { measureLargeBatches } from './large-batches.ts';
 import { fillLists, measureLists } from './lists.ts';
+import { measureRetained } from './retained.ts';
 import { measureRevocation } from './revocation.ts';
 import { measureScreens } from './screens.ts';
 import { measureSlowReader } from './slow-reader.ts';
+import { measureUnconcerned } from './unconcerned.ts';
 
 /** How long each load runs, in seconds. Shorter runs are noisier. */
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 10);
@@ -27,6 +38,8 @@ const UNTHROTTLED = {
   API_THROTTLE_PER_MINUTE: '0',
   INGEST_THROTTLE_PER_MINUTE: '0',
   INGEST_EVENTS_PER_MINUTE: '0',
+  // Twelve times as many may be opened in a minute.
+  PUSH_MAX_CONNECTIONS_PER_USER: '1000',
 };
 const MANY_STREAMS = {
   PUSH_MAX_CONNECTIONS_PER_USER: String(STREAMS),
@@ -39,6 +52,7 @@ const measurements: Record<string, () => Promise<object>> = {
   databases: measureDatabases,
   delivery: measureDelivery,
   'fan-out': measureAllFanOut,
+  ...(withReplicas ? { replicas: measureReplicas, retained: measureAllRetained } : {}),
 };
 const argument = (name: string): string | undefined =>
   process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined;
@@ -66,7 +80,7 @@ async function measureDatabases(): Promise<object> {
     found[name] = {
       ingest: table(
         `${name}: ingest`,
-        await withGateway(newStore(name), ({ url }) => measureIngest(url, SECONDS, ROUNDS)),
+        await withGateway(newStore(name), ({ url }) => measureIngest([{ name, url }], SECONDS, ROUNDS)),
       ),
       largeBatches: table(
         `${name}: batches of ${BATCH.toLocaleString('en')} events`,
@@ -116,6 +130,50 @@ async function measureAllFanOut(): Promise<object> {
   };
 }
 
+/** What a shared log costs one gateway, then two replicas on one PostgreSQL and one Redis. */
+function measureReplicas(): Promise<object> {
+  return withRedis((redis) => {
+    const store = { ...newStore('PostgreSQL'), REDIS_URL: redis.url };
+    return withGateway(store, async (one) => {
+      const ingest = await withGateway(newStore('PostgreSQL'), ({ url }) =>
+        measureIngest(
+          [
+            { name: 'without Redis', url },
+            { name: 'with Redis', url: one.url },
+          ],
+          SECONDS,
+          ROUNDS,
+        ),
+      );
+      table('Ingest with the outbox of everything', ingest);
+      return withGateway(store, async (other) => ({
+        ingest,
+        revocation: table(
+          'A token that is revoked on one replica, its stream on another',
+          await measureRevocation(one.url, SAMPLES, other.url),
+        ),
+        screens: table(
+          'From a POST to one replica to the screen of another',
+          await measureScreens(other.url, SAMPLES, one.url),
+        ),
+        unconcerned: table(
+          'A record that concerns nobody on a replica',
+          await measureUnconcerned(one, other, SECONDS),
+        ),
+      }));
+    });
+  });
+}
+
+function measureAllRetained(): Promise<object> {
+  return withRedis((redis) => {
+    const databaseUrl = newDatabase(postgres.port);
+    return withGateway({ DATABASE_URL: databaseUrl, REDIS_URL: redis.url }, async (host) =>
+      table('What is retained', await measureRetained(host, redis, databaseUrl)),
+    );
+  });
+}
+
 function newStore(database: 'PGlite' | 'PostgreSQL'): Record<string, string> {
   return database === 'PGlite'
     ? { DATA_DIR: new OwnFolder('bench').path }
@@ -137,5 +195,15 @@ async function withGateway<T>(
     return await measure(host);
   } finally {
     await host.stop();
+  }
+}
+
+/** Its persistence is that of docs/operations/redis.md. */
+async function withRedis<T>(measure: (redis: RedisHost) => Promise<T>): Promise<T> {
+  const redis = await RedisHost.start({ settings: ['--appendfsync', 'everysec'] });
+  try {
+    return await measure(redis);
+  } finally {
+    await redis.stop();
   }
 }
