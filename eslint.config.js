@@ -32,6 +32,7 @@ const depConstraints = [
 const gatewayFolders = [
   'parsing',
   'process',
+  'redis',
   'database',
   'http',
   'access',

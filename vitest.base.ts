@@ -16,14 +16,17 @@ export default defineConfig({
   },
 });
 
-/**
- * Runs suites two at once, then the suites of `alone` one by one, since they need the whole machine. Suites are named
- * without `src/` and `.spec.ts`. `longest` starts first, so that nothing waits for it at the end.
- */
-export function twoAtOnce(
-  suites: ViteUserConfig,
-  { alone, longest }: { readonly alone: readonly string[]; readonly longest: string },
-): ViteUserConfig {
+interface Order {
+  /** How many suites run at once. */
+  readonly atOnce: number;
+  /** Suites that run one by one, at the end, since they need the whole machine. */
+  readonly alone: readonly string[];
+  /** These start first, so that nothing waits for them at the end. */
+  readonly longest: readonly string[];
+}
+
+/** Runs several suites at once. They are named without `src/` and `.spec.ts`. */
+export function severalAtOnce(suites: ViteUserConfig, { atOnce, alone, longest }: Order): ViteUserConfig {
   const files = alone.map(fileOf);
   // A complete config: one merged with the root's would include every file. The root runs the global setup once.
   const project = (test: NonNullable<ViteUserConfig['test']>) => ({
@@ -35,9 +38,9 @@ export function twoAtOnce(
     ...suites,
     test: {
       ...suites.test,
-      sequence: { sequencer: beginWith(fileOf(longest)) },
+      sequence: { sequencer: beginWith(longest) },
       projects: [
-        project({ name: 'two at once', exclude: files, maxWorkers: 2, sequence: { groupOrder: 0 } }),
+        project({ name: 'at once', exclude: files, maxWorkers: atOnce, sequence: { groupOrder: 0 } }),
         project({ name: 'one at a time', include: files, maxWorkers: 1, sequence: { groupOrder: 1 } }),
       ],
     },
@@ -46,11 +49,16 @@ export function twoAtOnce(
 
 const fileOf = (name: string): string => `src/${name}.spec.ts`;
 
-function beginWith(file: string): typeof BaseSequencer {
-  const isFirst = ({ moduleId }: TestSpecification) => Number(moduleId.endsWith(`/${file}`));
+/** Starts these suites first, in this order. */
+export function beginWith(suites: readonly string[]): typeof BaseSequencer {
+  const files = suites.map((name) => `/${fileOf(name)}`);
+  const place = ({ moduleId }: TestSpecification) => {
+    const index = files.findIndex((file) => moduleId.endsWith(file));
+    return index === -1 ? files.length : index;
+  };
   return class extends BaseSequencer {
-    override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-      return (await super.sort(files)).sort((a, b) => isFirst(b) - isFirst(a));
+    override async sort(specifications: TestSpecification[]): Promise<TestSpecification[]> {
+      return (await super.sort(specifications)).sort((a, b) => place(a) - place(b));
     }
   };
 }

@@ -32,6 +32,18 @@ const programs = [
     isThere: () => onPath('pgbouncer'),
   },
   {
+    // With it comes redis-cli. Sentinels are redis-server, too.
+    name: 'Redis',
+    apt: 'redis-server',
+    isThere: () => onPath('redis-server') && onPath('redis-cli'),
+  },
+  {
+    // For certificates of tests with TLS.
+    name: 'openssl',
+    apt: 'openssl',
+    isThere: () => onPath('openssl'),
+  },
+  {
     name: 'nginx',
     apt: 'nginx-light',
     isThere: () => onPath('nginx'),

@@ -1,16 +1,18 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { installPrograms } from './programs.mjs';
 import { install, nx, root, run, runtime, step } from './steps.mjs';
 
 /**
  * Runs every check, those that fail fastest first. Each check counts as one, each test as one.
- * Ends with the line `N passed, N failed`.
+ * Ends with what failed and the line `N passed, N failed`.
  */
-const counts = { passed: 0, failed: 0 };
+let passed = 0;
+const failures = [];
 
 if (!(await install()) || !(await installPrograms())) {
-  counts.failed += 1;
+  failures.push('Installation');
 } else {
   await check('Format', () => tool('prettier/bin/prettier.cjs', ['--check', '--log-level=warn', '.']));
   await check('Build', () => nx(['run-many', '-t', 'build', '--outputStyle=static']));
@@ -26,11 +28,14 @@ if (!(await install()) || !(await installPrograms())) {
   await suites('End-to-end tests', 'e2e', ['--skip-nx-cache', '--parallel=1']);
 }
 
-console.log(`\n${counts.passed} passed, ${counts.failed} failed`);
-process.exitCode = counts.failed === 0 ? 0 : 1;
+// A log's end is what is read first, and all that is left of a long one.
+if (failures.length > 0) console.log(`\nFailed:\n${failures.map((failure) => `  ${failure}`).join('\n')}`);
+console.log(`\n${passed} passed, ${failures.length} failed`);
+process.exitCode = failures.length === 0 ? 0 : 1;
 
 async function check(title, work) {
-  counts[(await step(title, work)) ? 'passed' : 'failed'] += 1;
+  if (await step(title, work)) passed += 1;
+  else failures.push(title);
 }
 
 function tool(path, args, cwd = root) {
@@ -44,19 +49,28 @@ async function suites(title, target, args) {
   const { code } = await nx(['run-many', '-t', target, '--outputStyle=static', '--nxBail=false', ...args], {
     show: true,
   });
-  let failed = 0;
-  for (const file of results()) {
-    const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(file, 'utf8'));
-    counts.passed += numPassedTests;
-    // A file that could not be loaded has no failed test.
-    failed += numFailedTests > 0 ? numFailedTests : numFailedTestSuites;
+  const before = failures.length;
+  const reports = results();
+  for (const file of reports) {
+    const { numPassedTests, testResults } = JSON.parse(readFileSync(file, 'utf8'));
+    passed += numPassedTests;
+    for (const suite of testResults.filter(({ status }) => status === 'failed')) {
+      const tests = suite.assertionResults.filter(({ status }) => status === 'failed');
+      const name = relative(root, suite.name);
+      for (const test of tests)
+        failures.push(`${name} > ${test.fullName}: ${firstLine(test.failureMessages[0])}`);
+      // A file that could not be loaded has no failed test.
+      if (tests.length === 0) failures.push(`${name}: ${firstLine(suite.message)}`);
+    }
   }
-  if (code !== 0 && failed === 0) failed = 1;
-  if (code === 0 && results().length === 0) {
-    console.error(`No suite reported anything for "${target}".`);
-    failed = 1;
-  }
-  counts.failed += failed;
+  const told = failures.length > before;
+  if (code !== 0 && !told) failures.push(`${title}: nx ended with ${code}, and no suite says why`);
+  if (code === 0 && reports.length === 0)
+    failures.push(`${title}: no suite reported anything for "${target}"`);
+}
+
+function firstLine(text = '') {
+  return stripVTControlCharacters(text).split('\n')[0].slice(0, 200);
 }
 
 function results() {
