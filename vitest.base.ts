@@ -11,6 +11,8 @@ export default defineConfig({
     // A hang is found either way, and a test that is slow because the machine is slow has not failed.
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // What was wrong is in the message of a failure, which is all that the end of a log shows.
+    chaiConfig: { truncateThreshold: 1000 },
     reporters: ['default', 'json'],
     outputFile: { json: 'test-results.json' },
   },

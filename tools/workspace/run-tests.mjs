@@ -70,7 +70,7 @@ async function suites(title, target, args) {
 }
 
 function firstLine(text = '') {
-  return stripVTControlCharacters(text).split('\n')[0].slice(0, 200);
+  return stripVTControlCharacters(text).split('\n')[0].slice(0, 1000);
 }
 
 function results() {

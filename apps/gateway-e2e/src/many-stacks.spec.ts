@@ -3,6 +3,20 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 /** Documented: a page of 100,000 stacks takes at most 20 ms. The test allows five times that. */
 const BOUND_MS = 5 * 20;
+const SAMPLES = 7;
+const QUERIES = [
+  '',
+  'sort=first',
+  'sort=occurrences',
+  'status=ignored',
+  'status=open',
+  'status=ignored&sort=occurrences',
+  'q=needle',
+  'q=failed',
+  'q=nowhere',
+  'q=needle&status=open&sort=first',
+  'page=100',
+];
 
 describe('the list of 100,000 stacks', () => {
   let databaseUrl: string;
@@ -42,31 +56,21 @@ describe('the list of 100,000 stacks', () => {
 
   it('is searched, filtered and sorted by an index for every query', async () => {
     const before = await reportedScans();
-    const slow: string[] = [];
-    for (const of of [`/organizations/${organization}`, `/projects/${project}`]) {
-      for (const query of [
-        '',
-        'sort=first',
-        'sort=occurrences',
-        'status=ignored',
-        'status=open',
-        'status=ignored&sort=occurrences',
-        'q=needle',
-        'q=failed',
-        'q=nowhere',
-        'q=needle&status=open&sort=first',
-        'page=100',
-      ]) {
-        const samples: number[] = [];
-        for (let sample = 0; sample < 7; sample += 1) {
-          const begun = performance.now();
-          await member.json('GET', `${of}/stacks?${query}`);
-          samples.push(performance.now() - begun);
-        }
-        const median = samples.sort((a, b) => a - b)[3] ?? Infinity;
-        if (median > BOUND_MS) slow.push(`${of}/stacks?${query}: ${median} ms`);
+    const urls = [`/organizations/${organization}`, `/projects/${project}`].flatMap((of) =>
+      QUERIES.map((query) => `${of}/stacks?${query}`),
+    );
+    const samples = new Map(urls.map((url) => [url, [] as number[]]));
+    // In turns: a moment in which the machine does something else must not be all that there is of one query.
+    for (let sample = 0; sample < SAMPLES; sample += 1) {
+      for (const [url, of] of samples) {
+        const begun = performance.now();
+        await member.json('GET', url);
+        of.push(performance.now() - begun);
       }
     }
+    const slow = [...samples]
+      .map(([url, of]) => ({ url, median: of.sort((a, b) => a - b)[(SAMPLES - 1) / 2] ?? Infinity }))
+      .filter(({ median }) => median > BOUND_MS);
     expect(slow).toEqual([]);
     expect(await reportedScans()).toBe(before);
   });

@@ -41,8 +41,8 @@ export interface SharedJournal {
    * message; undefined: the message is recorded no more.
    */
   recordFirstPosition(recordId: string, position: Position): Promise<Cursor | undefined>;
-  /** The critical messages that are retained, in the order in which they were recorded. */
-  criticals(): Promise<readonly JournalEntry[]>;
+  /** The newest critical messages that are retained, at most so many, in the order in which they were recorded. */
+  criticals(most: number): Promise<readonly JournalEntry[]>;
   /** Removes messages that are not critical: the log has them. */
   remove(recordIds: readonly string[]): Promise<void>;
 }

@@ -106,8 +106,8 @@ export class Outbox implements Journal, SharedJournal {
     };
   }
 
-  async criticals(): Promise<readonly JournalEntry[]> {
-    return this.#entriesOf(await this.#criticals(undefined, [desc(pushMessages.id)]));
+  async criticals(most: number): Promise<readonly JournalEntry[]> {
+    return this.#entriesOf(await this.#criticals(undefined, [desc(pushMessages.id)], most));
   }
 
   /** Keeps the first position: its cursor is the id that clients know the message by, whatever log it is in later. */
@@ -225,13 +225,13 @@ export class Outbox implements Journal, SharedJournal {
     return this.#removals.close();
   }
 
-  #criticals(which: SQL | undefined, order: SQL[]): Promise<Row[]> {
+  #criticals(which: SQL | undefined, order: SQL[], most = MOST_CRITICALS + 1): Promise<Row[]> {
     return this.database
       .select()
       .from(pushMessages)
       .where(and(pushMessages.critical, which))
       .orderBy(...order)
-      .limit(MOST_CRITICALS + 1);
+      .limit(most);
   }
 
   /** Rows that a shared log had no time for. The log of one process has them, and nobody else, once they are read. */

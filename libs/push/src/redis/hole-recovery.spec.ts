@@ -4,6 +4,7 @@ import { make } from '../admission.spec-kit.js';
 import { envelopeOf, type ScriptedTransport } from '../scripted.spec-kit.js';
 import { eventually } from '../testing/index.js';
 import type { RedisConnection } from './connection.js';
+import { KeptJournal } from './kept-journal.spec-kit.js';
 import { RedisMessageLog } from './log.js';
 import { Cable, RedisServer } from './redis-server.spec-kit.js';
 
@@ -26,14 +27,14 @@ const stackChanged = {
 } as const;
 
 /** Two replicas, on one log. */
-async function replicas() {
+async function replicas(journal?: KeptJournal) {
   const prefix = `holes${(prefixes += 1)}`;
   const cable = await Cable.to(redis.port);
   const one = await replica(redis.port);
   const other = await replica(cable.port);
   async function replica(port: number) {
     const reader = await redis.connect(undefined, port);
-    const log = new RedisMessageLog({ commands, reader, prefix });
+    const log = new RedisMessageLog({ commands, reader, prefix, journal });
     return { ...(await make({ catalog, log, limit: 10 })), log, reader };
   }
   return {
@@ -89,6 +90,41 @@ describe('after a hole in the log', () => {
       expect((await types(back.transport, 2)).slice(0, 2)).toEqual(['Connected', 'Resync']);
       expect(envelopeOf(back.transport?.frames[1])?.message).toMatchObject({ reason: 'log_lost' });
     }
+    await end();
+  });
+
+  it('a client that moves while it gets the critical messages gets them all', async () => {
+    const journal = new KeptJournal();
+    const recorded = (key: string) => {
+      const data = JSON.stringify({ type: 'SystemNotification', message: { date: key } });
+      const audience = [{ kind: 'everyone' } as const];
+      const stamp = { type: 'SystemNotification', delivery: 'critical', recordIds: [key] } as const;
+      return journal.record({ ...stamp, audience, data });
+    };
+    const { one, other, cable, flush, end } = await replicas(journal);
+    const { transport } = await other.connect();
+    const witness = await one.connect();
+    cable.cut();
+    // One of them is in the first log only, and read by one replica only; the other one is in the second log only.
+    recorded('late');
+    await one.log.append(recorded('early'));
+    await types(witness.transport, 2);
+    await flush();
+    cable.mend();
+    const heard = await types(transport, 4);
+    expect(heard).toEqual(['Connected', 'Resync', 'SystemNotification', 'SystemNotification']);
+    expect(transport?.frames.slice(2, 4).map((frame) => envelopeOf(frame)?.message)).toEqual([
+      { date: 'late' },
+      { date: 'early' },
+    ]);
+    const back = await one.connect({ cursor: transport?.frames[2]?.id });
+    await eventually(
+      'the other one',
+      () =>
+        back.transport?.frames.some(
+          (frame) => (envelopeOf(frame)?.message as { date?: string } | undefined)?.date === 'early',
+        ) || undefined,
+    );
     await end();
   });
 

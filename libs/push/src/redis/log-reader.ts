@@ -162,7 +162,7 @@ export class LogReader {
     const known = isTrimmed || state.since !== FIRST ? this.#last : FIRST;
     const isComplete = (isTrimmed || hasJournal) && !isBefore(known, state.criticalFloor);
     if (!isTrimmed) {
-      epochs.begin(state.epoch);
+      epochs.begin(state.epoch, last);
       this.#number = state.number;
     }
     this.#last = last;

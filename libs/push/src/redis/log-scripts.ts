@@ -4,19 +4,24 @@ import { Script } from './script.js';
  * Appends messages in order, unless the log has all that one stands for, and drops what exceeds the limits. Replies for each
  * `{'appended', ID, EPOCH}`, or `{'double', ID}` with the id of a critical message and an empty string otherwise.
  *
+ * Until a log is filled it takes a refill only, and from then on everything else only: so what is retained from before it
+ * comes first, and pushes nothing out that is newer. Replies `nil` to what it does not take.
+ *
  * An entry's field `h` is `PREVIOUS-ID EPOCH NUMBER WEIGHT-BEFORE`. `WEIGHT-BEFORE` counts all that was ever appended, so
  * that the weight that the stream holds is one subtraction.
  */
 export const appendScript = new Script(`#!lua
 local log, criticals, doubles, ids, state = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local newEpoch, capacity, criticalCapacity = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local retentionMs, doubleMs = tonumber(ARGV[4]), tonumber(ARGV[5])
+local retentionMs, doubleMs, isRefill = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
 -- Of each message: delivery, weight, record ids, and names and values of three fields.
-local FIRST, EACH = 6, 9
+local FIRST, EACH = 7, 9
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
-local values = redis.call('HMGET', state, 'epoch', 'last', 'number', 'weight')
+local values = redis.call('HMGET', state, 'epoch', 'last', 'number', 'weight', 'filled')
+local isFilled = values[1] ~= false and values[1] == values[5]
+if isFilled == isRefill then return nil end
 local epoch, last = values[1] or newEpoch, values[2] or '0-0'
 local number, total, hasCritical = tonumber(values[3] or 0), tonumber(values[4] or 0), false
 

@@ -72,10 +72,19 @@ export class RedisLogStore {
     this.#state = `${this.#log}:state`;
   }
 
-  /** Appends in order. @throws NotConnected; DeadlineError, after which they may still be appended; RedisFault: it is full; Redis' error */
-  async append(messages: readonly Appended[]): Promise<readonly AppendOutcome[]> {
+  /**
+   * Appends in order. `isRefill`: what is retained from before the log; it takes that until it is filled, and then only what
+   * is not. @returns undefined: it does not take this now
+   * @throws NotConnected; DeadlineError, after which they may still be appended; RedisFault: it is full; Redis' error
+   */
+  async append(
+    messages: readonly Appended[],
+    isRefill: boolean,
+  ): Promise<readonly AppendOutcome[] | undefined> {
     const { capacity, criticalCapacity, criticalRetentionMs } = this.limits;
-    const numbers = [capacity, criticalCapacity, criticalRetentionMs, DOUBLES_MS].map(String);
+    const numbers = [capacity, criticalCapacity, criticalRetentionMs, DOUBLES_MS, isRefill ? 1 : 0].map(
+      String,
+    );
     const appending = this.commands.run(
       appendScript,
       [this.#log, this.#criticals, this.#doubles, this.#ids, this.#state],
@@ -84,6 +93,7 @@ export class RedisLogStore {
     const reply = await appending.catch((error: unknown) => {
       throw asFull(error);
     });
+    if (reply === null) return undefined;
     return listOf(reply).map((one) => {
       const [outcome, id = '', epoch = ''] = textsOf(one);
       if (outcome === 'appended') return { outcome, id, epoch };

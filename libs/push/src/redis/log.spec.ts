@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { JournalEntry, SharedJournal } from '../journal.js';
-import type { Hole, LogRecord, Position, StampedMessage } from '../log.js';
+import type { Hole, LogRecord, StampedMessage } from '../log.js';
 import { messageLogContract } from '../log.spec-kit.js';
 import { eventually } from '../testing/index.js';
 import type { RedisConnection } from './connection.js';
+import { KeptJournal } from './kept-journal.spec-kit.js';
 import { RedisMessageLog, type RedisMessageLogOptions } from './log.js';
 import { Cable, RedisServer } from './redis-server.spec-kit.js';
 import { Script } from './script.js';
@@ -49,6 +49,12 @@ const message = (key: string, over: Partial<StampedMessage> = {}): StampedMessag
 const critical = (key: string, over: Partial<StampedMessage> = {}): StampedMessage =>
   message(key, { delivery: 'critical', recordIds: [key], ...over });
 
+/** Redis loses the log of a prefix. */
+async function lose(prefix: string): Promise<void> {
+  const keys = ['', ':criticals', ':doubles', ':ids', ':state'].map((rest) => `{${prefix}}:log${rest}`);
+  await commands.send(keys[0] ?? '', ['DEL', ...keys]);
+}
+
 /** Reads a log, and remembers what it was handed. */
 function follow(log: RedisMessageLog) {
   const read: (LogRecord | Hole)[] = [];
@@ -57,35 +63,6 @@ function follow(log: RedisMessageLog) {
   const until = (key: string) => eventually(`${key} in the log`, () => keys().includes(key) || undefined);
   const holes = () => read.filter((one) => 'kind' in one);
   return { read, keys, until, holes };
-}
-
-/** A journal in memory, as a database would keep it. */
-class KeptJournal implements SharedJournal {
-  readonly removed: string[] = [];
-  readonly entries: JournalEntry[] = [];
-
-  async criticals() {
-    return this.entries;
-  }
-
-  async recordFirstPosition(recordId: string, { cursor }: Position) {
-    const at = this.entries.findIndex((entry) => entry.recordId === recordId);
-    const entry = this.entries[at];
-    if (entry === undefined) return undefined;
-    const first = entry.cursor ?? cursor;
-    this.entries[at] = { ...entry, cursor: first };
-    return first;
-  }
-
-  async remove(recordIds: readonly string[]) {
-    this.removed.push(...recordIds);
-  }
-
-  record(one: StampedMessage): StampedMessage {
-    for (const recordId of one.recordIds ?? [])
-      this.entries.push({ recordId, message: one, publishedAt: 5, cursor: undefined });
-    return one;
-  }
 }
 
 describe('a log that replicas share', () => {
@@ -266,7 +243,7 @@ describe('a hole', () => {
     expect(keys()).toEqual(['before', 'c', 'flushed', 'after']);
     const offsets = read.map((one) => ('kind' in one ? one.position.offset : one.offset));
     expect(offsets).toEqual([...offsets].sort((a, b) => (a < b ? -1 : 1)));
-    expect(offsets[1]).toBe(log.locate(cursor ?? ''));
+    expect(log.locate(cursor ?? '')).toBe('lost');
     const later = await another();
     expect(later.start.records.map(({ key, id }) => [key, id])).toEqual([...refilled, ['after', undefined]]);
     expect(later.log.locate(cursor ?? '')).toBe('lost');
@@ -423,8 +400,6 @@ it('does not stop at an entry that it cannot read', async () => {
 
 it('is filled anew if it is lost again while it is filled', async () => {
   const prefix = newPrefix();
-  const keys = ['', ':criticals', ':doubles', ':ids', ':state'].map((rest) => `{${prefix}}:log${rest}`);
-  const lose = () => commands.send(keys[0] ?? '', ['DEL', ...keys]);
   const journal = new KeptJournal();
   const log = await make(prefix, { journal });
   await log.open();
@@ -433,20 +408,46 @@ it('is filled anew if it is lost again while it is filled', async () => {
   await until('a');
   let losses = 0;
   const criticals = journal.criticals.bind(journal);
-  journal.criticals = async () => {
-    const known = [...(await criticals())];
+  let later: Promise<unknown> = Promise.resolve();
+  journal.criticals = async (most) => {
+    const known = [...(await criticals(most))];
     if ((losses += 1) > 1) return known;
-    // It is appended to the log that is lost at once.
-    await log.append(journal.record(critical('b')));
-    await lose();
+    later = log.append(journal.record(critical('b')));
+    await lose(prefix);
     return known;
   };
-  await lose();
+  await lose(prefix);
   await eventually(
     'b',
     () =>
       read.some((one) => ('kind' in one ? one.criticals : [one]).some(({ key }) => key === 'b')) || undefined,
   );
+  await later;
+});
+
+it('refills a lost log before it takes anything new, so that nothing older pushes that out', async () => {
+  const prefix = newPrefix();
+  const limits = { journal: new KeptJournal(), criticalCapacity: 10 };
+  const writers = [await make(prefix, limits), await make(prefix, limits)];
+  const published = (name: string, count: number) =>
+    Promise.all(
+      Array.from({ length: count }, (_, index) =>
+        writers[index % 2]?.append(limits.journal.record(critical(`${name} ${index}`))),
+      ),
+    );
+  for (const log of writers) await log.open();
+  const { read, until } = follow(await make(prefix, limits).then(async (log) => (await log.open(), log)));
+  await published('old', 300);
+  await until('old 299');
+  await lose(prefix);
+  await published('new', 3);
+  const heard = () => read.flatMap((one) => ('kind' in one ? one.criticals : [one])).map(({ key }) => key);
+  await eventually(
+    'what is new',
+    () => heard().filter((key) => key?.startsWith('new')).length === 3 || undefined,
+  );
+  const { records } = await (await make(prefix, limits)).open();
+  expect(records.slice(-3).every(({ key }) => key?.startsWith('new'))).toBe(true);
 });
 
 it('hands a critical message on under one id, also if Redis loses it and it is appended again at once', async () => {
@@ -459,8 +460,7 @@ it('hands a critical message on under one id, also if Redis loses it and it is a
   const sent = journal.record(critical('a'));
   const cursor = await writer.append(sent);
   await until('a');
-  const keys = ['', ':criticals', ':doubles', ':ids', ':state'].map((rest) => `{${prefix}}:log${rest}`);
-  await commands.send(keys[0] ?? '', ['DEL', ...keys]);
+  await lose(prefix);
   // By a relay that had read its row before its cursor was recorded.
   const again = await writer.append(sent);
   expect(again).not.toBe(cursor);

@@ -58,6 +58,7 @@ export class RedisMessageLog implements MessageLog {
   readonly #store: RedisLogStore;
   readonly #appends: AppendQueue;
   readonly #journal: SharedJournal | undefined;
+  readonly #criticalCapacity: number;
   readonly #clock: Clock;
   readonly #onError: (error: unknown, doing: string) => void;
   readonly #process = randomBytes(6).toString('base64url');
@@ -72,16 +73,17 @@ export class RedisMessageLog implements MessageLog {
     reader,
     prefix,
     journal,
+    capacity = 10_000,
+    criticalCapacity = 1000,
+    criticalRetentionSeconds = 86_400,
     clock = systemClock,
     onError,
-    ...limits
   }: RedisMessageLogOptions) {
-    this.#store = new RedisLogStore(commands, reader, prefix, {
-      capacity: limits.capacity ?? 10_000,
-      criticalCapacity: limits.criticalCapacity ?? 1000,
-      criticalRetentionMs: (limits.criticalRetentionSeconds ?? 86_400) * 1000,
-    });
-    this.#appends = new AppendQueue((messages) => this.#store.append(messages));
+    const criticalRetentionMs = criticalRetentionSeconds * 1000;
+    const limits = { capacity, criticalCapacity, criticalRetentionMs };
+    this.#store = new RedisLogStore(commands, reader, prefix, limits);
+    this.#criticalCapacity = criticalCapacity;
+    this.#appends = new AppendQueue((messages) => this.#appendFilled(messages));
     this.#journal = journal;
     this.#clock = clock;
     this.#onError = onError ?? (() => undefined);
@@ -98,13 +100,14 @@ export class RedisMessageLog implements MessageLog {
   }
 
   async append(message: StampedMessage): Promise<Cursor | undefined> {
-    return this.#append({ ...message, origin: [this.#process, this.#clock.elapsed()] });
+    const stamped = { ...message, origin: [this.#process, this.#clock.elapsed()] } as const;
+    return this.#appended(stamped, await this.#appends.add(stamped));
   }
 
   async open(): Promise<LogStart> {
     const state = await this.#filled();
     const { epoch, last, number, since, criticalFloor } = state;
-    this.#epochs.begin(epoch);
+    this.#epochs.begin(epoch, since);
     const entries = await this.#store.range('log', later(state.floor, since), last);
     const criticals = await this.#store.range('criticals', FIRST, last);
     this.#reader.begin({ last, number });
@@ -155,8 +158,15 @@ export class RedisMessageLog implements MessageLog {
     );
   }
 
-  async #append(message: Appended): Promise<Cursor | undefined> {
-    const appended = await this.#appends.add(message);
+  async #appendFilled(messages: readonly Appended[]): Promise<readonly AppendOutcome[]> {
+    for (;;) {
+      const outcomes = await this.#store.append(messages, false);
+      if (outcomes !== undefined) return outcomes;
+      await this.#filled();
+    }
+  }
+
+  #appended(message: Appended, appended: AppendOutcome): Cursor | undefined {
     const cursor = appended.outcome === 'appended' ? cursorOf(appended.epoch, appended.id) : appended.cursor;
     if (appended.outcome === 'appended' && appended.epoch === this.#epochs.current)
       this.#reader.expect(appended.id);
@@ -192,33 +202,36 @@ export class RedisMessageLog implements MessageLog {
   }
 
   /**
-   * The log's state, once it has all critical messages that the journal retains from before it. If it is lost meanwhile, what
+   * The log's state, once it has the critical messages that the journal retains from before it. If it is lost meanwhile, what
    * was appended went into two logs, and neither has all.
    */
   async #filled(): Promise<OpenState> {
     for (;;) {
       const state = await this.#store.state();
       if (state.isFilled) return state;
-      await this.#refill();
-      await this.#store.setFilled(state.epoch);
+      if (await this.#refill()) await this.#store.setFilled(state.epoch);
     }
   }
 
-  async #refill(): Promise<void> {
-    const entries = (await this.#journal?.criticals()) ?? [];
+  /** Whether the log took all. If not, another replica has filled it. */
+  async #refill(): Promise<boolean> {
+    // If there are more than it retains, it drops one, and its floor says so.
+    const entries = (await this.#journal?.criticals(this.#criticalCapacity + 1)) ?? [];
     for (let first = 0; first < entries.length; first += REFILL) {
-      const batch = entries.slice(first, first + REFILL);
-      await Promise.all(
-        batch.map(({ message, recordId, publishedAt, cursor }) =>
-          this.#append({
-            ...message,
-            recordIds: [recordId],
-            publishedAt,
-            ...(cursor === undefined ? {} : { id: cursor }),
-          }),
-        ),
-      );
+      const messages = entries
+        .slice(first, first + REFILL)
+        .map(({ message, recordId, publishedAt, cursor }): Appended => {
+          const id = cursor === undefined ? {} : { id: cursor };
+          return { ...message, recordIds: [recordId], publishedAt, ...id };
+        });
+      const outcomes = await this.#store.append(messages, true);
+      if (outcomes === undefined) return false;
+      for (const [index, outcome] of outcomes.entries()) {
+        const message = messages[index];
+        if (message !== undefined) this.#appended(message, outcome);
+      }
     }
+    return true;
   }
 
   /** The record of an entry; none if the entry cannot be read. `generation`: of its offset, if not the current one. */

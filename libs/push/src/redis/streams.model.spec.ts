@@ -3,8 +3,7 @@ import type { catalog } from '@crossfade/protocol/catalog';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock, type Clock } from '../clock.js';
-import type { JournalEntry, SharedJournal } from '../journal.js';
-import type { Cursor, Position, StampedMessage } from '../log.js';
+import type { StampedMessage } from '../log.js';
 import type { Push } from '../push.js';
 import { settled } from '../scripted.spec-kit.js';
 import { keepEveryPromise } from '../streams.promises.spec-kit.js';
@@ -13,6 +12,7 @@ import { LIMITS, World, type Client } from '../streams.world.spec-kit.js';
 import { RedisConnection } from './connection.js';
 import { cursorOf, entryIdOf } from './entry.js';
 import { entryNumber } from './entry-id.js';
+import { KeptJournal } from './kept-journal.spec-kit.js';
 import { RedisMessageLog } from './log.js';
 import { Cable, RedisServer } from './redis-server.spec-kit.js';
 
@@ -58,31 +58,6 @@ afterAll(async () => {
   await Promise.all(cables.map((cable) => cable.stop()));
   await redis.stop();
 });
-
-/** A journal in memory, as a database would keep it. */
-class KeptJournal implements SharedJournal {
-  readonly #entries = new Map<string, JournalEntry>();
-
-  async criticals(): Promise<readonly JournalEntry[]> {
-    return [...this.#entries.values()].filter(({ message }) => message.delivery === 'critical');
-  }
-
-  async recordFirstPosition(recordId: string, { cursor }: Position): Promise<Cursor | undefined> {
-    const entry = this.#entries.get(recordId);
-    if (entry === undefined) return undefined;
-    const first = entry.cursor ?? cursor;
-    this.#entries.set(recordId, { ...entry, cursor: first });
-    return first;
-  }
-
-  async remove(recordIds: readonly string[]): Promise<void> {
-    for (const recordId of recordIds) this.#entries.delete(recordId);
-  }
-
-  record(recordId: string, message: StampedMessage): void {
-    this.#entries.set(recordId, { recordId, message, publishedAt: 1, cursor: undefined });
-  }
-}
 
 /** A process of ours: it is started, cut off, stopped and started again. */
 interface Node {
@@ -175,7 +150,7 @@ class TwoReplicas extends World {
 
   protected override record(message: StampedMessage | undefined): string | undefined {
     const recordId = `r${(this.#records += 1)}`;
-    if (message !== undefined) this.#journal?.record(recordId, message);
+    if (message !== undefined) this.#journal?.record({ ...message, recordIds: [recordId] });
     return recordId;
   }
 
