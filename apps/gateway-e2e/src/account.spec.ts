@@ -60,13 +60,14 @@ it(
     const places = placesOf(clients);
     const faults = [
       ...clients.flatMap((client, index) =>
-        deliveryFaults(client, publisher.accepted, places, installation.redisLostAt).map(
-          (fault) => `client ${index} ${fault}`,
-        ),
+        deliveryFaults(client, publisher.accepted, places, installation.redisLostAt).map((fault) => ({
+          who: `client ${index}`,
+          fault,
+        })),
       ),
       ...departures.done.flatMap((departure, index) =>
         departure.clients.flatMap((client) =>
-          rightFaults(departure, client, RIGHTS_MS).map((fault) => `departure ${index} ${fault}`),
+          rightFaults(departure, client, RIGHTS_MS).map((fault) => ({ who: `departure ${index}`, fault })),
         ),
       ),
     ];
@@ -75,7 +76,11 @@ it(
         `${clients.reduce((sum, { askedAt }) => sum + askedAt.length, 0)} streams, ${departures.done.length} rights ended`,
     );
     expect(installation.fleet.endedByThemselves()).toEqual([]);
-    expect(faults.slice(0, SHOWN)).toEqual([]);
+    // Who has the same fault is shown together.
+    const shown = Object.entries(Object.groupBy(faults, ({ fault }) => fault)).map(
+      ([fault, of = []]) => `${fault}: ${of.map(({ who }) => who).join(', ')}`,
+    );
+    expect(shown.slice(0, SHOWN)).toEqual([]);
     expect(new Set(suffered.map(({ fault: { name } }) => name))).toEqual(
       new Set(FAULTS.map(({ name }) => name)),
     );

@@ -9,7 +9,7 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { count, isNull, not, sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { OpenDatabase } from './database.js';
+import type { OpenDatabase, Transaction } from './database.js';
 import { observeOutbox } from './outbox-metrics.js';
 import { openPostgres, PostgresServer } from './postgres-server.spec-kit.js';
 import { Replica, SharedLog, type Fault } from './replica.spec-kit.js';
@@ -411,6 +411,26 @@ describe('what a replica left in the outbox', () => {
     await other.settle();
     expect(saidIn(log)).toEqual(['0', '1', '2', '3']);
     expect(await othersLeft()).toBe(0);
+  });
+
+  it('is recorded before the last work of a transaction, and what that publishes behind it', async () => {
+    const { log, maker } = make();
+    const recorded: number[] = [];
+    const note = async (transaction: Transaction) =>
+      recorded.push((await transaction.select().from(pushMessages)).length);
+    await maker.transactions.run(
+      async (transaction, publish) => {
+        publishOne(publish, 'critical', 'first');
+        await note(transaction);
+      },
+      async (transaction, publish) => {
+        await note(transaction);
+        publishOne(publish, 'critical', 'last');
+      },
+    );
+    expect(recorded).toEqual([0, 1]);
+    expect(saidIn(log)).toEqual(['first', 'last']);
+    expect(log.ids).toHaveLength(2);
   });
 
   it('is all appended in one round, however much it is', async () => {

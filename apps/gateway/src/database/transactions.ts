@@ -17,6 +17,9 @@ import { QueryError } from './query-error.js';
  */
 export type Publish = (message: Publishable<typeof catalog> | Prepared, id?: string) => void;
 
+type Work<T> = (transaction: Transaction, publish: Publish) => Promise<T>;
+type LastWork<T> = (transaction: Transaction, publish: Publish, result: T) => Promise<void>;
+
 /** A message of a committed change. */
 interface Committed {
   readonly message: Prepared;
@@ -48,14 +51,15 @@ export class Transactions {
    * Runs `work` in one transaction, then publishes its messages in order. Messages that must survive this process are
    * recorded in the outbox in the same transaction: critical ones, which the next process delivers should this one end
    * before; where replicas share a log, all, which another replica delivers. Work that the database aborts because of a
-   * conflict with another transaction is run again, so it must change nothing but the database.
+   * conflict with another transaction is run again, so it must change nothing but the database. `last`: work that locks what
+   * many transactions wait for; it is done once the messages of the other work are recorded, right before the commit.
    * @throws QueryError whose outcome is `unknown` if the connection was lost while PostgreSQL committed. Then nothing is
    * published, because nobody can say whether there was a change; what is recorded is delivered if there was.
    */
-  async run<T>(work: (transaction: Transaction, publish: Publish) => Promise<T>): Promise<T> {
+  async run<T>(work: Work<T>, last?: LastWork<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#runOnce(work);
+        return await this.#runOnce(work, last);
       } catch (error) {
         if (attempt === ATTEMPTS || !(error instanceof QueryError && CONFLICTS.includes(error.code)))
           throw error;
@@ -63,17 +67,29 @@ export class Transactions {
     }
   }
 
-  async #runOnce<T>(work: (transaction: Transaction, publish: Publish) => Promise<T>): Promise<T> {
+  async #runOnce<T>(work: Work<T>, last: LastWork<T> | undefined): Promise<T> {
     // Whoever runs `work` may do so on behalf of several requests.
     const request = publishingRequest.getStore();
     const { result, prepared, recordIds } = await this.database.transaction(async (transaction) => {
       const prepared: { readonly message: Prepared; readonly id: string }[] = [];
-      const result = await work(transaction, (told, id = randomUUID()) => {
+      const recordIds: (string | undefined)[] = [];
+      const publish: Publish = (told, id = randomUUID()) => {
         const message = 'stamped' in told ? told : this.publisher.prepare(told, request);
         prepared.push({ message, id });
-      });
-      const told = prepared.map(({ message: { stamped }, id }) => ({ id, stamped }));
-      return { result, prepared, recordIds: await this.outbox.record(transaction, told) };
+      };
+      const record = async (): Promise<void> => {
+        const told = prepared
+          .slice(recordIds.length)
+          .map(({ message: { stamped }, id }) => ({ id, stamped }));
+        recordIds.push(...(await this.outbox.record(transaction, told)));
+      };
+      const result = await work(transaction, publish);
+      await record();
+      if (last !== undefined) {
+        await last(transaction, publish, result);
+        await record();
+      }
+      return { result, prepared, recordIds };
     });
     await this.#publish(prepared.map(({ message }, index) => ({ message, recordId: recordIds[index] })));
     return result;

@@ -87,20 +87,24 @@ export class Ingest {
     share: Share,
     dropped: number,
     now: Date,
-  ): Promise<void> {
-    return this.transactions.run(async (transaction, publish) => {
-      let kept = 0;
-      const slice = new TimeSlice();
-      for (let first = 0; first < groups.length; first += UPSERTED_ROWS) {
-        const counted = await countStacks(transaction, target, groups.slice(first, first + UPSERTED_ROWS));
-        await insertEvents(transaction, target, counted);
-        if (slice.isOver) await slice.next();
-        for (const stack of counted) announce(publish, target, stack);
-        if (slice.isOver) await slice.next();
-        kept += counted.reduce((sum, { events: own }) => sum + own.length, 0);
-      }
-      await this.usage.count(transaction, publish, target.organizationId, { share, kept, dropped }, now);
-    });
+  ): Promise<number> {
+    return this.transactions.run(
+      async (transaction, publish) => {
+        let kept = 0;
+        const slice = new TimeSlice();
+        for (let first = 0; first < groups.length; first += UPSERTED_ROWS) {
+          const counted = await countStacks(transaction, target, groups.slice(first, first + UPSERTED_ROWS));
+          await insertEvents(transaction, target, counted);
+          if (slice.isOver) await slice.next();
+          for (const stack of counted) announce(publish, target, stack);
+          if (slice.isOver) await slice.next();
+          kept += counted.reduce((sum, { events: own }) => sum + own.length, 0);
+        }
+        return kept;
+      },
+      (transaction, publish, kept) =>
+        this.usage.count(transaction, publish, target.organizationId, { share, kept, dropped }, now),
+    );
   }
 
   /** Never fails: the events are committed, and a client that saw a failure would send them again. */
