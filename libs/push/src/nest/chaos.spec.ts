@@ -29,6 +29,8 @@ const USERS = 30;
 /** Kept whole by everyone, and one that people join and leave. */
 const STEADY = ['o0', 'o1', 'o2'];
 const MOVING = 'moving';
+/** Who is back within this time may be a member again when the record of the departure is read. */
+const SOON_MS = 1000;
 /** Longer than a message may wait to be merged with others. */
 const CONFLATED_MS = 500;
 
@@ -47,7 +49,9 @@ interface Published {
 class Accounts implements Authenticator {
   readonly revoked = new Set<string>();
   /** In `moving`: since when (milliseconds), and up to which record. */
-  readonly stays = new Map<string, { from: number; to: Offset | undefined }[]>();
+  readonly stays = new Map<string, { from: number; to: Offset | undefined; until?: number }[]>();
+  /** Who left `moving` and was soon back: a stream that was behind may have passed by critical messages, and says so. */
+  readonly wereSoonBack = new Set<string>();
 
   isMoving(user: string): boolean {
     const last = this.stays.get(user)?.at(-1);
@@ -152,7 +156,8 @@ class Client {
       if (this.isOld) this.faults.push(`Resync ${id} came to an old client`);
       this.resyncs += 1;
       this.#isResyncing = true;
-      if ((message as { criticals: string }).criticals === 'truncated') this.truncated += 1;
+      const isTruncated = (message as { criticals: string }).criticals === 'truncated';
+      if (isTruncated && !this.world.accounts.wereSoonBack.has(this.user)) this.truncated += 1;
     }
     if (this.#isResyncing && offset > this.refetched) this.refetched = offset;
     if (type === undefined) this.#isResyncing = false;
@@ -300,8 +305,9 @@ it(
       const last = stays.at(-1);
       const quits = last !== undefined && last.to === undefined;
       // Committed, then published.
-      if (quits) last.to = 2n ** 100n;
+      if (quits) Object.assign(last, { to: 2n ** 100n, until: Date.now() });
       else stays.push({ from: Date.now(), to: undefined });
+      if (!quits && Date.now() - (last?.until ?? 0) < SOON_MS) accounts.wereSoonBack.add(user);
       const change = quits ? ChangeType.Removed : ChangeType.Added;
       await publisher.publish({
         type: 'UserMembershipChanged',
