@@ -19,9 +19,8 @@ import { Outbox } from './database/outbox.js';
 import { OutboxRelay } from './database/outbox-relay.js';
 import { Transactions } from './database/transactions.js';
 import { Amendments } from './events/amendments.js';
-import { IngestQueues } from './events/ingest-queue.js';
 import { IngestController } from './events/ingest.controller.js';
-import { Ingest } from './events/ingest.js';
+import { CONNECTIONS, Ingest } from './events/ingest.js';
 import { PendingAmendments } from './events/pending-amendments.js';
 import { StacksController } from './events/stacks.controller.js';
 import { Stacks } from './events/stacks.js';
@@ -159,9 +158,9 @@ export class AppModule {
         Projects,
         ApiTokens,
         {
-          provide: IngestQueues,
+          provide: CONNECTIONS,
           // The embedded database has one connection, so the pool's size does not apply.
-          useValue: new IngestQueues(settings.DATABASE_URL === undefined ? 4 : settings.DATABASE_POOL_SIZE),
+          useValue: settings.DATABASE_URL === undefined ? 4 : settings.DATABASE_POOL_SIZE,
         },
         Invitations,
         { provide: InvitationAcceptor, useExisting: Invitations },

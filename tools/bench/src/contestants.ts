@@ -149,7 +149,7 @@ async function contestantOf(
 }
 
 /** Another built checkout, whose gateway is measured in the same run. */
-const before = process.env['BENCH_BEFORE'];
+export const before = process.env['BENCH_BEFORE'];
 
 /** `BENCH_REPLICAS=0` leaves out what needs several gateways, which takes minutes. */
 export const withReplicas = process.env['BENCH_REPLICAS'] !== '0';

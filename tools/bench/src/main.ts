@@ -9,7 +9,7 @@ import {
   newDatabase,
   runSql,
 } from '@crossfade/test-hosts';
-import { withReplicas } from './contestants.ts';
+import { before, withReplicas } from './contestants.ts';
 import { measureFanOut, measureFewOfMany, measureIdle } from './fan-out.ts';
 import { measureIngest } from './ingest.ts';
 import { measureLargeBatches } from './large-batches.ts';
@@ -135,16 +135,16 @@ function measureReplicas(): Promise<object> {
   return withRedis((redis) => {
     const store = { ...newStore('PostgreSQL'), REDIS_URL: redis.url };
     return withGateway(store, async (one) => {
-      const ingest = await withGateway(newStore('PostgreSQL'), ({ url }) =>
-        measureIngest(
-          [
-            { name: 'without Redis', url },
-            { name: 'with Redis', url: one.url },
-          ],
-          SECONDS,
-          ROUNDS,
-        ),
-      );
+      const measured = [{ name: 'with Redis', url: one.url }];
+      const ingest = await withGateway(newStore('PostgreSQL'), ({ url }) => {
+        measured.unshift({ name: 'without Redis', url });
+        if (before === undefined) return measureIngest(measured, SECONDS, ROUNDS);
+        return withGateway(
+          newStore('PostgreSQL'),
+          (host) => measureIngest([{ name: 'before', url: host.url }, ...measured], SECONDS, ROUNDS),
+          before,
+        );
+      });
       table('Ingest with the outbox of everything', ingest);
       return withGateway(store, async (other) => ({
         ingest,
@@ -189,8 +189,9 @@ function table<Rows extends object>(title: string, rows: Rows): Rows {
 async function withGateway<T>(
   store: Record<string, string>,
   measure: (host: GatewayHost) => Promise<T>,
+  checkout?: string,
 ): Promise<T> {
-  const host = await GatewayHost.start({ env: { ...UNTHROTTLED, ...store } });
+  const host = await GatewayHost.start({ checkout, env: { ...UNTHROTTLED, ...store } });
   try {
     return await measure(host);
   } finally {

@@ -423,12 +423,15 @@ describe('what a replica left in the outbox', () => {
         publishOne(publish, 'critical', 'first');
         await note(transaction);
       },
-      async (transaction, publish) => {
-        await note(transaction);
-        publishOne(publish, 'critical', 'last');
+      {
+        last: async (transaction, publish) => {
+          await note(transaction);
+          publishOne(publish, 'critical', 'last');
+        },
+        onCommit: () => recorded.push(log.records.length),
       },
     );
-    expect(recorded).toEqual([0, 1]);
+    expect(recorded).toEqual([0, 1, 0]);
     expect(saidIn(log)).toEqual(['first', 'last']);
     expect(log.ids).toHaveLength(2);
   });

@@ -18,7 +18,13 @@ import { QueryError } from './query-error.js';
 export type Publish = (message: Publishable<typeof catalog> | Prepared, id?: string) => void;
 
 type Work<T> = (transaction: Transaction, publish: Publish) => Promise<T>;
-type LastWork<T> = (transaction: Transaction, publish: Publish, result: T) => Promise<void>;
+
+export interface TransactionOptions<T> {
+  /** Work that locks what many transactions wait for: it is done once the messages of the other work are recorded. */
+  readonly last?: (transaction: Transaction, publish: Publish, result: T) => Promise<void>;
+  /** Called after the commit, before anything is published. */
+  readonly onCommit?: () => void;
+}
 
 /** A message of a committed change. */
 interface Committed {
@@ -51,15 +57,14 @@ export class Transactions {
    * Runs `work` in one transaction, then publishes its messages in order. Messages that must survive this process are
    * recorded in the outbox in the same transaction: critical ones, which the next process delivers should this one end
    * before; where replicas share a log, all, which another replica delivers. Work that the database aborts because of a
-   * conflict with another transaction is run again, so it must change nothing but the database. `last`: work that locks what
-   * many transactions wait for; it is done once the messages of the other work are recorded, right before the commit.
+   * conflict with another transaction is run again, so it must change nothing but the database.
    * @throws QueryError whose outcome is `unknown` if the connection was lost while PostgreSQL committed. Then nothing is
    * published, because nobody can say whether there was a change; what is recorded is delivered if there was.
    */
-  async run<T>(work: Work<T>, last?: LastWork<T>): Promise<T> {
+  async run<T>(work: Work<T>, options: TransactionOptions<T> = {}): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#runOnce(work, last);
+        return await this.#runOnce(work, options);
       } catch (error) {
         if (attempt === ATTEMPTS || !(error instanceof QueryError && CONFLICTS.includes(error.code)))
           throw error;
@@ -67,7 +72,7 @@ export class Transactions {
     }
   }
 
-  async #runOnce<T>(work: Work<T>, last: LastWork<T> | undefined): Promise<T> {
+  async #runOnce<T>(work: Work<T>, { last, onCommit }: TransactionOptions<T>): Promise<T> {
     // Whoever runs `work` may do so on behalf of several requests.
     const request = publishingRequest.getStore();
     const { result, prepared, recordIds } = await this.database.transaction(async (transaction) => {
@@ -91,6 +96,7 @@ export class Transactions {
       }
       return { result, prepared, recordIds };
     });
+    onCommit?.();
     await this.#publish(prepared.map(({ message }, index) => ({ message, recordId: recordIds[index] })));
     return result;
   }

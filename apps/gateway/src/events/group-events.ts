@@ -13,27 +13,31 @@ export interface StackGroup {
   readonly events: IdentifiedEvent[];
 }
 
-/** Reads a batch into groups, in the order of their signatures: concurrent batches lock stacks in the same order. */
-export async function groupBySignature(batch: readonly object[], now: Date): Promise<StackGroup[]> {
+/** Reads batches into groups, in the order of their signatures: concurrent ones lock stacks in the same order. */
+export async function groupBySignature(
+  batches: readonly { readonly events: readonly object[]; readonly now: Date }[],
+): Promise<StackGroup[]> {
   const groups = new Map<string, StackGroup>();
   // Sorted apart by the beginning of the signature: sorting fifty thousand at once would block the event loop.
   const drawers = new Map<string, StackGroup[]>();
   const slice = new TimeSlice();
-  for (const raw of batch) {
-    const event = readEvent(raw, now);
-    if (event === undefined) continue;
-    const { hash, title } = signatureOf(event);
-    let group = groups.get(hash);
-    if (group === undefined) {
-      group = { hash, title, events: [] };
-      groups.set(hash, group);
-      const beginning = hash.slice(0, 2);
-      const drawer = drawers.get(beginning);
-      if (drawer === undefined) drawers.set(beginning, [group]);
-      else drawer.push(group);
+  for (const { events, now } of batches) {
+    for (const raw of events) {
+      const event = readEvent(raw, now);
+      if (event === undefined) continue;
+      const { hash, title } = signatureOf(event);
+      let group = groups.get(hash);
+      if (group === undefined) {
+        group = { hash, title, events: [] };
+        groups.set(hash, group);
+        const beginning = hash.slice(0, 2);
+        const drawer = drawers.get(beginning);
+        if (drawer === undefined) drawers.set(beginning, [group]);
+        else drawer.push(group);
+      }
+      group.events.push({ ...event, id: randomUUID() });
+      if (slice.isOver) await slice.next();
     }
-    group.events.push({ ...event, id: randomUUID() });
-    if (slice.isOver) await slice.next();
   }
   return [...drawers.keys()]
     .sort()

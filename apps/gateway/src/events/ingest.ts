@@ -1,5 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ChangeType } from '@crossfade/protocol/catalog';
+import { publishingRequest } from '../database/publishing-request.js';
 import { FOREIGN_KEY_VIOLATION, QueryError } from '../database/query-error.js';
 import { Transactions, type Publish } from '../database/transactions.js';
 import { ProblemException, unauthorized } from '../http/problem.js';
@@ -12,6 +13,26 @@ import { groupBySignature, type StackGroup } from './group-events.js';
 import { IngestQueues } from './ingest-queue.js';
 import { PendingAmendments } from './pending-amendments.js';
 import { countStacks, insertEvents, type IngestTarget, type StoredStack } from './store-events.js';
+
+/** Gives the number of connections to the database. */
+export const CONNECTIONS = Symbol('CONNECTIONS');
+
+/** Events that a client sent in one request. */
+interface Batch {
+  readonly projectId: string;
+  readonly target: IngestTarget;
+  readonly events: readonly object[];
+  readonly now: Date;
+}
+
+type Batches = readonly [Batch, ...Batch[]];
+
+/** What is counted of a transaction: against which share, and what exceeded it. */
+interface Counted {
+  readonly share: Share;
+  readonly dropped: number;
+  readonly now: Date;
+}
 
 /** What became of a batch. */
 interface Taken {
@@ -28,18 +49,23 @@ const UPSERTED_ROWS = 250;
  */
 const ATTEMPTS = 8;
 const RETRY_AFTER_SECONDS = 5;
+/** SQLSTATE of values that the database does not take: data exceptions, constraints, program limits. */
+const REFUSED_VALUE = /^(22|23|54)/;
 
 /** Ingests events: groups them into stacks, counts and stores them, and publishes each stack's change once. */
 @Injectable()
 export class Ingest {
   readonly #faults = new FaultLog(Ingest.name);
+  readonly #queues: IngestQueues<Batch, Taken>;
 
   constructor(
     private readonly transactions: Transactions,
     private readonly usage: UsageMeter,
-    private readonly queues: IngestQueues,
     private readonly pending: PendingAmendments,
-  ) {}
+    @Inject(CONNECTIONS) connections: number,
+  ) {
+    this.#queues = new IngestQueues(connections, (batches, leave) => this.#process(batches, leave));
+  }
 
   /**
    * Accepts a batch as a client sent it: its first events, up to the limit of the organization's plan. Elements that are
@@ -50,7 +76,7 @@ export class Ingest {
     const events = batch.filter(isEvent);
     if (events.length === 0) return { accepted: 0, dropped: 0 };
     try {
-      return await this.queues.run(target.projectId, events.length, () => this.#attempt(target, events, now));
+      return await this.#queues.run({ projectId: target.projectId, target, events, now });
     } catch (error) {
       if (error instanceof QueryError && error.code === FOREIGN_KEY_VIOLATION)
         throw unauthorized('The project was deleted, and its tokens with it.');
@@ -58,16 +84,58 @@ export class Ingest {
     }
   }
 
-  async #attempt(target: IngestTarget, events: readonly object[], now: Date): Promise<Taken> {
-    const { organizationId } = target;
+  #process(batches: Batches, leave: () => void): Promise<readonly PromiseSettledResult<Taken>[]> {
+    if (batches.length === 1) return Promise.allSettled([this.#acceptOne(batches[0], leave)]);
+    // The messages tell of what several requests changed, so the stream of one of them must hear them.
+    const { traceparent } = publishingRequest.getStore() ?? {};
+    return publishingRequest.run(traceparent === undefined ? {} : { traceparent }, () =>
+      this.#acceptSeveral(batches, leave),
+    );
+  }
+
+  async #acceptSeveral(batches: Batches, leave: () => void): Promise<readonly PromiseSettledResult<Taken>[]> {
+    if (await this.#haveBeenStored(batches, leave))
+      return batches.map(({ events }) => ({
+        status: 'fulfilled',
+        value: { accepted: events.length, dropped: 0 },
+      }));
+    const outcomes: PromiseSettledResult<Taken>[] = [];
+    for (const batch of batches) {
+      const accepting = this.#acceptOne(batch, batch === batches.at(-1) ? leave : undefined);
+      outcomes.push(...(await Promise.allSettled([accepting])));
+    }
+    return outcomes;
+  }
+
+  /**
+   * Stores several batches in one transaction. False: each must be accepted by itself, because the plan has no room for all,
+   * or the database refuses the events of one.
+   */
+  async #haveBeenStored(batches: Batches, leave: () => void): Promise<boolean> {
+    const [{ target }] = batches;
+    const now = batches.at(-1)?.now ?? batches[0].now;
+    const events = batches.reduce((sum, batch) => sum + batch.events.length, 0);
+    const share = await this.usage.shareOf(target.organizationId, events, now);
+    if (share.fits < events) return false;
+    try {
+      await this.#store(batches, { share, dropped: 0, now }, leave);
+      return true;
+    } catch (error) {
+      if (error instanceof ShareTaken || (error instanceof QueryError && REFUSED_VALUE.test(error.code)))
+        return false;
+      throw error;
+    }
+  }
+
+  async #acceptOne(batch: Batch, leave?: () => void): Promise<Taken> {
+    const { target, events, now } = batch;
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-      const share = await this.usage.shareOf(organizationId, events.length, now);
+      const share = await this.usage.shareOf(target.organizationId, events.length, now);
       const dropped = events.length - share.fits;
-      if (share.fits === 0) throw await this.usage.refuse(organizationId, share, dropped, now);
+      if (share.fits === 0) throw await this.usage.refuse(target.organizationId, share, dropped, now);
       try {
-        const groups = await groupBySignature(events.slice(0, share.fits), now);
-        await this.#store(target, groups, share, dropped, now);
-        await this.#amend(target.projectId, groups);
+        const kept = { ...batch, events: events.slice(0, share.fits) };
+        await this.#store([kept], { share, dropped, now }, leave);
         return { accepted: share.fits, dropped };
       } catch (error) {
         if (!(error instanceof ShareTaken)) throw error;
@@ -81,14 +149,10 @@ export class Ingest {
     );
   }
 
-  #store(
-    target: IngestTarget,
-    groups: readonly StackGroup[],
-    share: Share,
-    dropped: number,
-    now: Date,
-  ): Promise<number> {
-    return this.transactions.run(
+  async #store(batches: Batches, { share, dropped, now }: Counted, leave?: () => void): Promise<void> {
+    const [{ target }] = batches;
+    const groups = await groupBySignature(batches);
+    await this.transactions.run(
       async (transaction, publish) => {
         let kept = 0;
         const slice = new TimeSlice();
@@ -102,9 +166,13 @@ export class Ingest {
         }
         return kept;
       },
-      (transaction, publish, kept) =>
-        this.usage.count(transaction, publish, target.organizationId, { share, kept, dropped }, now),
+      {
+        last: (transaction, publish, kept) =>
+          this.usage.count(transaction, publish, target.organizationId, { share, kept, dropped }, now),
+        ...(leave === undefined ? {} : { onCommit: leave }),
+      },
     );
+    await this.#amend(target.projectId, groups);
   }
 
   /** Never fails: the events are committed, and a client that saw a failure would send them again. */
