@@ -1,5 +1,13 @@
 import { eventually, SseProbe, WsProbe, type Probe } from '@crossfade/protocol/testing';
-import { ApiClient, GatewayHost, newDatabase, RedisHost, TcpProxy } from '@crossfade/test-hosts';
+import {
+  ApiClient,
+  GatewayHost,
+  inLetters,
+  newDatabase,
+  RedisHost,
+  sampleToken,
+  TcpProxy,
+} from '@crossfade/test-hosts';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { transports } from './transports.ts';
 
@@ -153,6 +161,32 @@ describe('a client', () => {
     const refused = await create('no id', 'Of nobody');
     expect(refused.status).toBe(400);
     expect(await refused.text()).toContain('Push-Connection');
+  });
+
+  it('hears of what is stored together with its own change', async () => {
+    const own = await listen(one, admin.token);
+    const projects = await admin.json<{ id: string; name: string }[]>('GET', '/projects');
+    const { id: project = '' } = projects.find(({ name }) => name === 'Storefront') ?? {};
+    const itself = new ApiClient(other.host.url, admin.token);
+    const another = new ApiClient(other.host.url, sampleToken.storefront);
+    const isOfAnother = (index: number): boolean => index % 3 === 1;
+    // Those that wait for their turn are stored together, mostly behind one of its own.
+    const posts = Array.from({ length: 24 }, (_, index) => {
+      const event = { type: 'error', message: `At once ${inLetters(index)}` };
+      return isOfAnother(index)
+        ? another.call('POST', '/events', event)
+        : itself.call('POST', `/projects/${project}/events`, event, { 'Push-Connection': idOf(own) });
+    });
+    expect((await Promise.all(posts)).map(({ status }) => status)).toEqual(posts.map(() => 202));
+    const stacks = await admin.json<{ id: string; title: string }[]>(
+      'GET',
+      `/projects/${project}/stacks?limit=100`,
+    );
+    const ofAnother = stacks.filter(({ title }) =>
+      posts.some((_, index) => isOfAnother(index) && title === `At once ${inLetters(index)}`),
+    );
+    expect(ofAnother).toHaveLength(8);
+    for (const { id } of ofAnother) await own.message('StackChanged', (message) => message['id'] === id);
   });
 });
 

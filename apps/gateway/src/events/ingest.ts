@@ -18,9 +18,7 @@ import { countStacks, insertEvents, type IngestTarget, type StoredStack } from '
 export const CONNECTIONS = Symbol('CONNECTIONS');
 
 /** Events that a client sent in one request. */
-interface Batch {
-  readonly projectId: string;
-  readonly target: IngestTarget;
+interface Batch extends IngestTarget {
   readonly events: readonly object[];
   readonly now: Date;
 }
@@ -76,7 +74,7 @@ export class Ingest {
     const events = batch.filter(isEvent);
     if (events.length === 0) return { accepted: 0, dropped: 0 };
     try {
-      return await this.#queues.run({ projectId: target.projectId, target, events, now });
+      return await this.#queues.run({ ...target, events, now });
     } catch (error) {
       if (error instanceof QueryError && error.code === FOREIGN_KEY_VIOLATION)
         throw unauthorized('The project was deleted, and its tokens with it.');
@@ -112,10 +110,10 @@ export class Ingest {
    * or the database refuses the events of one.
    */
   async #haveBeenStored(batches: Batches, leave: () => void): Promise<boolean> {
-    const [{ target }] = batches;
-    const now = batches.at(-1)?.now ?? batches[0].now;
+    const [{ organizationId, now: first }] = batches;
+    const now = batches.at(-1)?.now ?? first;
     const events = batches.reduce((sum, batch) => sum + batch.events.length, 0);
-    const share = await this.usage.shareOf(target.organizationId, events, now);
+    const share = await this.usage.shareOf(organizationId, events, now);
     if (share.fits < events) return false;
     try {
       await this.#store(batches, { share, dropped: 0, now }, leave);
@@ -128,11 +126,11 @@ export class Ingest {
   }
 
   async #acceptOne(batch: Batch, leave?: () => void): Promise<Taken> {
-    const { target, events, now } = batch;
+    const { organizationId, events, now } = batch;
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-      const share = await this.usage.shareOf(target.organizationId, events.length, now);
+      const share = await this.usage.shareOf(organizationId, events.length, now);
       const dropped = events.length - share.fits;
-      if (share.fits === 0) throw await this.usage.refuse(target.organizationId, share, dropped, now);
+      if (share.fits === 0) throw await this.usage.refuse(organizationId, share, dropped, now);
       try {
         const kept = { ...batch, events: events.slice(0, share.fits) };
         await this.#store([kept], { share, dropped, now }, leave);
@@ -150,7 +148,7 @@ export class Ingest {
   }
 
   async #store(batches: Batches, { share, dropped, now }: Counted, leave?: () => void): Promise<void> {
-    const [{ target }] = batches;
+    const [target] = batches;
     const groups = await groupBySignature(batches);
     await this.transactions.run(
       async (transaction, publish) => {
