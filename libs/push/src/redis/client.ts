@@ -1,6 +1,9 @@
 import type { Clock } from '../clock.js';
 import type { RedisAddress } from './address.js';
 
+/** How long a command may take, milliseconds, unless its caller says otherwise. */
+export const COMMAND_MS = 2000;
+
 /** What a client of a single server, of Sentinels and of a Cluster have in common. */
 export interface Client {
   /** Whether all servers that it needs are connected. */

@@ -2,7 +2,7 @@ import { ConnectionTimeoutError } from '@redis/client';
 import type { Clock } from '../clock.js';
 import { DeadlineError, withDeadline } from '../deadline.js';
 import type { RedisAddress } from './address.js';
-import type { Client } from './client.js';
+import { COMMAND_MS, type Client } from './client.js';
 import { makeClient } from './clients.js';
 import { NotConnected } from './fault.js';
 import type { Reply } from './reply.js';
@@ -17,8 +17,6 @@ export interface RedisConnectionOptions {
   readonly onError: (error: unknown, doing: string) => void;
 }
 
-/** How long a command may take, milliseconds, unless its caller says otherwise. */
-export const COMMAND_MS = 2000;
 /** How long the first attempt to connect may take, milliseconds. */
 const CONNECT_MS = 5000;
 /** A client that has not connected for so long, milliseconds, may wait for an answer that never comes. */

@@ -1,4 +1,5 @@
-export { openRedis, isRedisPrefix, type Redis, type RedisOptions } from './open.js';
+export { openRedis, isRedisPrefix } from './open.js';
+export type { Redis, RedisOptions } from './redis.js';
 export {
   hostsOf,
   readRedisAddress,
@@ -6,7 +7,7 @@ export {
   type RedisAddress,
   type RedisNode,
 } from './address.js';
-export { RedisConnection, type RedisConnectionOptions } from './connection.js';
+export type { RedisConnection, RedisConnectionOptions } from './connection.js';
 export { NotConnected, RedisFault } from './fault.js';
 export { RedisMessageLog, type RedisMessageLogOptions } from './log.js';
 export { RedisReplicas, type RedisReplicasOptions } from './replicas.js';

@@ -9,7 +9,8 @@ import type {
   LeaseStoreEnvironment,
 } from '../lease.js';
 import { Loop } from '../loop.js';
-import { COMMAND_MS, type RedisConnection } from './connection.js';
+import { COMMAND_MS } from './client.js';
+import type { RedisConnection } from './connection.js';
 import { BATCH, LeaseCommands, type Again } from './lease-commands.js';
 import { LeaseKeys, type Incarnation, type LeaseOf, type Takeover } from './lease-keys.js';
 

@@ -1,6 +1,7 @@
 import { hostsOf, type RedisAddress } from './address.js';
 import type { RedisConnection } from './connection.js';
-import { asFault, denied, RedisFault } from './fault.js';
+import { asFault } from './client-fault.js';
+import { denied, RedisFault } from './fault.js';
 import { Script } from './script.js';
 
 /** Redis 7.0 has the functions of Lua that the scripts use. */
