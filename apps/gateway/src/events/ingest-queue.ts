@@ -44,7 +44,10 @@ export class IngestQueues<B extends Batch, T> {
     const large = Math.max(1, Math.floor(half / 4));
     const small = Math.max(1, half - large);
     const waits = { waitingOfProject: 100, waiting: 1000 };
-    this.#large = new IngestQueue({ ...waits, atOnce: large, atOnceOfProject: 1, together: 0 }, process);
+    // They hold their place until their messages are published, too: there may be a hundred thousand.
+    this.#large = new IngestQueue({ ...waits, atOnce: large, atOnceOfProject: 1, together: 0 }, (batches) =>
+      process(batches, () => undefined),
+    );
     this.#small = new IngestQueue(
       { ...waits, atOnce: small, atOnceOfProject: Math.max(1, small - 1), together: LARGE },
       process,
