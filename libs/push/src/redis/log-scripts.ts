@@ -5,24 +5,23 @@ import { Script } from './script.js';
  * `{'appended', ID, EPOCH}`, or `{'double', ID}` with the id of a critical message and an empty string otherwise.
  *
  * Until a log is filled it takes a refill only, and from then on everything else only: so what is retained from before it
- * comes first, and pushes nothing out that is newer. Replies `nil` to what it does not take.
+ * comes first, and pushes nothing out that is newer. Replies `nil` to what it does not take, and where there is no log.
  *
  * An entry's field `h` is `PREVIOUS-ID EPOCH NUMBER WEIGHT-BEFORE`. `WEIGHT-BEFORE` counts all that was ever appended, so
  * that the weight that the stream holds is one subtraction.
  */
 export const appendScript = new Script(`#!lua
 local log, criticals, doubles, ids, state = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local newEpoch, capacity, criticalCapacity = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local retentionMs, doubleMs, isRefill = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
+local capacity, criticalCapacity = tonumber(ARGV[1]), tonumber(ARGV[2])
+local retentionMs, doubleMs, isRefill = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1'
 -- Of each message: delivery, weight, record ids, and names and values of three fields.
-local FIRST, EACH = 7, 9
+local FIRST, EACH = 6, 9
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local values = redis.call('HMGET', state, 'epoch', 'last', 'number', 'weight', 'filled')
-local isFilled = values[1] ~= false and values[1] == values[5]
-if isFilled == isRefill then return nil end
-local epoch, last = values[1] or newEpoch, values[2] or '0-0'
+local epoch, last = values[1], values[2] or '0-0'
+if not epoch or (epoch == values[5]) == isRefill then return nil end
 local number, total, hasCritical = tonumber(values[3] or 0), tonumber(values[4] or 0), false
 
 local function known(recordIds)
@@ -59,7 +58,7 @@ end
 local replies, before = {}, number
 for at = FIRST, #ARGV, EACH do replies[#replies + 1] = append(at) end
 if number == before then return replies end
-redis.call('HSET', state, 'epoch', epoch, 'last', last, 'number', number, 'weight', string.format('%.0f', total))
+redis.call('HSET', state, 'last', last, 'number', number, 'weight', string.format('%.0f', total))
 
 local floor
 while redis.call('XLEN', log) > 1 do

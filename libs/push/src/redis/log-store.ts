@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Cursor } from '../log.js';
 import type { LogState } from './chain.js';
 import type { RedisConnection } from './connection.js';
@@ -74,7 +74,7 @@ export class RedisLogStore {
 
   /**
    * Appends in order. `isRefill`: what is retained from before the log; it takes that until it is filled, and then only what
-   * is not. @returns undefined: it does not take this now
+   * is not. @returns undefined: it does not take this now, or there is no log
    * @throws NotConnected; DeadlineError, after which they may still be appended; RedisFault: it is full; Redis' error
    */
   async append(
@@ -88,7 +88,7 @@ export class RedisLogStore {
     const appending = this.commands.run(
       appendScript,
       [this.#log, this.#criticals, this.#doubles, this.#ids, this.#state],
-      [newEpoch(), ...numbers, ...messages.flatMap(argumentsOf)],
+      [...numbers, ...messages.flatMap(argumentsOf)],
     );
     const reply = await appending.catch((error: unknown) => {
       throw asFull(error);
@@ -170,5 +170,4 @@ function argumentsOf(message: Appended): string[] {
   return [delivery, String(weight), JSON.stringify(recordIds), ...fieldsOf(message)];
 }
 
-/** Names an epoch, by 48 random bits. Each append takes one along, and Node has those of UUIDs at hand. */
-const newEpoch = (): string => Buffer.from(randomUUID().slice(-12), 'hex').toString('base64url');
+const newEpoch = (): string => randomBytes(6).toString('base64url');
