@@ -1,7 +1,7 @@
 import { withDeadline } from '../deadline.js';
 import type { RedisNode } from './address.js';
 import type { Client, ClientOptions } from './client.js';
-import { askOnce, ASK_MS, retryMs, SingleClient, type NodeOptions } from './client-node.js';
+import { askOnce, ASK_MS, firstAnswer, retryMs, SingleClient, type NodeOptions } from './client-node.js';
 import { NotConnected } from './fault.js';
 import { readSlots, slotOf, type SlotRange } from './slot.js';
 
@@ -92,23 +92,15 @@ export class ClusterClient implements Client {
     const command = ['CLUSTER', 'SLOTS'];
     const connected = [...this.#masters].filter(([, { isReady }]) => isReady);
     connected.sort(() => Math.random() - 0.5);
-    let failure: unknown;
-    for (const [asked, master] of connected) {
-      try {
+    return firstAnswer([
+      ...connected.map(([asked, master]) => async () => {
         const answer = withDeadline(clock, ASK_MS, 'a node of the Cluster', master.send('', command));
         return readSlots(await answer, asked.slice(0, asked.lastIndexOf(':')));
-      } catch (error) {
-        failure = error;
-      }
-    }
-    for (const node of address.nodes) {
-      try {
+      }),
+      ...address.nodes.map((node) => async () => {
         return readSlots(await askOnce(node, this.settings, clock, command), node.host);
-      } catch (error) {
-        failure = error;
-      }
-    }
-    throw failure;
+      }),
+    ]);
   }
 
   #use(ranges: readonly SlotRange[]): void {

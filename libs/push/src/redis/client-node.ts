@@ -75,6 +75,19 @@ export async function askOnce(
   }
 }
 
+/** Asks one after another. Resolves with the first answer. @throws what the last one failed with */
+export async function firstAnswer<T>(asks: readonly (() => Promise<T>)[]): Promise<T> {
+  let failure: unknown;
+  for (const ask of asks) {
+    try {
+      return await ask();
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
 interface Listeners {
   readonly onReady: () => void;
   readonly onError: (error: unknown) => void;

@@ -1,7 +1,15 @@
 import { withDeadline } from '../deadline.js';
 import { hostsOf, type RedisNode } from './address.js';
 import type { Client, ClientOptions } from './client.js';
-import { askOnce, destroy, nodeClient, retryMs, type NodeClient, type NodeOptions } from './client-node.js';
+import {
+  askOnce,
+  destroy,
+  firstAnswer,
+  nodeClient,
+  retryMs,
+  type NodeClient,
+  type NodeOptions,
+} from './client-node.js';
 import { RedisFault } from './fault.js';
 
 /** How long the master may take to let us in, milliseconds. */
@@ -80,17 +88,8 @@ export class SentinelClient implements Client {
     this.#master = undefined;
   }
 
-  /** Asks one Sentinel after another. @throws what the last one failed with */
-  async #findMaster(): Promise<RedisNode> {
-    let failure: unknown;
-    for (const sentinel of this.options.address.nodes) {
-      try {
-        return await this.#ask(sentinel);
-      } catch (error) {
-        failure = error;
-      }
-    }
-    throw failure;
+  #findMaster(): Promise<RedisNode> {
+    return firstAnswer(this.options.address.nodes.map((sentinel) => () => this.#ask(sentinel)));
   }
 
   async #ask(sentinel: RedisNode): Promise<RedisNode> {
