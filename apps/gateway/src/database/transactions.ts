@@ -23,7 +23,7 @@ export interface TransactionOptions<T> {
   /** Work that locks what many transactions wait for: it is done once the messages of the other work are recorded. */
   readonly last?: (transaction: Transaction, publish: Publish, result: T) => Promise<void>;
   /** Called after the commit, before anything is published. */
-  readonly onCommit?: () => void;
+  readonly onCommit?: (() => void) | undefined;
 }
 
 /** A message of a committed change. */
@@ -77,7 +77,7 @@ export class Transactions {
     const request = publishingRequest.getStore();
     const { result, prepared, recordIds } = await this.database.transaction(async (transaction) => {
       const prepared: { readonly message: Prepared; readonly id: string }[] = [];
-      const recordIds: (string | undefined)[] = [];
+      let recordIds: readonly (string | undefined)[] = [];
       const publish: Publish = (told, id = randomUUID()) => {
         const message = 'stamped' in told ? told : this.publisher.prepare(told, request);
         prepared.push({ message, id });
@@ -86,7 +86,7 @@ export class Transactions {
         const told = prepared
           .slice(recordIds.length)
           .map(({ message: { stamped }, id }) => ({ id, stamped }));
-        recordIds.push(...(await this.outbox.record(transaction, told)));
+        recordIds = [...recordIds, ...(await this.outbox.record(transaction, told))];
       };
       const result = await work(transaction, publish);
       await record();

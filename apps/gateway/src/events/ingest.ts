@@ -167,7 +167,7 @@ export class Ingest {
       {
         last: (transaction, publish, kept) =>
           this.usage.count(transaction, publish, target.organizationId, { share, kept, dropped }, now),
-        ...(leave === undefined ? {} : { onCommit: leave }),
+        onCommit: leave,
       },
     );
     await this.#amend(target.projectId, groups);
