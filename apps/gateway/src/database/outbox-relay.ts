@@ -44,7 +44,7 @@ export class OutboxRelay {
     const until = performance.now() + ROUND_MS;
     for (let after: number | undefined = 0; after !== undefined;) {
       const { rows, last } = await this.outbox.unappended(queries, after, ageMs);
-      for (const { entries } of rows) {
+      for (const entries of rows) {
         if (performance.now() > until || !(await this.#appendAll(entries))) return;
       }
       after = last;

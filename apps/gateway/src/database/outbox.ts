@@ -39,12 +39,6 @@ const ONE_ROW = sql`(SELECT 1) AS one_row`;
 
 type Row = Pick<typeof pushMessages.$inferSelect, 'id' | 'recordId' | 'message' | 'created' | 'cursor'>;
 
-/** A row that is in no log yet. */
-export interface Unappended {
-  readonly id: number;
-  readonly entries: readonly JournalEntry[];
-}
-
 /**
  * The outbox: messages in the gateway's database, recorded in the transaction of their change, so that they survive the
  * process. Both kinds of log use it: that of one process, and one that replicas share.
@@ -68,7 +62,7 @@ export class Outbox implements Journal, SharedJournal {
     @Inject(OUTBOX_SCOPE) readonly scope: OutboxScope,
   ) {}
 
-  /** Records what `scope` says, as the last work of a transaction. @returns the record id of each message that is recorded */
+  /** Records what `scope` says, in the transaction that publishes it. @returns the record id of each message that is recorded */
   async record(transaction: Transaction, told: readonly Told[]): Promise<readonly (string | undefined)[]> {
     const { rows, recordIds } = planRows(told, this.scope);
     for (let first = 0; first < rows.length; first += INSERTED_ROWS) {
@@ -182,12 +176,12 @@ export class Outbox implements Journal, SharedJournal {
     return first !== undefined;
   }
 
-  /** The next rows of at least that age that are in no log yet, oldest first. `after`: the last one that was read. */
+  /** The messages of the next rows of at least that age that are in no log yet, oldest first. `after`: the last row that was read. */
   async unappended(
     queries: Queries,
     after: number,
     ageMs: number,
-  ): Promise<{ readonly rows: readonly Unappended[]; readonly last: number | undefined }> {
+  ): Promise<{ readonly rows: readonly (readonly JournalEntry[])[]; readonly last: number | undefined }> {
     const read = await queries
       .select()
       .from(pushMessages)
@@ -196,7 +190,7 @@ export class Outbox implements Journal, SharedJournal {
       .limit(RELAYED_ROWS);
     const rows = read
       .filter(({ recordId }) => !this.#removals.has(recordId))
-      .map((row) => ({ id: row.id, entries: this.#entries(row) }));
+      .map((row) => this.#entries(row));
     return { rows, last: read.at(-1)?.id };
   }
 

@@ -10,10 +10,7 @@ interface Batch {
 /** What became of each batch. */
 type Outcomes<T> = readonly PromiseSettledResult<T>[];
 
-/**
- * Processes batches of one project together. `leave`: call it when what is left needs no connection to the database, and the
- * next ones may begin.
- */
+/** Processes batches of one project together. `leave`: call it once they are committed, so that the next ones may begin. */
 type Process<B extends Batch, T> = (batches: readonly [B, ...B[]], leave: () => void) => Promise<Outcomes<T>>;
 
 export interface IngestQueueLimits {
@@ -68,7 +65,7 @@ interface Waiting<B, T> {
   readonly reject: (error: unknown) => void;
 }
 
-type Taken<B, T> = readonly [Waiting<B, T>, ...Waiting<B, T>[]];
+type Together<B, T> = readonly [Waiting<B, T>, ...Waiting<B, T>[]];
 
 interface Project<B, T> {
   running: number;
@@ -106,7 +103,7 @@ export class IngestQueue<B extends Batch, T> {
     });
   }
 
-  async #processTogether(projectId: string, taken: Taken<B, T>): Promise<void> {
+  async #processTogether(projectId: string, taken: Together<B, T>): Promise<void> {
     let hasLeft = false;
     const leave = (): void => {
       if (!hasLeft) this.#done(projectId);

@@ -47,9 +47,9 @@ export class UsageMeter {
   }
 
   /**
-   * Counts the events of a batch that is being stored, and tells the organization if some were dropped. Call it as the last work of
-   * the transaction, because batches of an organization wait here for each other's commit. @throws ShareTaken, and then
-   * the transaction must fail
+   * Counts the events of a batch that is being stored, and tells the organization if some were dropped. Call it as the
+   * last work of the transaction, because batches of an organization wait here for each other's commit.
+   * @throws ShareTaken, and then the transaction must fail
    */
   async count(
     transaction: Transaction,

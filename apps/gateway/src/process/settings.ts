@@ -57,7 +57,8 @@ const redisAddress = z.string().transform((text, context): RedisAddress => {
   return z.NEVER;
 });
 
-const REPLICA_NAME = /^[\w.-]{1,64}$/;
+/** What a replica may be called. */
+export const REPLICA_NAME = /^[\w.-]{1,64}$/;
 /** The name of the host, as far as it may be the name of a replica. */
 const hostReplica = (): string =>
   hostname()

@@ -7,6 +7,7 @@ import { Answers } from '../http/answers.js';
 import { Page, paging } from '../http/page.js';
 import { invalid, notFound, ProblemException } from '../http/problem.js';
 import { idSchema, instant, uuid } from '../http/schemas.js';
+import { REPLICA_NAME } from '../process/settings.js';
 
 const RETRY_SECONDS = 5;
 /** Names of living replicas that did not answer, separated by commas. */
@@ -19,10 +20,7 @@ const query = paging.extend({
     .regex(/^[\w.+-]{1,64}(?:\/[\w.+-]{1,64})?$/, 'must be the name of a client, with its build or without')
     .optional(),
   transport: z.enum(['sse', 'websocket'], 'must be sse or websocket').optional(),
-  replica: z
-    .string()
-    .regex(/^[\w.-]{1,64}$/, 'must be the name of a replica')
-    .optional(),
+  replica: z.string().regex(REPLICA_NAME, 'must be the name of a replica').optional(),
 });
 
 const connectionView = z.object({
