@@ -3,12 +3,12 @@ export {
   PostgresHost,
   account,
   dropDatabase,
-  freePort,
   newDatabase,
   postgresPrograms,
   runSql,
   startSql,
 } from './postgres.ts';
+export { freePort } from './ports.ts';
 export { PgBouncerHost } from './pgbouncer.ts';
 export { RedisHost, type RedisHostOptions } from './redis.ts';
 export { RedisClusterHost } from './redis-cluster.ts';

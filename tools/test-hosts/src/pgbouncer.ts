@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { chownSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { eventually } from '@crossfade/protocol/testing';
 import { endChild } from './child.ts';
 import { OwnFolder } from './keeper.ts';
-import { account, freePort } from './postgres.ts';
+import { freePort, takesConnections } from './ports.ts';
+import { account } from './postgres.ts';
 import { findProgram } from './program.ts';
 
 /** A real PgBouncer in transaction mode, otherwise with its defaults, in front of the PostgreSQL at a port. */
@@ -68,16 +68,6 @@ export class PgBouncerHost {
     await endChild(this.child, 'SIGTERM');
     this.own.giveBack();
   }
-}
-
-function takesConnections(port: number): Promise<true | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(undefined));
-  });
 }
 
 const binary = (): string =>

@@ -1,11 +1,11 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, readdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { endChild } from './child.ts';
 import { eventually } from '@crossfade/protocol/testing';
 import { OwnFolder } from './keeper.ts';
+import { freePort } from './ports.ts';
 
 /** A real PostgreSQL in its own folder, on a free loopback port. */
 export class PostgresHost {
@@ -142,23 +142,6 @@ export function runSql(url: string, statement: string): string {
       encoding: 'utf8',
     },
   );
-}
-
-/** Below the kernel's ephemeral ports, so that it gives none of these to another program before ours binds it. */
-const LOWEST = 15_000;
-const HIGHEST = 32_000;
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(LOWEST, HIGHEST);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
-    });
-    await new Promise((resolve) => server.close(resolve));
-    if (isFree) return port;
-  }
 }
 
 /** The folder of initdb and its siblings. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { eventually } from '@crossfade/protocol/testing';
 import { endChild } from './child.ts';
 import { OwnFolder } from './keeper.ts';
-import { freePort } from './postgres.ts';
+import { freePort } from './ports.ts';
 import { findProgram, type Program } from './program.ts';
 
 /** A proxy program, and how it is configured to stand in front of a gateway. */

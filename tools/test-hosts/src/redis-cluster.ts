@@ -1,5 +1,5 @@
 import { eventually } from '@crossfade/protocol/testing';
-import { freePort } from './postgres.ts';
+import { freePort } from './ports.ts';
 import { RedisHost } from './redis.ts';
 
 /** The first slot of each master, and the one behind the last. */

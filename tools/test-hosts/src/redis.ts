@@ -1,13 +1,12 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '@crossfade/protocol/testing';
 import { endChild } from './child.ts';
 import { OwnFolder } from './keeper.ts';
-import { freePort } from './postgres.ts';
+import { freePort, takesConnections } from './ports.ts';
 import { findProgram } from './program.ts';
 
 const page = fileURLToPath(new URL('../../../docs/operations/redis.md', import.meta.url));
@@ -155,14 +154,4 @@ export class RedisHost {
   async #listens(): Promise<void> {
     await eventually('Redis', () => takesConnections(this.port), 30_000);
   }
-}
-
-function takesConnections(port: number): Promise<true | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(undefined));
-  });
 }
