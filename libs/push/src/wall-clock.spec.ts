@@ -7,6 +7,13 @@ import { VirtualClock } from './testing/virtual-clock.js';
 
 const TEN_MINUTES = 600_000;
 const NOW = Date.UTC(2026, 0, 1);
+const limits = {
+  limiter: memoryLimiter,
+  connectsPerMinute: 2,
+  failuresPerMinute: 2,
+  admissionsAtOnce: 1,
+  admissionsWaiting: 1,
+};
 
 const eventChanged = (project: string) =>
   ({
@@ -50,13 +57,6 @@ describe.each([
 
   it('a refusal that names a time ends when that time is over', async () => {
     const clock = new VirtualClock(NOW);
-    const limits = {
-      limiter: memoryLimiter,
-      connectsPerMinute: 2,
-      failuresPerMinute: 2,
-      admissionsAtOnce: 1,
-      admissionsWaiting: 1,
-    };
     const budgets = new Budgets(limits, clock);
     budgets.remember('t', { reason: 'limit', detail: 'wait', retryAfterMs: 5000 });
     clock.stepWall(step);
@@ -69,13 +69,6 @@ describe.each([
 
 it('tells nobody to wait for longer than the minute, when the machine sets its clock back', async () => {
   const { now } = Date;
-  const limits = {
-    limiter: memoryLimiter,
-    connectsPerMinute: 2,
-    failuresPerMinute: 2,
-    admissionsAtOnce: 1,
-    admissionsWaiting: 1,
-  };
   const budgets = new Budgets(limits, new VirtualClock(NOW));
   try {
     for (let time = 0; time < 3; time += 1) {
