@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { FanOutLoad } from './fan-out-load.ts';
 import { contestant, contestants, type Contestant } from './contestants.ts';
-import { round } from './figures.ts';
+import { median, round } from './figures.ts';
 
 export interface FanOutSize {
   /** Streams that get every message. */
@@ -217,9 +217,4 @@ function message(organization: string): object {
 
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, Math.max(0, milliseconds)));
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
 const twoDigits = (value: number): number => Math.round(value * 100) / 100;

@@ -5,3 +5,8 @@ export function percentile(samples: readonly number[], share: number): number {
 }
 
 export const round = (value: number): number => Math.round(value * 10) / 10;
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}

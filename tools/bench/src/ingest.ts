@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http';
 import { inLetters, sampleToken } from '@crossfade/test-hosts';
-import { percentile, round } from './figures.ts';
+import { median, percentile, round } from './figures.ts';
 
 const SENDERS = 8;
 const KINDS = 50;
@@ -47,16 +47,12 @@ export async function measureIngest(
     }
     for (const { name, loads, shares } of all) {
       loads.sort((a, b) => a['events a second'] - b['events a second']);
-      const median = loads[Math.floor(loads.length / 2)];
-      if (median !== undefined) measured.push({ gateway: name, ...median, 'of the first': medianOf(shares) });
+      const middle = loads[Math.floor(loads.length / 2)];
+      if (middle !== undefined)
+        measured.push({ gateway: name, ...middle, 'of the first': Number(median(shares).toFixed(3)) });
     }
   }
   return measured;
-}
-
-function medianOf(shares: readonly number[]): number {
-  const sorted = [...shares].sort((a, b) => a - b);
-  return Number((sorted[Math.floor(sorted.length / 2)] ?? NaN).toFixed(3));
 }
 
 async function load(url: string, size: number, seconds: number): Promise<Load> {
